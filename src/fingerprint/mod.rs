@@ -1,0 +1,112 @@
+//! What is kept of one medium: hashes with what is needed to judge and explain a match, a few kilobytes in all.
+//!
+//! This is the message between decoding and everything downstream: small, serialisable, versioned, and without pixels.
+
+mod image;
+mod media;
+mod video;
+
+pub use self::image::{ImageFingerprint, ViewHash};
+pub use self::media::{Media, Options, Sampling, fingerprint};
+pub use self::video::{FrameHash, Role, VideoFingerprint};
+
+use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
+
+use crate::error::{Error, Result};
+
+/// The version that [`Fingerprint::to_bytes`] writes.
+pub const VERSION: u8 = 1;
+/// The longest encoded fingerprint that is read, in bytes.
+pub const MAX_BYTES: usize = 64 << 20;
+
+/// A view is a named sub-picture that is hashed on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, bincode::Encode, bincode::Decode)]
+#[non_exhaustive]
+pub enum View {
+    /// The whole upright picture.
+    Full,
+    /// The content box: what is left when borders, bars and caption strips are taken off.
+    Content,
+}
+
+impl View {
+    /// The word used in JSON.
+    pub fn name(self) -> String {
+        match self {
+            Self::Full => "full".into(),
+            Self::Content => "content".into(),
+        }
+    }
+}
+
+/// Which views are taken of references and of queries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, bincode::Encode, bincode::Decode)]
+#[non_exhaustive]
+pub enum ViewSet {
+    /// The whole picture only: one entry a reference.
+    None,
+    /// The whole picture and its content box.
+    #[default]
+    Standard,
+    /// All views.
+    Thorough,
+}
+
+/// What is kept of one medium.
+#[derive(Debug, Clone, PartialEq, bincode::Encode, bincode::Decode)]
+#[non_exhaustive]
+pub enum Fingerprint {
+    /// A still picture.
+    Image(ImageFingerprint),
+    /// A film or an animation of more than one frame.
+    Video(VideoFingerprint),
+}
+
+fn config() -> Configuration<LittleEndian, Fixint, Limit<MAX_BYTES>> {
+    bincode::config::standard().with_fixed_int_encoding().with_limit::<MAX_BYTES>()
+}
+
+impl Fingerprint {
+    /// The word used in JSON: `image` or `video`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Image(_) => "image",
+            Self::Video(_) => "video",
+        }
+    }
+
+    /// Encodes the fingerprint: one byte [`VERSION`], then the fields.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if it would be longer than [`MAX_BYTES`].
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = vec![VERSION];
+        bincode::encode_into_std_write(self, &mut bytes, config())
+            .map_err(|error| Error::decode(format!("fingerprint cannot be encoded: {error}")))?;
+        if bytes.len() > MAX_BYTES {
+            return Err(Error::limit("fingerprint bytes", MAX_BYTES as u64, bytes.len() as u64));
+        }
+        Ok(bytes)
+    }
+
+    /// Decodes what [`Fingerprint::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Format`] for another version, [`Error::Corrupt`] for anything that is not a whole fingerprint.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let damaged = |detail: String| Error::corrupt("", detail);
+        match bytes.split_first() {
+            None => Err(damaged("empty fingerprint".into())),
+            Some((&VERSION, rest)) => match bincode::decode_from_slice(rest, config()) {
+                Ok((fingerprint, used)) if used == rest.len() => Ok(fingerprint),
+                Ok((_, used)) => Err(damaged(format!("fingerprint ends after {used} of {} bytes", rest.len()))),
+                Err(error) => Err(damaged(format!("fingerprint: {error}"))),
+            },
+            Some((version, _)) => Err(Error::Format {
+                path: Default::default(),
+                expected: format!("fingerprint version {VERSION}"),
+                got: format!("version {version}"),
+            }),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The fingerprint of a film.
+
+use super::View;
+use crate::hash::Hash;
+
+/// How the frame or the stretch of film behind a hash was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, bincode::Encode, bincode::Decode)]
+#[non_exhaustive]
+pub enum Role {
+    /// The mean of the frames in a window of time: moves slowly under a shift of the sampling times.
+    Window,
+    /// A frame chosen by content, so that a copy chooses it again whatever was cut off before it.
+    Anchor,
+    /// An intra-coded picture of the codec.
+    Keyframe,
+    /// A frame taken by the clock.
+    Frame,
+}
+
+impl Role {
+    /// The word used in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Window => "window",
+            Self::Anchor => "anchor",
+            Self::Keyframe => "keyframe",
+            Self::Frame => "frame",
+        }
+    }
+}
+
+/// One hash of a film.
+#[derive(Debug, Clone, PartialEq, bincode::Encode, bincode::Decode)]
+pub struct FrameHash {
+    /// Seconds from the first frame; the middle of a window.
+    pub time: f64,
+    /// How it was chosen.
+    pub role: Role,
+    /// Which part of the picture.
+    pub view: View,
+    /// The hash.
+    pub hash: Hash,
+    /// 0..=100.
+    pub quality: u8,
+    /// 0.0..=1.0.
+    pub stability: f32,
+    /// All eight orientations, for queries; references do without.
+    pub orientations: Option<Box<[Hash; 8]>>,
+}
+
+/// The fingerprint of a film.
+#[derive(Debug, Clone, PartialEq, bincode::Encode, bincode::Decode)]
+#[non_exhaustive]
+pub struct VideoFingerprint {
+    /// Width of the upright frames in pixels, pixel aspect applied.
+    pub width: u32,
+    /// Height of the upright frames in pixels.
+    pub height: u32,
+    /// Playing time in seconds, from the first frame to the end of the last one.
+    pub duration: f64,
+    /// The hashes in order of time.
+    pub frames: Vec<FrameHash>,
+    /// What was wrong with the file although this much of it could be used, for people.
+    pub warnings: Vec<String>,
+}

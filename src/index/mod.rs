@@ -1,0 +1,63 @@
+//! Exact range search over 256-bit hashes in Hamming space.
+
+use crate::hash::Hash;
+
+/// Whose hash an entry is: the owner (a reference) and which of its hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EntryId(u64);
+
+impl EntryId {
+    /// The largest owner.
+    pub const MAX_OWNER: u64 = (1 << 40) - 1;
+    /// The largest ordinal.
+    pub const MAX_ORDINAL: u32 = (1 << 24) - 1;
+
+    /// The id of hash `ordinal` (up to [`Self::MAX_ORDINAL`]) of `owner` (up to [`Self::MAX_OWNER`]); `None` past either.
+    pub const fn new(owner: u64, ordinal: u32) -> Option<Self> {
+        if owner > Self::MAX_OWNER || ordinal > Self::MAX_ORDINAL {
+            None
+        } else {
+            Some(Self(owner << 24 | ordinal as u64))
+        }
+    }
+
+    /// The owner.
+    pub const fn owner(self) -> u64 {
+        self.0 >> 24
+    }
+
+    /// Which of the owner's hashes.
+    pub const fn ordinal(self) -> u32 {
+        (self.0 & Self::MAX_ORDINAL as u64) as u32
+    }
+
+    /// As one number: the owner in the upper 40 bits.
+    pub const fn to_u64(self) -> u64 {
+        self.0
+    }
+
+    /// The inverse of [`Self::to_u64`].
+    pub const fn from_u64(id: u64) -> Self {
+        Self(id)
+    }
+}
+
+/// One hash in the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Entry {
+    /// Whose it is.
+    pub id: EntryId,
+    /// The hash.
+    pub hash: Hash,
+}
+
+/// An entry within the radius of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Hit {
+    /// Which query of the batch, from 0.
+    pub query: u32,
+    /// Hamming distance, at most the radius asked for.
+    pub distance: u32,
+    /// The entry.
+    pub id: EntryId,
+}

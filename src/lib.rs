@@ -1,0 +1,13 @@
+//! Recognises re-uploads of images and videos that were already removed.
+
+pub mod error;
+pub mod fingerprint;
+pub mod hash;
+mod image;
+pub mod index;
+pub mod limits;
+
+pub use error::{Error, Result};
+pub use fingerprint::{Fingerprint, Media, Options, fingerprint};
+pub use hash::{Hash, pdq};
+pub use limits::Limits;
