@@ -7,17 +7,17 @@ use crate::error::Result;
 use crate::limits::Limits;
 
 /// A medium to fingerprint: its bytes or its file, and a name for errors.
+#[allow(dead_code)]
 #[derive(Debug, Clone)]
 pub struct Media<'a> {
     pub(crate) source: Source<'a>,
     pub(crate) name: PathBuf,
 }
 
+#[allow(dead_code)]
 #[derive(Debug, Clone)]
 pub(crate) enum Source<'a> {
-    #[allow(dead_code)]
     Bytes(&'a [u8]),
-    #[allow(dead_code)]
     File(PathBuf),
 }
 
