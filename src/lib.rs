@@ -3,7 +3,7 @@
 pub mod error;
 pub mod fingerprint;
 pub mod hash;
-mod image;
+pub mod image;
 pub mod index;
 pub mod limits;
 

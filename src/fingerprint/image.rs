@@ -1,7 +1,18 @@
 //! The fingerprint of a still picture.
 
-use super::View;
-use crate::hash::{Hash, Pixels, pdq};
+use super::{View, ViewSet, views};
+use crate::hash::pdq::{self, Dihedral, SIDE};
+use crate::hash::{Hash, Pixels, detail};
+use crate::image::canvas::Canvas;
+
+/// The detail hash of a view: the witness beside PDQ.
+#[derive(Debug, Clone, PartialEq, bincode::Encode, bincode::Decode)]
+pub struct DetailHash {
+    /// The hash.
+    pub hash: Hash,
+    /// All eight orientations in the order of [`pdq::Transform::ALL`], for queries; references do without.
+    pub orientations: Option<Box<[Hash; 8]>>,
+}
 
 /// One view of a picture, hashed.
 #[derive(Debug, Clone, PartialEq, bincode::Encode, bincode::Decode)]
@@ -16,6 +27,8 @@ pub struct ViewHash {
     pub stability: f32,
     /// All eight orientations in the order of [`pdq::Transform::ALL`], for queries; references do without.
     pub orientations: Option<Box<[Hash; 8]>>,
+    /// The second hash; `None` where only PDQ is known, as in imported lists.
+    pub detail: Option<DetailHash>,
 }
 
 /// The fingerprint of a still picture.
@@ -31,15 +44,50 @@ pub struct ImageFingerprint {
 }
 
 impl ImageFingerprint {
-    /// Hashes the whole of an upright picture; empty `views` if it is too small to have a hash.
+    /// Hashes an upright picture with the default views; empty `views` if it is too small to have a hash.
     pub fn of_pixels(pixels: &Pixels<'_>) -> Self {
-        let views = pdq::dihedral(pixels).map(|all| ViewHash {
-            view: View::Full,
-            hash: all.hashes[0],
-            quality: all.quality,
-            stability: all.stability,
-            orientations: Some(Box::new(all.hashes)),
-        });
-        Self { width: pixels.width() as u32, height: pixels.height() as u32, views: views.into_iter().collect() }
+        Self::with_views(pixels, ViewSet::default())
+    }
+
+    /// Hashes an upright picture: the whole exactly as PDQ does, then the views of `set` that it has.
+    pub fn with_views(pixels: &Pixels<'_>, set: ViewSet) -> Self {
+        let mut views = Vec::new();
+        if let Some(samples) = pdq::samples(pixels) {
+            views.push(ViewHash::of_samples(View::Full, &samples));
+            if let Some(canvas) = (set != ViewSet::None).then(|| Canvas::new(pixels)).flatten() {
+                for (view, area) in views::areas(&canvas, set) {
+                    views.push(ViewHash::of_samples(view, &canvas.samples(area)));
+                }
+            }
+        }
+        Self { width: pixels.width() as u32, height: pixels.height() as u32, views }
+    }
+
+    /// Without the orientations that only queries need.
+    #[must_use]
+    pub fn into_reference(mut self) -> Self {
+        for view in &mut self.views {
+            view.orientations = None;
+            if let Some(detail) = &mut view.detail {
+                detail.orientations = None;
+            }
+        }
+        self
+    }
+}
+
+impl ViewHash {
+    /// Both hashes of 64x64 samples of luma.
+    pub fn of_samples(view: View, samples: &[f32; SIDE * SIDE]) -> Self {
+        let Dihedral { hashes, quality, stability } = pdq::dihedral_of_samples(samples);
+        let detail = detail::dihedral_of_samples(samples).hashes;
+        Self {
+            view,
+            hash: hashes[0],
+            quality,
+            stability,
+            orientations: Some(Box::new(hashes)),
+            detail: Some(DetailHash { hash: detail[0], orientations: Some(Box::new(detail)) }),
+        }
     }
 }

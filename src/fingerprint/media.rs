@@ -81,5 +81,5 @@ pub struct Options {
 /// [`Error::TooLittleDetail`]: crate::Error::TooLittleDetail
 pub fn fingerprint(media: Media<'_>, options: &Options) -> Result<Fingerprint> {
     let pixels = crate::image::decode(&media, &options.limits).map_err(|error| error.at(&media.name))?;
-    Ok(Fingerprint::Image(ImageFingerprint::of_pixels(&pixels.as_pixels())))
+    Ok(Fingerprint::Image(ImageFingerprint::with_views(&pixels.as_pixels(), options.views)))
 }

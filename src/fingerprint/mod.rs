@@ -5,10 +5,12 @@
 mod image;
 mod media;
 mod video;
+pub(crate) mod views;
 
-pub use self::image::{ImageFingerprint, ViewHash};
+pub use self::image::{DetailHash, ImageFingerprint, ViewHash};
 pub use self::media::{Media, Options, Sampling, fingerprint};
 pub use self::video::{FrameHash, Role, VideoFingerprint};
+pub use self::views::{View, ViewSet, Window};
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 
@@ -18,39 +20,6 @@ use crate::error::{Error, Result};
 pub const VERSION: u8 = 1;
 /// The longest encoded fingerprint that is read, in bytes.
 pub const MAX_BYTES: usize = 64 << 20;
-
-/// A view is a named sub-picture that is hashed on its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, bincode::Encode, bincode::Decode)]
-#[non_exhaustive]
-pub enum View {
-    /// The whole upright picture.
-    Full,
-    /// The content box: what is left when borders, bars and caption strips are taken off.
-    Content,
-}
-
-impl View {
-    /// The word used in JSON.
-    pub fn name(self) -> String {
-        match self {
-            Self::Full => "full".into(),
-            Self::Content => "content".into(),
-        }
-    }
-}
-
-/// Which views are taken of references and of queries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, bincode::Encode, bincode::Decode)]
-#[non_exhaustive]
-pub enum ViewSet {
-    /// The whole picture only: one entry a reference.
-    None,
-    /// The whole picture and its content box.
-    #[default]
-    Standard,
-    /// All views.
-    Thorough,
-}
 
 /// What is kept of one medium.
 #[derive(Debug, Clone, PartialEq, bincode::Encode, bincode::Decode)]

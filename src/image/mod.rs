@@ -1,5 +1,10 @@
 //! Encoded still image in, upright pixels out, under fixed decoding rules.
 
+pub(crate) mod canvas;
+pub mod content_box;
+
+pub use content_box::{Rect, content_box};
+
 use crate::error::{Error, Result};
 use crate::fingerprint::Media;
 use crate::hash::PixelBuf;

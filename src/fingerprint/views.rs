@@ -1,0 +1,183 @@
+//! Views: named sub-pictures that are hashed on their own, so that borders, captions, crops and collages do not matter.
+//!
+//! Which views are taken on which side, and what that costs, was settled by the recall benchmark (docs/recall.md).
+
+use crate::image::canvas::{Area, Canvas};
+use crate::image::content_box;
+
+/// A view is a named sub-picture that is hashed on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, bincode::Encode, bincode::Decode)]
+#[non_exhaustive]
+pub enum View {
+    /// The whole upright picture.
+    Full,
+    /// The content box: what is left when borders, bars and caption strips are taken off.
+    Content,
+    /// A part of the content box, in per cent of its width and height from its upper left corner.
+    Window(Window),
+}
+
+/// A part of the content box, in per cent of its width and height; `left < right <= 100`, `top < bottom <= 100`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, bincode::Encode, bincode::Decode)]
+pub struct Window {
+    /// Its left edge.
+    pub left: u8,
+    /// Its upper edge.
+    pub top: u8,
+    /// Its right edge, exclusive.
+    pub right: u8,
+    /// Its lower edge, exclusive.
+    pub bottom: u8,
+}
+
+impl Window {
+    /// A window from its edges in per cent.
+    pub const fn new(left: u8, top: u8, right: u8, bottom: u8) -> Self {
+        Self { left, top, right, bottom }
+    }
+
+    /// The window of `size` per cent a side in the middle.
+    pub const fn centred(size: u8) -> Self {
+        let margin = (100 - size) / 2;
+        Self { left: margin, top: margin, right: 100 - margin, bottom: 100 - margin }
+    }
+
+    fn area(self) -> Area {
+        let fraction = |percent: u8| f64::from(percent.min(100)) / 100.0;
+        Area {
+            left: fraction(self.left),
+            top: fraction(self.top),
+            right: fraction(self.right),
+            bottom: fraction(self.bottom),
+        }
+    }
+}
+
+impl View {
+    /// The word used in JSON: `full`, `content`, or `window:` and the edges in per cent, as `window:0,0,50,100`.
+    pub fn name(self) -> String {
+        match self {
+            Self::Full => "full".into(),
+            Self::Content => "content".into(),
+            Self::Window(Window { left, top, right, bottom }) => format!("window:{left},{top},{right},{bottom}"),
+        }
+    }
+}
+
+/// Which views are taken of references and of queries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, bincode::Encode, bincode::Decode)]
+#[non_exhaustive]
+pub enum ViewSet {
+    /// The whole picture only: one entry a reference.
+    None,
+    /// The whole picture and its content box.
+    #[default]
+    Standard,
+    /// All views.
+    Thorough,
+}
+
+impl ViewSet {
+    /// The word used on the command line and in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Standard => "standard",
+            Self::Thorough => "thorough",
+        }
+    }
+
+    /// The windows that references of this set are stored with.
+    pub fn reference_windows(self) -> &'static [Window] {
+        match self {
+            Self::None | Self::Standard => &[],
+            Self::Thorough => REFERENCE_WINDOWS,
+        }
+    }
+
+    /// The windows that queries of this set ask for.
+    pub fn query_windows(self) -> &'static [Window] {
+        match self {
+            Self::None | Self::Standard => &[],
+            Self::Thorough => QUERY_WINDOWS,
+        }
+    }
+
+    /// Whether a reference of this set has an entry for `view`.
+    pub fn stores(self, view: View) -> bool {
+        match view {
+            View::Full => true,
+            View::Content => self != Self::None,
+            View::Window(window) => self.reference_windows().contains(&window),
+        }
+    }
+
+    /// Whether a query of this set asks for `view`.
+    pub fn asks(self, view: View) -> bool {
+        match view {
+            View::Full => true,
+            View::Content => self != Self::None,
+            View::Window(window) => self.query_windows().contains(&window),
+        }
+    }
+}
+
+const REFERENCE_WINDOWS: &[Window] = &[Window::centred(90), Window::centred(80), Window::centred(70)];
+
+const QUERY_WINDOWS: &[Window] = &[
+    Window::new(0, 0, 50, 100),
+    Window::new(50, 0, 100, 100),
+    Window::new(0, 0, 100, 50),
+    Window::new(0, 50, 100, 100),
+    Window::new(0, 0, 50, 50),
+    Window::new(50, 0, 100, 50),
+    Window::new(0, 50, 50, 100),
+    Window::new(50, 50, 100, 100),
+];
+
+/// The views of a set beside the whole picture, with the part of the picture that each of them is.
+///
+/// A picture without a content box has no [`View::Content`], and its windows are those of the whole.
+pub(crate) fn areas(canvas: &Canvas, set: ViewSet) -> Vec<(View, Area)> {
+    if set == ViewSet::None {
+        return Vec::new();
+    }
+    let content = content_box::of_canvas(canvas);
+    let base = content.unwrap_or(Area::FULL);
+    let mut windows: Vec<Window> = set.reference_windows().to_vec();
+    windows.extend(set.query_windows().iter().filter(|w| !set.reference_windows().contains(w)));
+    let content = content.map(|area| (View::Content, area));
+    content.into_iter().chain(windows.iter().map(|&w| (View::Window(w), base.within(w.area())))).collect()
+}
+
+/// The part of a picture that a window of the content box `base` is.
+#[cfg_attr(not(test), allow(dead_code))]
+pub(crate) fn area_of(base: Area, window: Window) -> Area {
+    base.within(window.area())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_areas() {
+        assert_eq!(View::Window(Window::new(0, 0, 50, 100)).name(), "window:0,0,50,100");
+        assert_eq!(Window::centred(80), Window::new(10, 10, 90, 90));
+        let base = Area { left: 0.0, top: 0.2, right: 1.0, bottom: 0.8 };
+        let area = area_of(base, Window::new(0, 50, 50, 100));
+        assert!((area.top - 0.5).abs() < 1e-12 && (area.bottom - 0.8).abs() < 1e-12 && area.right == 0.5);
+    }
+
+    #[test]
+    fn windows_are_well_formed_and_distinct() {
+        for set in [ViewSet::None, ViewSet::Standard, ViewSet::Thorough] {
+            for list in [set.reference_windows(), set.query_windows()] {
+                for (i, w) in list.iter().enumerate() {
+                    assert!(w.left < w.right && w.right <= 100 && w.top < w.bottom && w.bottom <= 100);
+                    assert!(!list[..i].contains(w));
+                }
+            }
+        }
+    }
+}
