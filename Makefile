@@ -1,18 +1,31 @@
-# make demo: see it work.  make test: check it.  Everything else is for contributors.
+# make demo: see it work.  make test: check it.  Everything else is for contributors (see CONTRIBUTING.md).
 SHELL := /bin/bash
 CARGO ?= cargo
 
-.PHONY: deps test lint doc
+.PHONY: help deps demo test lint doc msrv
+
+help:
+	@sed -n '1p' Makefile
 
 deps:
 	@sh scripts/deps.sh
 
-test:
-	$(CARGO) test
+# Indexes fixtures/removed, scans fixtures/uploads, and compares what was found with fixtures/truth.csv.
+demo: deps
+	@$(CARGO) build --release --example refrain
+	@sh scripts/demo.sh
+
+test: deps
+	$(CARGO) test --locked
 
 lint:
 	$(CARGO) fmt --check
-	$(CARGO) clippy --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
 
 doc:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+
+# No dependency may ask for a newer Rust than Cargo.toml states.
+msrv:
+	@sh scripts/msrv.sh

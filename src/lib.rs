@@ -1,12 +1,16 @@
 //! Recognises re-uploads of images and videos that were already removed.
 
+pub mod cancel;
 pub mod error;
 pub mod fingerprint;
 pub mod hash;
 pub mod image;
 pub mod index;
 pub mod limits;
+pub mod report;
+pub mod scan;
 
+pub use cancel::Cancel;
 pub use error::{Error, Result};
 pub use fingerprint::{Fingerprint, Media, Options, fingerprint};
 pub use hash::{Hash, pdq};

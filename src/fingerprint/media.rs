@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Fingerprint, ImageFingerprint, ViewSet};
+use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::limits::Limits;
 
@@ -66,6 +67,8 @@ pub struct Options {
     pub views: ViewSet,
     /// Which frames of a film are hashed.
     pub sampling: Sampling,
+    /// Stops a long decode: the call then returns [`Error::Cancelled`](crate::Error::Cancelled).
+    pub cancel: Cancel,
 }
 
 /// Decodes a medium and fingerprints it.

@@ -1,0 +1,99 @@
+//! `refrain hash`: fingerprint files.
+
+use std::path::PathBuf;
+
+use refrain::fingerprint::{Options, Sampling};
+use refrain::report::json::HashLine;
+use refrain::scan::{self, Parallel, Patterns};
+
+use crate::{Exit, Stop, out, signal};
+
+/// Fingerprint pictures and films: hash, quality, stability; for films the hashes with their times.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  refrain hash photo.jpg
+  refrain hash --json --dihedral photo.jpg
+  refrain hash --json --fps 1 film.mp4 | jq '.hashes | length'")]
+pub struct Args {
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// All eight orientations of a picture
+    #[arg(long)]
+    dihedral: bool,
+    /// This many frames a second of a film
+    #[arg(long, value_name = "N", group = "sampling")]
+    fps: Option<f64>,
+    /// Every frame of a film
+    #[arg(long, group = "sampling")]
+    every_frame: bool,
+    /// Only the keyframes of a film: the quickest look
+    #[arg(long, group = "sampling")]
+    keyframes: bool,
+    /// Files, or folders with media
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+impl Args {
+    fn sampling(&self) -> Result<Sampling, Stop> {
+        match self.fps {
+            Some(fps) if fps.is_finite() && fps > 0.0 => Ok(Sampling::Fps(fps)),
+            Some(_) => Err(refrain::Error::option("--fps", "give a number above 0").into()),
+            None if self.every_frame => Ok(Sampling::EveryFrame),
+            None if self.keyframes => Ok(Sampling::Keyframes),
+            None => Ok(Sampling::Mixed),
+        }
+    }
+}
+
+pub fn run(args: &Args) -> Result<Exit, Stop> {
+    let cancel = signal::cancel_on_interrupt();
+    let mut options = Options::default();
+    options.sampling = args.sampling()?;
+    options.cancel = cancel.clone();
+    let listing = scan::walk(&args.paths, &Patterns::default(), &cancel)?;
+    let mut how = Parallel::default();
+    how.cancel = cancel;
+    how.window = 64; // fingerprints of films may take megabytes
+
+    let mut exit = Exit::Done;
+    scan::ordered(
+        &how,
+        &listing.items,
+        |item| HashLine::new(&item.path, &scan::fingerprint_item(item, &options), args.dihedral),
+        |_, _| Ok(()),
+        |_, line| {
+            if let HashLine::Failed { error, .. } = &line {
+                exit = Exit::Failed;
+                out::tell(&error.message);
+            }
+            print(&line, args.json)
+        },
+    )?;
+    Ok(exit)
+}
+
+fn print(line: &HashLine, json: bool) -> Result<(), Stop> {
+    if json {
+        return out::json(line);
+    }
+    match line {
+        HashLine::Image { path, hash, quality, dihedral, .. } => {
+            out::line(format_args!("{hash}  {quality:3}  {path}"))?;
+            for (transform, hash) in dihedral.iter().flatten() {
+                out::line(format_args!("{hash}       {}", transform.name()))?;
+            }
+            Ok(())
+        }
+        HashLine::Video { path, duration, hashes, .. } => {
+            out::line(format_args!("{path}: {duration:.1} s, {} hashes", hashes.len()))?;
+            for frame in hashes {
+                out::line(format_args!("{}  {:3}  {:9.3} s  {}", frame.hash, frame.quality, frame.time, frame.role))?;
+            }
+            Ok(())
+        }
+        HashLine::Failed { .. } => Ok(()),
+    }
+}

@@ -1,0 +1,40 @@
+//! Printing: results to standard output line by line, words for people to standard error.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::Stop;
+
+/// Prints one line of results and flushes it.
+pub fn line(text: impl Display) -> Result<(), Stop> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Stop::Closed,
+        _ => Stop::Error(refrain::Error::io("standard output", error)),
+    })
+}
+
+/// Prints one JSON object.
+pub fn json(value: &impl Serialize) -> Result<(), Stop> {
+    let text =
+        serde_json::to_string(value).map_err(|error| refrain::Error::io("standard output", io::Error::other(error)))?;
+    line(text)
+}
+
+/// Says something to the person at the terminal. Standard error may be closed; that is no reason to stop.
+pub fn tell(text: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// An error with all its causes on one line.
+pub fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}

@@ -1,0 +1,157 @@
+//! The lines that other programs rely on: one JSON object a line. Fields may be added, none changes its meaning.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::fingerprint::{Fingerprint, View};
+use crate::hash::Hash;
+use crate::hash::pdq::Transform;
+
+/// Why a file has no result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// `io`, `decode`, `unsupported`, `limit` or `too_little_detail`.
+    pub code: String,
+    /// For people.
+    pub message: String,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        use std::error::Error as _;
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(inner) = source {
+            message = format!("{message}: {inner}");
+            source = inner.source();
+        }
+        let code = match error {
+            // a damaged or foreign file of ours, met where a medium was expected, is a file that cannot be decoded
+            Error::Corrupt { .. } | Error::Format { .. } | Error::Option { .. } => "decode",
+            Error::Locked { .. } | Error::Cancelled => "io",
+            other => other.code(),
+        };
+        Self { code: code.into(), message }
+    }
+}
+
+/// One hash of a film.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FrameLine {
+    /// Seconds from the first frame.
+    pub time: f64,
+    /// The hash.
+    pub hash: Hash,
+    /// 0..=100.
+    pub quality: u8,
+    /// `window`, `anchor`, `keyframe` or `frame`.
+    pub role: String,
+}
+
+/// A line of `hash`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum HashLine {
+    /// A still picture.
+    Image {
+        /// The file, lossily if its name is not UTF-8.
+        path: String,
+        /// `image`.
+        kind: String,
+        /// Pixels, upright.
+        width: u32,
+        /// Pixels, upright.
+        height: u32,
+        /// `pdq`.
+        algorithm: String,
+        /// The hash of the whole picture.
+        hash: Hash,
+        /// 0..=100.
+        quality: u8,
+        /// 0.0..=1.0.
+        stability: f64,
+        /// The seven other orientations by name, if asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        dihedral: Option<BTreeMap<Transform, Hash>>,
+    },
+    /// A film.
+    Video {
+        /// The file, lossily if its name is not UTF-8.
+        path: String,
+        /// `video`.
+        kind: String,
+        /// Seconds.
+        duration: f64,
+        /// In order of time.
+        hashes: Vec<FrameLine>,
+    },
+    /// A file that failed.
+    Failed {
+        /// The file, lossily if its name is not UTF-8.
+        path: String,
+        /// Why.
+        error: Failure,
+    },
+}
+
+/// Rounds to `digits` decimals, so that lines do not carry digits that mean nothing.
+fn rounded(value: f64, digits: i32) -> f64 {
+    let scale = 10f64.powi(digits);
+    (value * scale).round() / scale
+}
+
+impl HashLine {
+    /// The line of a file. A fingerprint without any hash becomes a failure, `too_little_detail`.
+    pub fn new(path: &Path, result: &Result<Fingerprint, Error>, dihedral: bool) -> Self {
+        let name = path.to_string_lossy().into_owned();
+        let failed = |error: &Error| Self::Failed { path: name.clone(), error: error.into() };
+        match result {
+            Err(error) => failed(error),
+            Ok(Fingerprint::Image(image)) => match image.views.iter().find(|view| view.view == View::Full) {
+                None => failed(&Error::TooLittleDetail {
+                    path: path.into(),
+                    detail: format!("{} x {} pixels have no hash", image.width, image.height),
+                }),
+                Some(view) => Self::Image {
+                    path: name,
+                    kind: "image".into(),
+                    width: image.width,
+                    height: image.height,
+                    algorithm: "pdq".into(),
+                    hash: view.hash,
+                    quality: view.quality,
+                    stability: rounded(view.stability.into(), 4),
+                    dihedral: view
+                        .orientations
+                        .as_deref()
+                        .filter(|_| dihedral)
+                        .map(|hashes| Transform::ALL.into_iter().zip(hashes.iter().copied()).skip(1).collect()),
+                },
+            },
+            Ok(Fingerprint::Video(video)) => Self::Video {
+                path: name,
+                kind: "video".into(),
+                duration: rounded(video.duration, 3),
+                hashes: video
+                    .frames
+                    .iter()
+                    .filter(|frame| frame.view == View::Full)
+                    .map(|frame| FrameLine {
+                        time: rounded(frame.time, 3),
+                        hash: frame.hash,
+                        quality: frame.quality,
+                        role: frame.role.name().into(),
+                    })
+                    .collect(),
+            },
+        }
+    }
+
+    /// Whether the file failed.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Failed { .. })
+    }
+}

@@ -1,0 +1,3 @@
+//! What was found, for programs ([`json`]) and for people.
+
+pub mod json;

@@ -1,0 +1,40 @@
+//! Many files at once: which files ([`walk`]), in parallel with results in the order of the input ([`ordered`]), each
+//! with its own outcome, so that one bad file never ends the work.
+//!
+//! Memory stays bounded whatever the number of files: paths are listed first (so that progress is true), but only a
+//! window of results is ever held.
+
+mod kind;
+mod parallel;
+mod walk;
+
+pub use self::kind::Kind;
+pub use self::parallel::{Parallel, ordered};
+pub use self::walk::{File, IGNORE_FILE, Item, Listing, Patterns, Problem, walk};
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::error::{Error, Result};
+use crate::fingerprint::{Fingerprint, Media, Options, fingerprint};
+
+/// Fingerprints one listed file; a problem met while listing comes back as it is, a decoder that panics as
+/// [`Error::Decode`].
+///
+/// # Errors
+/// As [`fingerprint`], and whatever listing the file met.
+pub fn fingerprint_item(item: &Item, options: &Options) -> Result<Fingerprint> {
+    if let Err(problem) = &item.found {
+        return Err(problem.to_error(&item.path));
+    }
+    options.cancel.check()?;
+    guarded(|| fingerprint(Media::file(&item.path), options)).map_err(|error| error.at(&item.path))
+}
+
+/// Runs `work`, turning a panic inside a decoder into an error of the file that caused it.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        Err(Error::decode(format!("the decoder gave up unexpectedly: {text}")))
+    })
+}

@@ -1,0 +1,265 @@
+//! Which files a scan is about: folders walked in a fixed order, problems kept as items of their own.
+//!
+//! Links are followed, and a link that leads back to a folder above it is a problem of that link alone. Files named by
+//! the caller are always taken; files met in folders only if they look like media.
+
+use std::fs::{self, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use ignore::overrides::{Override, OverrideBuilder};
+use ignore::{DirEntry, WalkBuilder};
+
+use super::kind::{HEAD, Kind};
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+
+/// The name of the files in a folder that say what to leave out, in the syntax of `.gitignore`.
+pub const IGNORE_FILE: &str = ".refrainignore";
+
+/// What is known of a file without reading it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Size in bytes.
+    pub size: u64,
+    /// When it was last written, if the file system says so.
+    pub modified: Option<SystemTime>,
+}
+
+/// What kept a path from being read, small enough to be held by the thousand.
+#[derive(Debug)]
+pub enum Problem {
+    /// The environment.
+    Io(io::Error),
+    /// It is not a file: a pipe, a device, a socket.
+    Unsupported(&'static str),
+}
+
+impl Problem {
+    /// As the library's error about `path`.
+    pub fn to_error(&self, path: &Path) -> Error {
+        match self {
+            // `io::Error` cannot be cloned: the kind and the words are what counts
+            Self::Io(error) => Error::io(path, io::Error::new(error.kind(), error.to_string())),
+            Self::Unsupported(what) => Error::unsupported(*what).at(path),
+        }
+    }
+}
+
+/// One path that a scan is about.
+#[derive(Debug)]
+pub struct Item {
+    /// The path, as the caller's root and the names below it make it up.
+    pub path: PathBuf,
+    /// The file, or why it cannot be read.
+    pub found: Result<File, Problem>,
+}
+
+/// What [`walk`] found.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// In order: the roots as given, the names in a folder sorted.
+    pub items: Vec<Item>,
+    /// The sizes of all files, summed.
+    pub bytes: u64,
+    /// Files in folders that are no media, by content and by name.
+    pub not_media: u64,
+    /// Archives in folders, which are left alone.
+    pub archives: Vec<PathBuf>,
+}
+
+/// Which files in folders are taken, as patterns in the syntax of `.gitignore`, relative to each root.
+#[derive(Debug, Clone, Default)]
+pub struct Patterns {
+    /// If not empty, only files that match one of these.
+    pub include: Vec<String>,
+    /// None of these.
+    pub exclude: Vec<String>,
+}
+
+impl Patterns {
+    fn build(&self, root: &Path) -> Result<Override> {
+        let mut builder = OverrideBuilder::new(root);
+        let bad = |name| move |error: ignore::Error| Error::option(name, error.to_string());
+        for pattern in &self.include {
+            builder.add(pattern).map_err(bad("include"))?;
+        }
+        for pattern in &self.exclude {
+            builder.add(&format!("!{pattern}")).map_err(bad("exclude"))?;
+        }
+        builder.build().map_err(bad("patterns"))
+    }
+}
+
+/// Lists the media at `roots`: folders with everything below them, files as they are.
+///
+/// # Errors
+/// [`Error::Option`] for a pattern that cannot be understood, [`Error::Cancelled`]. Nothing else: what is wrong with a
+/// single path is an [`Item`].
+pub fn walk(roots: &[PathBuf], patterns: &Patterns, cancel: &Cancel) -> Result<Listing> {
+    let mut listing = Listing::default();
+    for root in roots {
+        match fs::metadata(root) {
+            Ok(meta) if meta.is_dir() => walk_folder(root, patterns, cancel, &mut listing)?,
+            Ok(meta) => listing.push(root.clone(), regular(&meta)),
+            Err(error) => listing.push(root.clone(), Err(Problem::Io(error))),
+        }
+    }
+    Ok(listing)
+}
+
+fn walk_folder(root: &Path, patterns: &Patterns, cancel: &Cancel, listing: &mut Listing) -> Result<()> {
+    let walker = WalkBuilder::new(root)
+        .standard_filters(false)
+        .follow_links(true)
+        .overrides(patterns.build(root)?)
+        .add_custom_ignore_filename(IGNORE_FILE)
+        .sort_by_file_name(|a, b| a.cmp(b))
+        .build();
+    for entry in walker {
+        cancel.check()?;
+        match entry {
+            Ok(entry) => listing.visit(&entry),
+            Err(error) => {
+                let (path, error) = take_apart(error, root);
+                listing.push(path, Err(Problem::Io(error)));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Listing {
+    fn push(&mut self, path: PathBuf, found: Result<File, Problem>) {
+        self.bytes += found.as_ref().map_or(0, |file| file.size);
+        self.items.push(Item { path, found });
+    }
+
+    fn visit(&mut self, entry: &DirEntry) {
+        let path = entry.path();
+        match fs::metadata(path) {
+            Ok(meta) if meta.is_dir() => {}
+            Ok(meta) if meta.is_file() => match head(path) {
+                Ok(head) => match Kind::of(path, &head) {
+                    Kind::Media => self.push(path.to_path_buf(), regular(&meta)),
+                    Kind::Archive => self.archives.push(path.to_path_buf()),
+                    Kind::Other if path.file_name().is_some_and(|name| name == IGNORE_FILE) => {}
+                    Kind::Other => self.not_media += 1,
+                },
+                Err(error) => self.push(path.to_path_buf(), Err(Problem::Io(error))),
+            },
+            Ok(meta) => self.push(path.to_path_buf(), regular(&meta)),
+            Err(error) => self.push(path.to_path_buf(), Err(Problem::Io(error))),
+        }
+    }
+}
+
+fn regular(meta: &Metadata) -> Result<File, Problem> {
+    if meta.is_file() {
+        return Ok(File { size: meta.len(), modified: meta.modified().ok() });
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let kind = meta.file_type();
+        if kind.is_fifo() {
+            return Err(Problem::Unsupported("a named pipe, not a file"));
+        } else if kind.is_socket() {
+            return Err(Problem::Unsupported("a socket, not a file"));
+        } else if kind.is_block_device() || kind.is_char_device() {
+            return Err(Problem::Unsupported("a device, not a file"));
+        }
+    }
+    Err(Problem::Unsupported("not a file"))
+}
+
+fn head(path: &Path) -> io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(HEAD);
+    fs::File::open(path)?.take(HEAD as u64).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// The path that an error of the walk is about, and the system's own words.
+fn take_apart(error: ignore::Error, root: &Path) -> (PathBuf, io::Error) {
+    use ignore::Error as E;
+    match error {
+        E::WithPath { path, err } => (path, take_apart(*err, root).1),
+        E::WithDepth { err, .. } | E::WithLineNumber { err, .. } => take_apart(*err, root),
+        E::Loop { ancestor, child } => {
+            let words = format!("a link that leads back to {}", ancestor.display());
+            (child, io::Error::other(words))
+        }
+        E::Io(error) => (root.to_path_buf(), error),
+        other => (root.to_path_buf(), io::Error::other(other.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(listing: &Listing, root: &Path) -> Vec<String> {
+        let name = |item: &Item| item.path.strip_prefix(root).unwrap_or(&item.path).display().to_string();
+        listing.items.iter().map(|item| name(item) + if item.found.is_err() { "!" } else { "" }).collect()
+    }
+
+    #[test]
+    fn folders_come_sorted_and_only_with_media() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir(root.join("sub")).unwrap();
+        for (name, content) in [
+            ("b.jpg", "x"),
+            ("a.png", "xy"),
+            ("sub/film.mp4", "z"),
+            ("notes.txt", "words"),
+            ("sub/pack.zip", "PK"),
+            ("picture-without-ending", "GIF89a"),
+            (".hidden.jpg", ""),
+        ] {
+            fs::write(root.join(name), content).unwrap();
+        }
+        let all = walk(&[root.into()], &Patterns::default(), &Cancel::new()).unwrap();
+        assert_eq!(names(&all, root), [".hidden.jpg", "a.png", "b.jpg", "picture-without-ending", "sub/film.mp4"]);
+        assert_eq!((all.not_media, all.bytes, all.archives.len()), (1, 10, 1));
+
+        let some = Patterns { include: vec!["*.jpg".into(), "sub/**".into()], exclude: vec!["b.*".into()] };
+        assert_eq!(names(&walk(&[root.into()], &some, &Cancel::new()).unwrap(), root), [".hidden.jpg", "sub/film.mp4"]);
+        fs::write(root.join(IGNORE_FILE), "sub/\n*.png\n").unwrap();
+        let rest = walk(&[root.into()], &Patterns::default(), &Cancel::new()).unwrap();
+        assert_eq!(names(&rest, root), [".hidden.jpg", "b.jpg", "picture-without-ending"]);
+
+        let named = [root.join("notes.txt"), root.join("nowhere.jpg")];
+        assert_eq!(
+            names(&walk(&named, &Patterns::default(), &Cancel::new()).unwrap(), root),
+            ["notes.txt", "nowhere.jpg!"]
+        );
+        let bad = Patterns { include: vec!["[".into()], exclude: vec![] };
+        assert!(matches!(walk(&[root.into()], &bad, &Cancel::new()), Err(Error::Option { .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn loops_pipes_and_dangling_links_are_items_with_a_problem() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir(root.join("sub")).unwrap();
+        fs::write(root.join("sub/a.jpg"), "x").unwrap();
+        symlink(root, root.join("sub/up")).unwrap();
+        symlink("self", root.join("self")).unwrap();
+        symlink("nowhere", root.join("dangling")).unwrap();
+        symlink("sub/a.jpg", root.join("link.jpg")).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(root.join("pipe.mp4")).status().unwrap();
+        assert!(made.success());
+        let listing = walk(&[root.into()], &Patterns::default(), &Cancel::new()).unwrap();
+        assert_eq!(names(&listing, root), ["dangling!", "link.jpg", "pipe.mp4!", "self!", "sub/a.jpg", "sub/up!"]);
+        for item in &listing.items {
+            if let Err(problem) = &item.found {
+                let code = problem.to_error(&item.path).code();
+                assert_eq!(code, if item.path.ends_with("pipe.mp4") { "unsupported" } else { "io" });
+            }
+        }
+    }
+}
