@@ -1,24 +1,28 @@
 //! Media in, fingerprint out: the one call that most users make.
 
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{Fingerprint, ImageFingerprint, ViewSet};
 use crate::cancel::Cancel;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::image::kind::{HEAD, Kind, sniff};
+use crate::image::{Decoded, decode};
 use crate::limits::Limits;
 
 /// A medium to fingerprint: its bytes or its file, and a name for errors.
-#[allow(dead_code)]
 #[derive(Debug, Clone)]
 pub struct Media<'a> {
-    pub(crate) source: Source<'a>,
-    pub(crate) name: PathBuf,
+    source: Source<'a>,
+    name: PathBuf,
 }
 
-#[allow(dead_code)]
 #[derive(Debug, Clone)]
-pub(crate) enum Source<'a> {
+enum Source<'a> {
     Bytes(&'a [u8]),
+    Shared(Arc<[u8]>),
     File(PathBuf),
 }
 
@@ -28,7 +32,12 @@ impl<'a> Media<'a> {
         Self { source: Source::Bytes(bytes), name: PathBuf::new() }
     }
 
-    /// A file. It is opened once, and no other file is opened whatever it says.
+    /// An upload in memory that others hold too; a film in it is read without being copied.
+    pub fn shared(bytes: Arc<[u8]>) -> Media<'static> {
+        Media { source: Source::Shared(bytes), name: PathBuf::new() }
+    }
+
+    /// A file. It must be a regular file or a link to one, and no other file is opened whatever it says.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         Self { name: path.clone(), source: Source::File(path) }
@@ -39,6 +48,124 @@ impl<'a> Media<'a> {
     pub fn named(mut self, name: impl AsRef<Path>) -> Self {
         self.name = name.as_ref().to_path_buf();
         self
+    }
+
+    /// The name that errors carry, empty if none was given.
+    pub fn name(&self) -> &Path {
+        &self.name
+    }
+
+    /// Opens the medium for reading and seeking.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be opened or is not a regular file (a pipe or device could stall the reader or
+    /// never end), [`Error::Limit`] if it is longer than [`Limits::bytes`].
+    pub fn reader(&self, limits: &Limits) -> Result<Reader> {
+        let reader = match &self.source {
+            Source::Bytes(bytes) => Reader::of_bytes(Arc::from(*bytes), limits),
+            Source::Shared(bytes) => Reader::of_bytes(Arc::clone(bytes), limits),
+            Source::File(path) => Reader::of_file(path, limits),
+        };
+        reader.map_err(|error| error.at(&self.name))
+    }
+
+    /// The bytes if they are in memory already.
+    fn in_memory(&self) -> Option<&[u8]> {
+        match &self.source {
+            Source::Bytes(bytes) => Some(bytes),
+            Source::Shared(bytes) => Some(bytes),
+            Source::File(_) => None,
+        }
+    }
+}
+
+/// The bytes of a medium, read with seeking and never past [`Limits::bytes`].
+#[derive(Debug)]
+pub struct Reader {
+    inner: Inner,
+    length: u64,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Memory(Cursor<Arc<[u8]>>),
+    File(File),
+}
+
+impl Reader {
+    fn of_bytes(bytes: Arc<[u8]>, limits: &Limits) -> Result<Self> {
+        let length = bytes.len() as u64;
+        within(length, limits)?;
+        Ok(Self { inner: Inner::Memory(Cursor::new(bytes)), length })
+    }
+
+    fn of_file(path: &Path, limits: &Limits) -> Result<Self> {
+        let failed = |error| Error::io(path, error);
+        // Looked at before it is opened, since opening a pipe waits and opening a device may do anything; and again
+        // afterwards, since another may have been put in its place.
+        regular(&std::fs::metadata(path).map_err(failed)?).map_err(failed)?;
+        let file = open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        regular(&metadata).map_err(failed)?;
+        within(metadata.len(), limits)?;
+        Ok(Self { inner: Inner::File(file), length: metadata.len() })
+    }
+
+    /// Length in bytes when it was opened.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The first [`HEAD`] bytes; the position is the start again afterwards.
+    fn head(&mut self) -> io::Result<Vec<u8>> {
+        let mut head = Vec::with_capacity(HEAD);
+        self.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+        self.rewind()?;
+        Ok(head)
+    }
+}
+
+fn within(length: u64, limits: &Limits) -> Result<()> {
+    if length > limits.bytes { Err(Error::limit("bytes", limits.bytes, length)) } else { Ok(()) }
+}
+
+fn regular(metadata: &std::fs::Metadata) -> io::Result<()> {
+    if metadata.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
+    }
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn open(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    // Should a pipe have taken the file's place, opening must not wait for its writer.
+    File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+impl Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.inner {
+            Inner::Memory(bytes) => bytes.read(buffer),
+            Inner::File(file) => file.read(buffer),
+        }
+    }
+}
+
+impl Seek for Reader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match &mut self.inner {
+            Inner::Memory(bytes) => bytes.seek(to),
+            Inner::File(file) => file.seek(to),
+        }
     }
 }
 
@@ -71,7 +198,7 @@ pub struct Options {
     pub cancel: Cancel,
 }
 
-/// Decodes a medium and fingerprints it.
+/// Decodes a medium and fingerprints it. What it is, still or film, is told by its content, never by its name.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Decode`], [`Error::Unsupported`], [`Error::Limit`] with the medium's name;
@@ -83,6 +210,58 @@ pub struct Options {
 /// [`Error::Limit`]: crate::Error::Limit
 /// [`Error::TooLittleDetail`]: crate::Error::TooLittleDetail
 pub fn fingerprint(media: Media<'_>, options: &Options) -> Result<Fingerprint> {
-    let pixels = crate::image::decode(&media, &options.limits).map_err(|error| error.at(&media.name))?;
-    Ok(Fingerprint::Image(ImageFingerprint::with_views(&pixels.as_pixels(), options.views)))
+    look(&media, options).map_err(|error| error.at(&media.name))
+}
+
+fn look(media: &Media<'_>, options: &Options) -> Result<Fingerprint> {
+    let limits = &options.limits;
+    let (head, reader) = match media.in_memory() {
+        Some(bytes) => (bytes[..bytes.len().min(HEAD)].to_vec(), None),
+        None => {
+            let mut reader = media.reader(limits)?;
+            (reader.head().map_err(|error| Error::io(&media.name, error))?, Some(reader))
+        }
+    };
+    if head.is_empty() {
+        return Err(Error::decode("the file is empty"));
+    }
+    match sniff(&head) {
+        Kind::Film => Err(Error::unsupported("films are not decoded yet")),
+        _ => match (media.in_memory(), reader) {
+            (Some(bytes), _) => still(bytes, options),
+            (None, reader) => {
+                let mut bytes = Vec::new();
+                if let Some(mut reader) = reader {
+                    // A picture is held in memory whole, so its encoded size counts as memory too.
+                    if reader.length() > limits.memory {
+                        return Err(Error::limit("memory", limits.memory, reader.length()));
+                    }
+                    let room = limits.bytes.min(limits.memory);
+                    reader
+                        .by_ref()
+                        .take(room)
+                        .read_to_end(&mut bytes)
+                        .map_err(|error| Error::io(&media.name, error))?;
+                }
+                still(&bytes, options)
+            }
+        },
+    }
+}
+
+fn still(bytes: &[u8], options: &Options) -> Result<Fingerprint> {
+    match decode(bytes, &options.limits)? {
+        Decoded::Still(picture) => {
+            let fingerprint = ImageFingerprint::with_views(&picture.as_pixels(), options.views);
+            if fingerprint.views.is_empty() {
+                let (width, height) = (fingerprint.width, fingerprint.height);
+                return Err(Error::TooLittleDetail {
+                    path: PathBuf::new(),
+                    detail: format!("{width}x{height} pixels; both sides must be at least {}", crate::pdq::MIN_SIDE),
+                });
+            }
+            Ok(Fingerprint::Image(fingerprint))
+        }
+        Decoded::Animation(_) => Err(Error::unsupported("animations are not hashed yet")),
+    }
 }

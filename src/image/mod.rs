@@ -1,16 +1,200 @@
 //! Encoded still image in, upright pixels out, under fixed decoding rules.
+//!
+//! The rules, since published hashers disagree with one another: the content decides what a file is, not its name; EXIF
+//! orientation is applied to the pixels; grey stays grey; palettes are expanded; inks become RGB; alpha is composited
+//! over white; sixteen bits are scaled; of several pages or sizes the first is taken; colour profiles and gamma chunks
+//! are not applied; animations are short films. `docs/decoding.md` says why.
+//!
+//! Input comes from attackers: sizes are checked against [`Limits`] before a decoder allocates, and a decoder that panics
+//! is an [`Error::Decode`].
 
+mod animation;
 pub(crate) mod canvas;
 pub mod content_box;
+mod flatten;
+mod jpeg;
+pub(crate) mod kind;
+mod orient;
 
-pub use content_box::{Rect, content_box};
+use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use ::image::codecs::{bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder};
+use ::image::error::{ImageError, LimitErrorKind};
+use ::image::{AnimationDecoder, ImageDecoder};
+
+use self::animation::Opened;
+pub use self::animation::{Animation, Played};
+pub use self::content_box::{Rect, content_box};
+use self::kind::Kind;
 use crate::error::{Error, Result};
-use crate::fingerprint::Media;
 use crate::hash::PixelBuf;
 use crate::limits::Limits;
 
-/// Decodes a still.
-pub(crate) fn decode(_media: &Media<'_>, _limits: &Limits) -> Result<PixelBuf> {
-    Err(Error::unsupported("no decoder yet"))
+/// A decoded picture.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Decoded<'a> {
+    /// One picture, upright: grey in 8 or 16 bits (JPEG always in 8-bit grey unless it is stored as RGB or inks), or RGB.
+    Still(PixelBuf),
+    /// A GIF, WebP or PNG of several frames.
+    Animation(Animation<'a>),
+}
+
+/// Decodes a still picture or opens an animation.
+///
+/// # Errors
+/// [`Error::Decode`] for what is broken, cut off or no picture at all; [`Error::Limit`] for what would cost too much, told
+/// from the header; [`Error::Unsupported`] for a kind of picture that this build has no decoder for.
+pub fn decode<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
+    if bytes.is_empty() {
+        return Err(Error::decode("the file is empty"));
+    }
+    if bytes.len() as u64 > limits.bytes {
+        return Err(Error::limit("bytes", limits.bytes, bytes.len() as u64));
+    }
+    match kind::sniff(&bytes[..bytes.len().min(kind::HEAD)]) {
+        Kind::Jpeg => fence("JPEG", || {
+            let (picture, orientation) = jpeg::decode(bytes, limits)?;
+            orient::upright(picture, orientation).map(Decoded::Still)
+        }),
+        Kind::Png => fence("PNG", || png(bytes, limits)),
+        Kind::Gif => fence("GIF", || gif(bytes, limits)),
+        Kind::WebP => fence("WebP", || webp(bytes, limits)),
+        Kind::Tiff => fence("TIFF", || {
+            let decoder = TiffDecoder::new(Cursor::new(bytes)).map_err(|error| from_image("TIFF", error, limits))?;
+            still(decoder, "TIFF", bytes, limits)
+        }),
+        Kind::Bmp => fence("BMP", || {
+            let decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(|error| from_image("BMP", error, limits))?;
+            still(decoder, "BMP", bytes, limits)
+        }),
+        Kind::Heif(name) | Kind::OtherStill(name) => {
+            Err(Error::unsupported(format!("{name}: this build has no decoder for it")))
+        }
+        Kind::Refused(name) => {
+            Err(Error::unsupported(format!("{name} is no picture and no film; nothing in it is followed")))
+        }
+        Kind::Film => Err(Error::decode("no picture of a known kind")),
+    }
+}
+
+fn png<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
+    let open = || PngDecoder::with_limits(Cursor::new(bytes), foreign(limits));
+    // The claimed size first: a typed limit, before the decoder is asked.
+    if let Some(&[_, _, _, _, _, _, _, _, _, _, _, _, b'I', b'H', b'D', b'R', w3, w2, w1, w0, h3, h2, h1, h0]) =
+        bytes.first_chunk()
+    {
+        check(limits, u32::from_be_bytes([w3, w2, w1, w0]), u32::from_be_bytes([h3, h2, h1, h0]), 1, bytes.len())?;
+    }
+    let decoder = open().map_err(|error| from_image("PNG", error, limits))?;
+    if decoder.is_apng().unwrap_or(false) {
+        let (width, height) = decoder.dimensions();
+        check(limits, width, height, 12, bytes.len())?;
+        // Frames that cannot be composited leave the default picture, which every viewer can show.
+        let moving = decoder.apng().map_err(|error| from_image("PNG", error, limits));
+        if let Ok(Opened::Moving(animation)) =
+            moving.and_then(|moving| Animation::open(moving.into_frames(), "PNG", limits))
+        {
+            return Ok(Decoded::Animation(animation));
+        }
+        return still(open().map_err(|error| from_image("PNG", error, limits))?, "PNG", bytes, limits);
+    }
+    still(decoder, "PNG", bytes, limits)
+}
+
+fn gif<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
+    let mut decoder = GifDecoder::new(Cursor::new(bytes)).map_err(|error| from_image("GIF", error, limits))?;
+    let (width, height) = decoder.dimensions();
+    check(limits, width, height, 12, bytes.len())?;
+    decoder.set_limits(foreign(limits)).map_err(|error| from_image("GIF", error, limits))?;
+    moving(decoder.into_frames(), "GIF", limits)
+}
+
+fn webp<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
+    let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|error| from_image("WebP", error, limits))?;
+    if !decoder.has_animation() {
+        return still(decoder, "WebP", bytes, limits);
+    }
+    let (width, height) = decoder.dimensions();
+    check(limits, width, height, 16, bytes.len())?;
+    decoder
+        .set_background_color(::image::Rgba([255, 255, 255, 0]))
+        .map_err(|error| from_image("WebP", error, limits))?;
+    moving(decoder.into_frames(), "WebP", limits)
+}
+
+fn moving<'a>(frames: ::image::Frames<'a>, format: &'static str, limits: &Limits) -> Result<Decoded<'a>> {
+    Ok(match Animation::open(frames, format, limits)? {
+        Opened::Still(picture) => Decoded::Still(picture),
+        Opened::Moving(animation) => Decoded::Animation(animation),
+    })
+}
+
+fn still<'a>(
+    mut decoder: impl ImageDecoder,
+    format: &'static str,
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<Decoded<'a>> {
+    let failed = |error| from_image(format, error, limits);
+    let (width, height) = decoder.dimensions();
+    let color = decoder.color_type();
+    check(limits, width, height, 2 * u64::from(color.bytes_per_pixel()), bytes.len())?;
+    decoder.set_limits(foreign(limits)).map_err(failed)?;
+    // TIFF holds the orientation in a tag of its own; the others in an EXIF block.
+    let orientation = match format {
+        "TIFF" => decoder.orientation().unwrap_or(::image::metadata::Orientation::NoTransforms),
+        _ => orient::of_exif(decoder.exif_metadata().unwrap_or_default().as_deref()),
+    };
+    let mut samples = vec![0; usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX)];
+    decoder.read_image(&mut samples).map_err(failed)?;
+    let picture = flatten::flatten(samples, width, height, color)?;
+    orient::upright(picture, orientation).map(Decoded::Still)
+}
+
+/// Compares a claimed size with the limits; decoding is taken to need `bytes_a_pixel` beside the `encoded` bytes.
+pub(crate) fn check(limits: &Limits, width: u32, height: u32, bytes_a_pixel: u64, encoded: usize) -> Result<()> {
+    let side = width.max(height);
+    if side > limits.side {
+        return Err(Error::limit("side", limits.side.into(), side.into()));
+    }
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > limits.pixels {
+        return Err(Error::limit("pixels", limits.pixels, pixels));
+    }
+    let memory = pixels.saturating_mul(bytes_a_pixel).saturating_add(encoded as u64);
+    if memory > limits.memory {
+        return Err(Error::limit("memory", limits.memory, memory));
+    }
+    if pixels == 0 {
+        return Err(Error::decode(format!("a picture of {width}x{height} pixels")));
+    }
+    Ok(())
+}
+
+/// Our limits in the words of `image`.
+fn foreign(limits: &Limits) -> ::image::Limits {
+    let mut foreign = ::image::Limits::no_limits();
+    foreign.max_image_width = Some(limits.side);
+    foreign.max_image_height = Some(limits.side);
+    foreign.max_alloc = Some(limits.memory);
+    foreign
+}
+
+fn from_image(format: &str, error: ImageError, limits: &Limits) -> Error {
+    match error {
+        ImageError::Limits(error) => match error.kind() {
+            LimitErrorKind::DimensionError => Error::limit("side", limits.side.into(), u64::from(limits.side) + 1),
+            _ => Error::limit("memory", limits.memory, limits.memory.saturating_add(1)),
+        },
+        ImageError::Unsupported(error) => Error::unsupported(format!("{format}: {error}")),
+        error => Error::decode(format!("{format}: {error}")),
+    }
+}
+
+/// Runs a decoder so that its panic is an error of the file.
+pub(crate) fn fence<T>(format: &str, decode: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err(Error::decode(format!("{format}: the decoder gave up on a state it did not expect"))))
 }
