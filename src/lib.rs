@@ -2,6 +2,7 @@
 
 pub mod cancel;
 pub mod error;
+pub mod eval;
 pub mod fingerprint;
 pub mod hash;
 pub mod image;

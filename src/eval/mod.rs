@@ -1,0 +1,14 @@
+//! The recall benchmark: which altered copies are found, at what rate of false matches, at what cost.
+//!
+//! Attacks and hard distractors are generated from a folder of media by a seed; metrics follow the DISC21 (Douze et al.
+//! 2021) and VSC2022 (Pizzi et al. 2023) challenges. The command `refrain eval` runs it all and writes the report.
+
+pub mod attacks;
+pub mod font;
+pub mod picture;
+pub mod random;
+pub mod sheet;
+
+pub use attacks::{Attack, Context, Group};
+pub use picture::Picture;
+pub use random::Random;
