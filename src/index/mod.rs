@@ -1,5 +1,17 @@
 //! Exact range search over 256-bit hashes in Hamming space.
 
+pub(crate) mod database;
+mod delta;
+mod disk;
+mod live;
+mod snapshot;
+mod tables;
+mod tombstones;
+
+pub use disk::DiskIndex;
+pub use live::Index;
+pub use snapshot::{Hits, MAX_DISTANCE, Snapshot};
+
 use crate::hash::Hash;
 
 /// Whose hash an entry is: the owner (a reference) and which of its hashes.
@@ -60,4 +72,28 @@ pub struct Hit {
     pub distance: u32,
     /// The entry.
     pub id: EntryId,
+}
+
+/// What is asked: a hash, and how far from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Query {
+    /// The hash.
+    pub hash: Hash,
+    /// The radius, inclusive, at most [`MAX_DISTANCE`].
+    pub max_distance: u32,
+}
+
+/// What an index holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Stats {
+    /// Entries that can be found.
+    pub entries: u64,
+    /// Part files.
+    pub parts: u64,
+    /// Bytes of the part files.
+    pub bytes: u64,
+    /// Owners that were removed and whose hashes may still be on disk, until a merge.
+    pub tombstones: u64,
+    /// Entries that are in the database and in no part yet, buried ones included.
+    pub delta: u64,
 }

@@ -1,0 +1,186 @@
+//! The transactional database of a store: opened once, shared by the index and by whatever keeps its tables beside it.
+//!
+//! One process writes, any number read beside it and follow its commits (redb's single-writer mode, which locks byte
+//! ranges of the file). A second writer is told [`Error::Locked`]. A database that a killed writer left behind is
+//! repaired by whoever opens it next, a reader included if the file may be written.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::{Builder, ConcurrencyMode, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction};
+
+use crate::error::{Error, Result};
+
+/// Memory that redb may keep pages in.
+const CACHE_BYTES: usize = 64 << 20;
+
+/// An open database. Clones share it; the file and its locks go when the last one does.
+#[derive(Clone)]
+pub(crate) struct Database {
+    inner: Arc<Inner>,
+    path: Arc<Path>,
+}
+
+enum Inner {
+    Writer(redb::Database),
+    Reader(redb::ReadOnlyDatabase),
+}
+
+impl Database {
+    /// Opens `path` for writing, creating it if it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] while another process writes to it, [`Error::Corrupt`], [`Error::Format`], [`Error::Io`].
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        Self::writer(path, |builder| builder.create(path))
+    }
+
+    /// Opens `path`, which must be there, for writing. Errors as [`Self::create`].
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        Self::writer(path, |builder| builder.open(path))
+    }
+
+    #[allow(dead_code)] // for the storage trait, next
+    /// Opens a database that lives in `backend`, which no other process can see; `path` is its name in errors.
+    pub(crate) fn in_backend(path: &Path, backend: impl StorageBackend) -> Result<Self> {
+        fenced(path, || {
+            let database = Builder::new()
+                .set_cache_size(CACHE_BYTES)
+                .create_with_backend(backend)
+                .map_err(|error| from_redb(path, error))?;
+            Ok(Self { inner: Arc::new(Inner::Writer(database)), path: path.into() })
+        })
+    }
+
+    /// Opens `path`, which must be there, for reading beside any other process.
+    ///
+    /// # Errors
+    /// As [`Self::create`] but for [`Error::Locked`].
+    pub(crate) fn open_reader(path: &Path) -> Result<Self> {
+        fenced(path, || {
+            let reader = match builder().open_read_only(path) {
+                Ok(reader) => reader,
+                // The last writer was killed: become a writer for a moment, which repairs it.
+                Err(redb::DatabaseError::RepairAborted) => {
+                    match builder().open(path) {
+                        Ok(repaired) => drop(repaired),
+                        Err(redb::DatabaseError::DatabaseAlreadyOpen) => {} // somebody else is at it
+                        Err(error) => return Err(from_redb(path, error)),
+                    }
+                    builder().open_read_only(path).map_err(|error| from_redb(path, error))?
+                }
+                Err(error) => return Err(from_redb(path, error)),
+            };
+            Ok(Self { inner: Arc::new(Inner::Reader(reader)), path: path.into() })
+        })
+    }
+
+    fn writer(path: &Path, open: impl FnOnce(&Builder) -> Result<redb::Database, redb::DatabaseError>) -> Result<Self> {
+        fenced(path, || {
+            let database = open(&builder()).map_err(|error| from_redb(path, error))?;
+            Ok(Self { inner: Arc::new(Inner::Writer(database)), path: path.into() })
+        })
+    }
+
+    #[allow(dead_code)] // for verify, next
+    /// Checks the database file from end to end, repairing what a crash left.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if any page differs from its checksum; [`Error::Locked`] while somebody writes to it.
+    pub(crate) fn check(path: &Path) -> Result<()> {
+        fenced(path, || {
+            let mut database = builder().open(path).map_err(|error| from_redb(path, error))?;
+            match database.check_integrity() {
+                Ok(_) => Ok(()),
+                Err(error) => Err(from_redb(path, error)),
+            }
+        })
+    }
+
+    /// Whether this handle may write.
+    pub(crate) fn is_writer(&self) -> bool {
+        matches!(&*self.inner, Inner::Writer(_))
+    }
+
+    /// The database file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A view of the last commit, of this process or another.
+    pub(crate) fn begin_read(&self) -> Result<ReadTransaction> {
+        match &*self.inner {
+            Inner::Writer(database) => database.begin_read(),
+            Inner::Reader(database) => database.begin_read(),
+        }
+        .map_err(|error| self.error(error))
+    }
+
+    /// A transaction; waits for the one before it to end.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a handle opened for reading.
+    pub(crate) fn begin_write(&self) -> Result<WriteTransaction> {
+        match &*self.inner {
+            Inner::Writer(database) => database.begin_write().map_err(|error| self.error(error)),
+            Inner::Reader(_) => Err(Error::option("store", "it was opened for reading; open it for writing")),
+        }
+    }
+
+    /// What redb says, in this crate's words, with the file's name.
+    pub(crate) fn error(&self, error: impl Into<redb::Error>) -> Error {
+        from_redb(&self.path, error)
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("path", &self.path).field("writer", &self.is_writer()).finish()
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_concurrency_mode(ConcurrencyMode::SingleWriter).set_cache_size(CACHE_BYTES);
+    builder
+}
+
+/// redb may panic on a file that was altered behind its back; that becomes [`Error::Corrupt`].
+pub(crate) fn fenced<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Error::corrupt(path, "the database's pages contradict one another")))
+}
+
+/// What redb says, in this crate's words.
+pub(crate) fn from_redb(path: &Path, error: impl Into<redb::Error>) -> Error {
+    let path = PathBuf::from(path);
+    match error.into() {
+        redb::Error::DatabaseAlreadyOpen => Error::Locked { path },
+        redb::Error::Io(source) => match source.kind() {
+            // How redb reports a file that does not begin with its magic number.
+            std::io::ErrorKind::InvalidData => {
+                Error::Format { path, expected: "a redb database".into(), got: "something else".into() }
+            }
+            _ => Error::Io { path, source },
+        },
+        redb::Error::UpgradeRequired(version) => Error::Format {
+            path,
+            expected: "a database of redb 4".into(),
+            got: format!("one of file format version {version}"),
+        },
+        redb::Error::LockProtocolMismatch => Error::Format {
+            path,
+            expected: "processes of one version".into(),
+            got: "another process with another locking protocol".into(),
+        },
+        redb::Error::Corrupted(detail) => Error::Corrupt { path, detail },
+        redb::Error::RepairAborted => {
+            Error::Corrupt { path, detail: "its writer was killed, and it cannot be repaired here".into() }
+        }
+        redb::Error::TableTypeMismatch { table, .. } => {
+            Error::Format { path, expected: format!("the table {table} of this version"), got: "other types".into() }
+        }
+        other => Error::Io { path, source: std::io::Error::other(other) },
+    }
+}

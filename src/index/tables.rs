@@ -1,0 +1,180 @@
+//! The index's tables in the database, and the records in them. `docs/format.md` has the bytes.
+//!
+//! Everything that changes the index takes the next number of one sequence: a batch of added entries, a tombstone.
+//! A tombstone buries what its owner had under *smaller* numbers, so an owner may be added again later.
+
+use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
+
+use super::database::Database;
+use super::{Entry, EntryId};
+use crate::error::{Error, Result};
+use crate::hash::Hash;
+
+const META: TableDefinition<'static, &str, u64> = TableDefinition::new("index_meta");
+const BATCHES: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("index_batches");
+const TOMBSTONES: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("index_tombstones");
+
+/// The version of these tables that this program reads and writes.
+const VERSION: u64 = 1;
+/// Most entries in one batch.
+const BATCH_MAX: usize = 1 << 16;
+/// Bytes of one entry in a batch.
+const ENTRY_BYTES: usize = 40;
+
+/// The counters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Meta {
+    /// Goes up with every change of the tables.
+    pub(super) generation: u64,
+    /// The number the next batch or tombstone takes.
+    pub(super) next: u64,
+}
+
+impl Meta {
+    pub(super) fn read(database: &Database, txn: &ReadTransaction) -> Result<Self> {
+        match optional(database, txn.open_table(META))? {
+            None => Ok(Self::default()),
+            Some(table) => Self::of(database, &table),
+        }
+    }
+
+    fn of(database: &Database, table: &impl ReadableTable<&'static str, u64>) -> Result<Self> {
+        let get = |name: &str| -> Result<u64> {
+            Ok(table.get(name).map_err(|e| database.error(e))?.map_or(0, |value| value.value()))
+        };
+        let version = get("version")?;
+        if version > VERSION {
+            return Err(Error::Format {
+                path: database.path().to_path_buf(),
+                expected: format!("index tables of version {VERSION} or less"),
+                got: format!("version {version}"),
+            });
+        }
+        Ok(Self { generation: get("generation")?, next: get("next")? })
+    }
+
+    fn write(&self, database: &Database, table: &mut Table<'_, &'static str, u64>) -> Result<()> {
+        for (name, value) in [("version", VERSION), ("generation", self.generation), ("next", self.next)] {
+            table.insert(name, value).map_err(|e| database.error(e))?;
+        }
+        Ok(())
+    }
+}
+
+/// Changes the counters within `txn`, counting the generation up.
+fn advance<T>(database: &Database, txn: &WriteTransaction, change: impl FnOnce(&mut Meta) -> T) -> Result<T> {
+    let mut table = txn.open_table(META).map_err(|e| database.error(e))?;
+    let mut meta = Meta::of(database, &table)?;
+    let result = change(&mut meta);
+    meta.generation += 1;
+    meta.write(database, &mut table)?;
+    Ok(result)
+}
+
+/// Stages `entries` in `txn`.
+pub(super) fn add(database: &Database, txn: &WriteTransaction, entries: &[Entry]) -> Result<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let count = entries.len().div_ceil(BATCH_MAX) as u64;
+    let first = advance(database, txn, |meta| {
+        meta.next += count;
+        meta.next - count
+    })?;
+    let mut table = txn.open_table(BATCHES).map_err(|e| database.error(e))?;
+    for (number, batch) in (first..).zip(entries.chunks(BATCH_MAX)) {
+        table.insert(number, encode(batch).as_slice()).map_err(|e| database.error(e))?;
+    }
+    Ok(())
+}
+
+/// Stages a tombstone for everything that `owner` has so far.
+pub(super) fn remove(database: &Database, txn: &WriteTransaction, owner: u64) -> Result<()> {
+    let number = advance(database, txn, |meta| {
+        meta.next += 1;
+        meta.next - 1
+    })?;
+    let mut value = [0; 12];
+    value[..8].copy_from_slice(&owner.to_le_bytes());
+    let sum = crc32fast::hash(&value[..8]);
+    value[8..].copy_from_slice(&sum.to_le_bytes());
+    let mut table = txn.open_table(TOMBSTONES).map_err(|e| database.error(e))?;
+    table.insert(number, value.as_slice()).map_err(|e| database.error(e))?;
+    Ok(())
+}
+
+/// Calls `each` with every batch numbered `from` or more.
+pub(super) fn batches(
+    database: &Database,
+    txn: &ReadTransaction,
+    from: u64,
+    mut each: impl FnMut(u64, Vec<Entry>),
+) -> Result<()> {
+    let Some(table) = optional(database, txn.open_table(BATCHES))? else { return Ok(()) };
+    for row in table.range(from..).map_err(|e| database.error(e))? {
+        let (number, bytes) = row.map_err(|e| database.error(e))?;
+        let entries = decode(bytes.value())
+            .ok_or_else(|| Error::corrupt(database.path(), format!("index batch {}", number.value())))?;
+        each(number.value(), entries);
+    }
+    Ok(())
+}
+
+/// Calls `each` with number and owner of every tombstone numbered `from` or more.
+pub(super) fn tombstones(
+    database: &Database,
+    txn: &ReadTransaction,
+    from: u64,
+    mut each: impl FnMut(u64, u64),
+) -> Result<()> {
+    let Some(table) = optional(database, txn.open_table(TOMBSTONES))? else { return Ok(()) };
+    for row in table.range(from..).map_err(|e| database.error(e))? {
+        let (number, bytes) = row.map_err(|e| database.error(e))?;
+        let owner = tombstone(bytes.value())
+            .ok_or_else(|| Error::corrupt(database.path(), format!("index tombstone {}", number.value())))?;
+        each(number.value(), owner);
+    }
+    Ok(())
+}
+
+fn tombstone(bytes: &[u8]) -> Option<u64> {
+    let (owner, sum) = bytes.split_first_chunk::<8>()?;
+    (sum == crc32fast::hash(owner).to_le_bytes()).then(|| u64::from_le_bytes(*owner))
+}
+
+fn encode(entries: &[Entry]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(4 + entries.len() * ENTRY_BYTES);
+    bytes.extend_from_slice(&[0; 4]);
+    for entry in entries {
+        bytes.extend_from_slice(&entry.id.to_u64().to_le_bytes());
+        bytes.extend_from_slice(&entry.hash.0);
+    }
+    let sum = crc32fast::hash(&bytes[4..]);
+    bytes[..4].copy_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
+fn decode(bytes: &[u8]) -> Option<Vec<Entry>> {
+    let (sum, rest) = bytes.split_first_chunk::<4>()?;
+    if *sum != crc32fast::hash(rest).to_le_bytes() {
+        return None;
+    }
+    let (rows, left) = rest.as_chunks::<ENTRY_BYTES>();
+    if !left.is_empty() {
+        return None;
+    }
+    let entry = |row: &[u8; ENTRY_BYTES]| {
+        let (id, hash) = row.split_first_chunk::<8>()?;
+        Some(Entry { id: EntryId::from_u64(u64::from_le_bytes(*id)), hash: Hash(hash.try_into().ok()?) })
+    };
+    rows.iter().map(entry).collect()
+}
+
+/// A table that nobody has written to yet is an empty one.
+fn optional<T>(database: &Database, table: Result<T, TableError>) -> Result<Option<T>> {
+    match table {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(database.error(error)),
+    }
+}
