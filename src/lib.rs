@@ -10,6 +10,7 @@ pub mod index;
 pub mod limits;
 pub mod report;
 pub mod scan;
+pub mod simd;
 
 pub use cancel::Cancel;
 pub use error::{Error, Result};

@@ -3,10 +3,12 @@
 //! Bits are numbered 0..=255 as in Meta's PDQ paper ("Threat Exchange: Hashing", 2019): bit `i*16+j` is the DCT
 //! coefficient of row `i` and column `j`. Hexadecimal text prints bit 255 first.
 
+mod algorithm;
 pub mod detail;
 pub mod pdq;
 mod pixels;
 
+pub use algorithm::Algorithm;
 pub use pixels::{Format, PixelBuf, Pixels};
 
 use std::cmp::Ordering;

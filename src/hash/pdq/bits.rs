@@ -1,0 +1,70 @@
+//! From coefficients to bits: the median, the eight orientations, and the two figures of trust.
+
+use super::SIDE;
+use crate::hash::Hash;
+
+/// The bits of the coefficients above the median.
+pub(super) fn hash(b: &[f32; 256]) -> Hash {
+    above(b, median(b))
+}
+
+/// The bits of all eight orientations, in their order: a flip changes the sign of the odd frequencies (the even indices)
+/// of its axis, a transposition swaps the axes.
+pub(super) fn dihedral(b: &[f32; 256]) -> [Hash; 8] {
+    let signs = |rows: bool, columns: bool| -> [f32; 256] {
+        std::array::from_fn(|at| {
+            let negative = (rows && at / 16 % 2 == 0) != (columns && at % 2 == 0);
+            if negative { -b[at] } else { b[at] }
+        })
+    };
+    let [plain, rows, columns, both] =
+        [(false, false), (true, false), (false, true), (true, true)].map(|(r, c)| hash(&signs(r, c)));
+    [plain, transposed(columns), both, transposed(rows), rows, columns, transposed(plain), transposed(both)]
+}
+
+/// The 128th smallest.
+fn median(b: &[f32; 256]) -> f32 {
+    let mut sorted = *b;
+    *sorted.select_nth_unstable_by(127, f32::total_cmp).1
+}
+
+fn above(b: &[f32; 256], median: f32) -> Hash {
+    let mut hash = Hash::default();
+    for (byte, values) in hash.0.iter_mut().zip(b.as_chunks::<8>().0) {
+        *byte = values.iter().enumerate().fold(0, |byte, (k, &value)| byte | u8::from(value > median) << k);
+    }
+    hash
+}
+
+/// The bits with rows and columns swapped.
+fn transposed(hash: Hash) -> Hash {
+    let rows: [u16; 16] = std::array::from_fn(|i| u16::from_le_bytes([hash.0[2 * i], hash.0[2 * i + 1]]));
+    let mut out = Hash::default();
+    for j in 0..16 {
+        let column = rows.iter().enumerate().fold(0u16, |bits, (i, row)| bits | (row >> j & 1) << i);
+        out.0[2 * j..2 * j + 2].copy_from_slice(&column.to_le_bytes());
+    }
+    out
+}
+
+/// The reference's quality: the sum of the steps between neighbours, each a whole percentage of the grey range.
+pub(super) fn quality(a: &[f32; SIDE * SIDE]) -> u8 {
+    let step = |u: f32, v: f32| ((((u - v) * 100.0) / 255.0) as i32).abs();
+    let down: i32 = a.iter().zip(&a[SIDE..]).map(|(&u, &v)| step(u, v)).sum();
+    let along: i32 = a
+        .as_chunks::<SIDE>()
+        .0
+        .iter()
+        .map(|row| row.iter().zip(&row[1..]).map(|(&u, &v)| step(u, v)).sum::<i32>())
+        .sum();
+    ((down + along) / 90).min(100) as u8
+}
+
+/// The share of bits that stand away from the median by more than a twentieth of the median magnitude.
+pub(super) fn stability(b: &[f32; 256]) -> f32 {
+    let median = median(b);
+    let mut magnitudes = b.map(f32::abs);
+    let typical = *magnitudes.select_nth_unstable_by(127, f32::total_cmp).1;
+    let margin = typical * 0.05;
+    b.iter().filter(|&&value| (value - median).abs() > margin).count() as f32 / 256.0
+}

@@ -1,0 +1,6 @@
+//! The kernels for AVX2 with fused multiply-add.
+
+use super::vector::Lanes;
+use crate::simd::{Level, generic};
+
+generic::stamp!(Level::Avx2, Lanes, 8, #[target_feature(enable = "avx2,fma")]);

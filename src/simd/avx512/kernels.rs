@@ -1,0 +1,6 @@
+//! The kernels for AVX-512 (F, BW, DQ, VL).
+
+use super::vector::Lanes;
+use crate::simd::{Level, generic};
+
+generic::stamp!(Level::Avx512, Lanes, 16, #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]);

@@ -1,0 +1,111 @@
+//! The kernels of the PDQ filter and DCT, written once over [`Vector`].
+//!
+//! Bit for bit the reference: every running sum adds the entering value and then subtracts the leaving one, in single
+//! precision, in the order of the row or column. A missing value (before the first or after the last) is a zero, which
+//! leaves a sum as it is. The quotient `sum / count` is rounded once, as IEEE 754 says, by a multiplication with the
+//! reciprocal and one correction through the exact remainder (Markstein, "Computation of elementary functions on the IBM
+//! RISC System/6000 processor", 1990); the test `division_is_exact` tries every significand for every count in use.
+
+mod dct;
+mod luma;
+mod rows;
+mod sums;
+mod vector;
+
+pub(crate) use dct::dct;
+pub(crate) use luma::luma;
+pub(crate) use rows::{Columns, Rows, columns, rows};
+pub(crate) use sums::{RowSums, row_sums};
+pub(crate) use vector::Vector;
+
+/// Rows that are filtered together: one lane each.
+pub(crate) const BATCH: usize = 16;
+/// Samples that are kept of each row and of each column.
+pub(crate) const KEPT: usize = 64;
+/// Columns that lie transposed at a time.
+pub(crate) const CHUNK: usize = 128;
+/// The widest window for which the division is proven; above it the scalar level divides plainly.
+pub(crate) const MAX_WINDOW: usize = 1024;
+
+/// The table of a level and its functions: each one enables the level's instructions and runs the generic kernel.
+macro_rules! stamp {
+    ($level:expr, $vector:ty, $lanes:literal, $(#[$features:meta])?) => {
+        pub(crate) static KERNELS: crate::simd::Kernels = crate::simd::Kernels {
+            level: $level,
+            // SAFETY (all five): `simd::kernels` hands this table out only where the level's instructions run.
+            luma: |format, row, out| unsafe { luma(format, row, out) },
+            // SAFETY: as above.
+            row_sums: |work| unsafe { row_sums(work) },
+            // SAFETY: as above.
+            rows: |work| unsafe { rows(work) },
+            // SAFETY: as above.
+            columns: |work| unsafe { columns(work) },
+            // SAFETY: as above.
+            dct: |samples, matrix, out| unsafe { dct(samples, matrix, out) },
+        };
+
+        $(#[$features])?
+        unsafe fn luma(format: crate::hash::Format, row: &[u8], out: &mut [f32]) {
+            generic::luma(format, row, out);
+        }
+
+        $(#[$features])?
+        unsafe fn row_sums(work: &mut generic::RowSums<'_>) {
+            // SAFETY: the instructions of `$vector` are enabled here.
+            unsafe { generic::row_sums::<$vector, $lanes>(work) }
+        }
+
+        $(#[$features])?
+        unsafe fn rows(work: &mut generic::Rows<'_>) {
+            // SAFETY: the instructions of `$vector` are enabled here.
+            unsafe { generic::rows::<$vector, $lanes>(work) }
+        }
+
+        $(#[$features])?
+        unsafe fn columns(work: &mut generic::Columns<'_>) {
+            // SAFETY: the instructions of `$vector` are enabled here.
+            unsafe { generic::columns::<$vector, $lanes>(work) }
+        }
+
+        $(#[$features])?
+        unsafe fn dct(samples: &[f32; 4096], matrix: &crate::simd::DctMatrix, out: &mut [f32; 256]) {
+            // SAFETY: the instructions of `$vector` are enabled here.
+            unsafe { generic::dct::<$vector, $lanes>(samples, matrix, out) }
+        }
+
+        /// Whether `sum.over(count)` is the quotient for every significand and each of these counts.
+        #[cfg(test)]
+        $(#[$features])?
+        pub(crate) unsafe fn division_is_exact(counts: std::ops::Range<u32>, step: usize) -> bool {
+            // SAFETY: the instructions of `$vector` are enabled here.
+            unsafe { generic::division_is_exact::<$vector, $lanes>(counts, step) }
+        }
+    };
+}
+pub(crate) use stamp;
+
+/// Tries `sum / count` for every `step`-th significand; one exponent stands for all, since nothing here over- or
+/// underflows (sums are multiples of 2^-93 at least and below 2^40).
+#[cfg(test)]
+#[inline(always)]
+pub(crate) unsafe fn division_is_exact<V: Vector<N>, const N: usize>(
+    counts: std::ops::Range<u32>,
+    step: usize,
+) -> bool {
+    let (mut sums, mut quotients) = ([0.0f32; 16], [0.0f32; 16]);
+    let mut exact = true;
+    for count in counts {
+        let count = count as f32;
+        for low in (0..1u32 << 23).step_by(N * step) {
+            for (k, sum) in sums.iter_mut().take(N).enumerate() {
+                *sum = f32::from_bits(0x4300_0000 | (low + (k * step) as u32) & 0x7f_ffff);
+            }
+            // SAFETY: both arrays hold 16 floats and `N` is at most 16; the caller enables the instructions.
+            unsafe {
+                V::load(sums.as_ptr()).over(V::splat(count), V::splat(1.0 / count)).store(quotients.as_mut_ptr())
+            };
+            exact &= sums[..N].iter().zip(&quotients).all(|(sum, quotient)| sum / count == *quotient);
+        }
+    }
+    exact
+}

@@ -1,0 +1,23 @@
+//! What a level has to offer: a handful of operations on `N` floats.
+
+/// `N` single-precision floats in a register.
+///
+/// # Safety
+/// Of every method: the processor runs the level's instructions, the caller is compiled with them enabled, and a pointer
+/// leads to `N` readable or writable values (of any alignment).
+pub(crate) trait Vector<const N: usize>: Copy {
+    unsafe fn splat(value: f32) -> Self;
+    unsafe fn load(from: *const f32) -> Self;
+    /// Loads `N` integers as floats.
+    unsafe fn load_u16(from: *const u16) -> Self;
+    unsafe fn store(self, to: *mut f32);
+    unsafe fn add(self, other: Self) -> Self;
+    unsafe fn sub(self, other: Self) -> Self;
+    unsafe fn mul(self, other: Self) -> Self;
+    unsafe fn div(self, other: Self) -> Self;
+    /// `self / count`, correctly rounded. `inverse` is `1.0 / count`, and `count` a whole number of at most
+    /// [`MAX_WINDOW`](super::MAX_WINDOW) (any number at the scalar level).
+    unsafe fn over(self, count: Self, inverse: Self) -> Self;
+    /// Rows to columns.
+    unsafe fn transpose(rows: [Self; N]) -> [Self; N];
+}

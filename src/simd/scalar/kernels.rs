@@ -1,0 +1,6 @@
+//! The kernels in plain code, for every target.
+
+use super::vector::Lanes;
+use crate::simd::{Level, generic};
+
+generic::stamp!(Level::Scalar, Lanes, 4,);
