@@ -166,7 +166,7 @@ impl Filter {
             self.averaged = self.pushed;
         } else {
             (self.kernels.luma)(self.format, row, &mut self.luma[y % BATCH * self.padded..][..width]);
-            if self.pushed % BATCH == 0 || self.pushed == self.down.length {
+            if self.pushed.is_multiple_of(BATCH) || self.pushed == self.down.length {
                 self.average_rows();
             }
         }

@@ -115,7 +115,7 @@ fn oriented(b: &[f32; 256], transform: Transform) -> [f32; 256] {
     std::array::from_fn(|at| {
         let (i, j) = (at / 16, at % 16);
         // Index 0 is the frequency 1: an even index is an odd frequency, which changes its sign under a flip.
-        let flip = |index: usize, v: f32| if index % 2 == 0 { -v } else { v };
+        let flip = |index: usize, v: f32| if index.is_multiple_of(2) { -v } else { v };
         let (straight, turned) = (b[i * 16 + j], b[j * 16 + i]);
         match transform {
             Transform::Original => straight,

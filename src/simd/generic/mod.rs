@@ -32,7 +32,7 @@ macro_rules! stamp {
     ($level:expr, $vector:ty, $lanes:literal, $(#[$features:meta])?) => {
         pub(crate) static KERNELS: crate::simd::Kernels = crate::simd::Kernels {
             level: $level,
-            // SAFETY (all five): `simd::kernels` hands this table out only where the level's instructions run.
+            // SAFETY: here and below, `simd::kernels` hands this table out only where the level's instructions run.
             luma: |format, row, out| unsafe { luma(format, row, out) },
             // SAFETY: as above.
             row_sums: |work| unsafe { row_sums(work) },

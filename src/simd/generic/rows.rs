@@ -37,7 +37,7 @@ pub(crate) unsafe fn rows<V: Vector<N>, const N: usize>(work: &mut Rows<'_>) {
             let end = padded.min(start + CHUNK);
             for x in (start..end).step_by(N) {
                 let fresh = delay.add(history + (x - start) * BATCH);
-                for group in 0..BATCH / N {
+                for (group, sum) in sums.iter_mut().take(BATCH / N).enumerate() {
                     let mut block = [V::splat(0.0); N];
                     for (k, row) in block.iter_mut().enumerate() {
                         *row = V::load(input.add((group * N + k) * work.stride + x));
@@ -47,14 +47,12 @@ pub(crate) unsafe fn rows<V: Vector<N>, const N: usize>(work: &mut Rows<'_>) {
                         column.store(fresh.add(k * BATCH + group * N));
                     }
                     let mut averages = block;
-                    let mut sum = sums[group];
                     for (k, average) in averages.iter_mut().enumerate() {
-                        sum = sum.add(block[k]);
-                        sum = sum.sub(V::load(fresh.add(k * BATCH + group * N).sub(history)));
+                        let leaving = V::load(fresh.add(k * BATCH + group * N).sub(history));
+                        *sum = sum.add(block[k]).sub(leaving);
                         let count = *work.counts.get_unchecked(x + k);
                         *average = sum.over(V::splat(count), V::splat(1.0 / count));
                     }
-                    sums[group] = sum;
                     for (k, row) in V::transpose(averages).iter().enumerate() {
                         row.store(out.add(work.at[group * N + k] + x));
                     }
