@@ -1,6 +1,8 @@
 //! The promise: on identical pixels, refrain's PDQ is the reference implementation's, bit for bit. Checked against the
 //! hashes, qualities and intermediate values in `../shared/conformance/pdq`, which that implementation wrote.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
