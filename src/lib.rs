@@ -1,5 +1,6 @@
 //! Recognises re-uploads of images and videos that were already removed.
 
+pub mod bank;
 pub mod cancel;
 pub mod error;
 pub mod eval;
@@ -8,10 +9,12 @@ pub mod hash;
 pub mod image;
 pub mod index;
 pub mod limits;
+pub mod matching;
 pub mod report;
 pub mod scan;
 pub mod simd;
 
+pub use bank::Store;
 pub use cancel::Cancel;
 pub use error::{Error, Result};
 pub use fingerprint::{Fingerprint, Media, Options, fingerprint};

@@ -1,0 +1,225 @@
+//! Asking: is this medium known?
+
+use std::collections::BTreeMap;
+
+use super::config::BankConfig;
+use super::open::fenced;
+use super::read::Reading;
+use super::reference::{ReferenceRecord, State};
+use super::refuse::{SAME, digest, whole};
+use super::store::{AskOptions, Store};
+use super::write::{DETAIL, of_hash};
+use crate::error::{Error, Result};
+use crate::fingerprint::Fingerprint;
+use crate::hash::Hash;
+use crate::matching::{self, Closeness, Look, Match, Outcome, Pair, Radii, Verdict};
+
+/// So many frames of two films must agree in time if none of them is as close as a still would have to be.
+const AGREE: u32 = 3;
+/// Hits of a still on a film belong to one stretch if they are no further apart, in seconds.
+const GAP: f64 = 2.0;
+
+impl Store {
+    /// Asks whether a medium is known, under every bank's own policy.
+    ///
+    /// # Errors
+    /// Those of the database and the index.
+    pub fn ask(&self, fingerprint: &Fingerprint) -> Result<Verdict> {
+        self.ask_with(fingerprint, &AskOptions::default())
+    }
+
+    /// Asks whether a hash is known, as [`Store::ask`] with nothing but the hash: its orientations cannot be asked.
+    ///
+    /// # Errors
+    /// Those of the database and the index.
+    pub fn ask_hash(&self, hash: &Hash) -> Result<Verdict> {
+        self.ask_hash_with(hash, &AskOptions::default())
+    }
+
+    /// As [`Store::ask_hash`] with options.
+    ///
+    /// # Errors
+    /// As [`Store::ask_with`].
+    pub fn ask_hash_with(&self, hash: &Hash, options: &AskOptions) -> Result<Verdict> {
+        self.ask_with(&of_hash(*hash, None), options)
+    }
+
+    /// Asks with options.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a radius above 96 or a bank that is not there; those of the database and the index.
+    pub fn ask_with(&self, fingerprint: &Fingerprint, options: &AskOptions) -> Result<Verdict> {
+        let policies = self.policies(options)?;
+        let default = BankConfig::new("default");
+        let min_quality = policies.values().map(|policy| policy.bank.min_quality).min().unwrap_or(default.min_quality);
+        let stabilities = policies.values().map(|policy| policy.bank.min_stability);
+        let min_stability = stabilities.min_by(f32::total_cmp).unwrap_or(default.min_stability);
+        let looks = matching::looks(fingerprint, min_quality, min_stability);
+        if looks.is_empty() {
+            return Ok(Verdict::empty(Outcome::TooLittleDetail));
+        }
+        if policies.is_empty() {
+            return Ok(Verdict::empty(Outcome::NoMatch));
+        }
+        let film = matches!(fingerprint, Fingerprint::Video(_));
+        let asked =
+            |policy: &Policy| policy.radii.pdq.max(policy.radii.pdq_near).max(if film { policy.frames } else { 0 });
+        let pdq_radius = policies.values().map(asked).max().unwrap_or(0);
+        let detail_radius =
+            policies.values().filter_map(|policy| policy.radii.detail.max(policy.radii.detail_near)).max();
+        fenced(&self.file, || {
+            let snapshot = self.index.snapshot();
+            let mut candidates = Vec::new();
+            let hashes: Vec<Hash> = looks.iter().map(|look| look.hash).collect();
+            for hit in snapshot.search(&hashes, pdq_radius)? {
+                if hit.id.ordinal() & DETAIL == 0 {
+                    candidates.push((hit.id.owner(), hit.query, hit.id.ordinal()));
+                }
+            }
+            if let Some(radius) = detail_radius {
+                let (at, hashes): (Vec<u32>, Vec<Hash>) =
+                    (0..).zip(&looks).filter_map(|(at, look)| Some((at, look.detail?))).unzip();
+                for hit in snapshot.search(&hashes, radius)? {
+                    if hit.id.ordinal() & DETAIL != 0 {
+                        candidates.push((hit.id.owner(), at[hit.query as usize], hit.id.ordinal() & !DETAIL));
+                    }
+                }
+            }
+            if candidates.is_empty() {
+                return Ok(Verdict::empty(Outcome::NoMatch));
+            }
+            candidates.sort_unstable();
+            candidates.dedup();
+            let question =
+                Question { fingerprint, looks: &looks, policies: &policies, options, reading: self.reading()? };
+            let mut matches = Vec::new();
+            for candidates in candidates.chunk_by(|a, b| a.0 == b.0) {
+                matches.extend(question.judge(candidates)?);
+            }
+            Ok(Verdict::of(matches))
+        })
+    }
+
+    /// The banks to ask, with the radius of this question.
+    fn policies(&self, options: &AskOptions) -> Result<BTreeMap<String, Policy>> {
+        if let Some(got) = options.max_distance.filter(|&distance| distance > BankConfig::MAX_DISTANCE) {
+            return Err(Error::option("max_distance", format!("at most {}, got {got}", BankConfig::MAX_DISTANCE)));
+        }
+        let banks = self.banks();
+        if let Some(missing) = options.banks.iter().find(|&name| banks.iter().all(|bank| bank.name != *name)) {
+            return Err(Error::option("bank", format!("there is no bank {missing:?}")));
+        }
+        let asked = banks.into_iter().filter(|bank| options.banks.is_empty() || options.banks.contains(&bank.name));
+        let policy = |bank: BankConfig| match options.max_distance {
+            None => Policy { radii: bank.radii(), frames: bank.max_frame_distance.max(bank.max_distance), bank },
+            Some(pdq) => {
+                let radii = Radii { pdq, pdq_near: pdq, detail: None, detail_near: None };
+                Policy { radii, frames: pdq, bank }
+            }
+        };
+        Ok(asked.map(|bank| (bank.name.clone(), policy(bank))).collect())
+    }
+}
+
+/// A bank with the radii of one question.
+struct Policy {
+    bank: BankConfig,
+    radii: Radii,
+    /// The widest radius between frames of two films.
+    frames: u32,
+}
+
+/// What a hit says: the reference's number, the look-up, and which of the reference's hashes.
+type Candidate = (u64, u32, u32);
+
+struct Question<'q> {
+    fingerprint: &'q Fingerprint,
+    looks: &'q [Look],
+    policies: &'q BTreeMap<String, Policy>,
+    options: &'q AskOptions,
+    reading: Reading,
+}
+
+impl Question<'_> {
+    /// What the hits on one reference amount to.
+    fn judge(&self, candidates: &[Candidate]) -> Result<Option<Match>> {
+        let number = candidates[0].0;
+        // A reference that was removed after the index was looked at is not there any more.
+        let Some(record) = self.reading.reference(number)? else { return Ok(None) };
+        let Some(policy) = self.policies.get(&record.bank) else { return Ok(None) };
+        if record.state != State::Active {
+            return Ok(None);
+        }
+        let Some(reference) = self.reading.fingerprint(number)? else { return Ok(None) };
+        let items = matching::items(&reference);
+        let pairs: Vec<Pair<'_>> = candidates
+            .iter()
+            .filter_map(|&(_, look, ordinal)| Pair::new(&self.looks[look as usize], &items, ordinal))
+            .filter(|pair| pair.look.quality >= policy.bank.min_quality)
+            .collect();
+        let Some(found) = self.found(&record, policy, &reference, pairs) else { return Ok(None) };
+        Ok(if self.refused(number)? { None } else { Some(found) })
+    }
+
+    fn found(
+        &self,
+        record: &ReferenceRecord,
+        policy: &Policy,
+        reference: &Fingerprint,
+        mut pairs: Vec<Pair<'_>>,
+    ) -> Option<Match> {
+        let closest = pairs.iter().map(|pair| policy.radii.judge(pair)).min()?;
+        let query_is_film = matches!(self.fingerprint, Fingerprint::Video(_));
+        let reference_is_film = matches!(reference, Fingerprint::Video(_));
+        let mut near = closest == Closeness::Near;
+        let mut segments = Vec::new();
+        if query_is_film && reference_is_film {
+            pairs.retain(|pair| pair.distance <= policy.frames || policy.radii.judge(pair) == Closeness::Match);
+            segments = matching::films(&pairs);
+            let agree = segments.first()?.hits;
+            near = closest != Closeness::Match && agree < AGREE;
+            if near && agree < 2 {
+                return None;
+            }
+        } else {
+            if closest == Closeness::Far {
+                return None;
+            }
+            pairs.retain(|pair| policy.radii.judge(pair) == closest);
+            if query_is_film || reference_is_film {
+                segments = matching::still_in_film(&pairs, query_is_film, GAP);
+            }
+        }
+        let best = matching::best(&pairs)?;
+        let whole = segments.first().map_or((best.look.transform, best.look.inverted), |s| (s.transform, s.inverted));
+        Some(Match {
+            bank: record.bank.clone(),
+            reference: record.id.clone(),
+            action: policy.bank.action,
+            near,
+            distance: best.distance,
+            detail_distance: best.detail,
+            quality: best.look.quality.min(best.quality),
+            transform: whole.0,
+            inverted: whole.1,
+            query_view: best.look.view.name(),
+            reference_view: best.view.name(),
+            segments,
+        })
+    }
+
+    /// Whether a person has said that this upload does not show the reference.
+    fn refused(&self, number: u64) -> Result<bool> {
+        let refusals = self.reading.refusals(number)?;
+        if refusals.is_empty() {
+            return Ok(false);
+        }
+        let upload = self.options.upload.as_ref().map(|id| format!("id:{id}"));
+        let (hash, film) = (whole(self.fingerprint), format!("film:{}", digest(self.fingerprint)));
+        Ok(refusals.iter().any(|(key, refusal)| {
+            upload.as_ref() == Some(key)
+                || *key == film
+                || hash.zip(refusal.hash).is_some_and(|(asked, refused)| asked.distance(&refused) <= SAME)
+        }))
+    }
+}

@@ -1,0 +1,236 @@
+//! The text formats of other programs: PDQ lists, vPDQ frame lists, and what `python-threatexchange` reads and prints.
+
+use super::super::reference::{Reference, State};
+use super::super::write::of_hash;
+use super::{Listed, id_of};
+use crate::error::{Error, Result};
+use crate::fingerprint::{Fingerprint, FrameHash, Role, VideoFingerprint, View};
+use crate::hash::Hash;
+
+/// Reads `hash` or `hash,metadata`.
+pub(super) fn pdq(line: &str) -> Result<Listed> {
+    let (hash, metadata) = line.split_once(',').unwrap_or((line, ""));
+    Ok(picture(hash.trim().parse()?, None, metadata.trim()))
+}
+
+/// A line that [`pdq`] reads. Metadata of several lines become one.
+pub(super) fn write_pdq(hash: &Hash, metadata: &str) -> String {
+    if metadata.is_empty() { hash.to_string() } else { format!("{hash},{}", one_line(metadata)) }
+}
+
+fn one_line(text: &str) -> String {
+    text.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+fn picture(hash: Hash, quality: Option<u8>, metadata: &str) -> Listed {
+    Listed {
+        reference: Reference::new(id_of(&hash, metadata)).bank("").metadata(metadata),
+        fingerprint: of_hash(hash, quality),
+        state: State::Active,
+    }
+}
+
+/// Reads one frame: `frame number,quality,hash,seconds`.
+pub(super) fn vpdq(line: &str) -> Result<FrameHash> {
+    let fields: Vec<&str> = line.split(',').map(str::trim).collect();
+    let [number, quality, hash, time] = fields[..] else {
+        return Err(Error::decode(format!(
+            "expected frame number, quality, hash and seconds, got {} fields",
+            fields.len()
+        )));
+    };
+    number.parse::<u64>().map_err(|_| Error::decode(format!("{number:?} is not a frame number")))?;
+    frame(hash, quality, time)
+}
+
+/// A line that [`vpdq`] reads.
+pub(super) fn write_vpdq(number: usize, frame: &FrameHash) -> String {
+    format!("{number},{},{},{:.3}", frame.quality, frame.hash, frame.time)
+}
+
+fn frame(hash: &str, quality: &str, time: &str) -> Result<FrameHash> {
+    let quality = quality
+        .parse()
+        .ok()
+        .filter(|&quality: &u8| quality <= 100)
+        .ok_or_else(|| Error::decode(format!("{quality:?} is not a quality of 0 to 100")))?;
+    let time = time
+        .parse()
+        .ok()
+        .filter(|time: &f64| time.is_finite() && *time >= 0.0)
+        .ok_or_else(|| Error::decode(format!("{time:?} is not a time in seconds")))?;
+    Ok(FrameHash {
+        time,
+        role: Role::Frame,
+        view: View::Full,
+        hash: hash.parse()?,
+        quality,
+        stability: 1.0,
+        orientations: None,
+    })
+}
+
+/// A film of frames from a list; the last frame lasts as long as the one before it.
+pub(super) fn film(mut frames: Vec<FrameHash>) -> Fingerprint {
+    frames.sort_by(|a, b| a.time.total_cmp(&b.time));
+    let last = frames.last().map_or(0.0, |frame| frame.time);
+    let step = if frames.len() > 1 { last - frames[frames.len() - 2].time } else { 1.0 };
+    let warnings = Vec::new();
+    Fingerprint::Video(VideoFingerprint { width: 0, height: 0, duration: last + step, frames, warnings })
+}
+
+/// Reads `type value` or CSV of `type,value[,anything]`; `None` for a heading.
+pub(super) fn threatexchange(line: &str) -> Result<Option<Listed>> {
+    let (kind, rest) = line
+        .split_once(|c: char| c == ',' || c.is_whitespace())
+        .ok_or_else(|| Error::decode("expected a type and a value"))?;
+    let kind = kind.trim_matches('"').to_ascii_lowercase();
+    let (value, metadata) = value(rest.trim_start_matches([',', ' ', '\t']))?;
+    match kind.as_str() {
+        "pdq" | "hash_pdq" => Ok(Some(picture(value.parse()?, None, metadata.trim()))),
+        "vpdq" => compact(&value, metadata.trim()).map(Some),
+        "type" | "signal_type" => Ok(None),
+        other => Err(Error::unsupported(format!("signals of the type {other:?}; pdq and vpdq are known"))),
+    }
+}
+
+/// A value, quoted as in CSV or up to the next separator, and what follows it.
+fn value(text: &str) -> Result<(String, String)> {
+    let separator = |c: char| c == ',' || c.is_whitespace();
+    let Some(quoted) = text.strip_prefix('"') else {
+        // JSON stands unquoted in `type value` lines.
+        if text.starts_with('[') || text.starts_with('{') {
+            return Ok((text.to_string(), String::new()));
+        }
+        let (value, rest) = text.split_once(separator).unwrap_or((text, ""));
+        return Ok((value.to_string(), unquoted(rest)));
+    };
+    let mut value = String::new();
+    let mut rest = quoted;
+    loop {
+        let (before, after) = rest.split_once('"').ok_or_else(|| Error::decode("a quotation mark is not closed"))?;
+        value.push_str(before);
+        match after.strip_prefix('"') {
+            Some(after) => {
+                value.push('"');
+                rest = after;
+            }
+            None => return Ok((value, unquoted(after.trim_start_matches(separator)))),
+        }
+    }
+}
+
+fn unquoted(text: &str) -> String {
+    let text = text.trim();
+    match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(inner) => inner.replace("\"\"", "\""),
+        None => text.to_string(),
+    }
+}
+
+/// A film as one JSON value: an array of `hash,quality,seconds`, or an object of frame numbers.
+fn compact(value: &str, metadata: &str) -> Result<Listed> {
+    let json = |error: serde_json::Error| Error::decode(format!("vpdq: {error}"));
+    let mut frames = Vec::new();
+    if value.starts_with('[') {
+        for text in serde_json::from_str::<Vec<String>>(value).map_err(json)? {
+            let fields: Vec<&str> = text.split(',').map(str::trim).collect();
+            frames.push(match fields[..] {
+                [hash, quality, time] => frame(hash, quality, time)?,
+                [_, quality, hash, time] => frame(hash, quality, time)?,
+                _ => return Err(Error::decode(format!("vpdq: expected hash, quality and seconds, got {text:?}"))),
+            });
+        }
+    } else {
+        #[derive(serde::Deserialize)]
+        struct Frame {
+            hash: String,
+            quality: u8,
+            timestamp: f64,
+        }
+        let found: std::collections::BTreeMap<u64, Frame> = serde_json::from_str(value).map_err(json)?;
+        for Frame { hash, quality, timestamp } in found.into_values() {
+            frames.push(frame(&hash, &quality.to_string(), &timestamp.to_string())?);
+        }
+    }
+    let mut digest = blake3::Hasher::new();
+    frames.iter().for_each(|frame| _ = digest.update(&frame.hash.0));
+    digest.update(metadata.as_bytes());
+    let id = format!("vpdq-{}", &digest.finalize().to_hex()[..24]);
+    let reference = Reference::new(id).bank("").metadata(metadata);
+    Ok(Listed { reference, fingerprint: film(frames), state: State::Active })
+}
+
+/// A line that [`threatexchange`] reads.
+pub(super) fn write_threatexchange(fingerprint: &Fingerprint, metadata: &str) -> Option<String> {
+    let (kind, value) = match fingerprint {
+        Fingerprint::Image(image) => ("pdq", image.views.first()?.hash.to_string()),
+        Fingerprint::Video(video) => {
+            let whole = video.frames.iter().filter(|frame| frame.view == View::Full);
+            let frames: Vec<String> =
+                whole.map(|frame| format!("{},{},{:.3}", frame.hash, frame.quality, frame.time)).collect();
+            ("vpdq", serde_json::to_string(&frames).ok()?)
+        }
+    };
+    let quote = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let value = if kind == "vpdq" { quote(&value) } else { value };
+    Some(if metadata.is_empty() {
+        format!("{kind},{value}")
+    } else {
+        format!("{kind},{value},{}", quote(&one_line(metadata)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "f8f8f0cee0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22";
+
+    #[test]
+    fn threatexchange_lines_come_in_several_shapes() {
+        let hash: Hash = HASH.parse().unwrap();
+        for (line, metadata) in [
+            (format!("pdq {HASH}"), ""),
+            (format!("pdq\t{HASH} case 12"), "case 12"),
+            (format!("pdq,{HASH}"), ""),
+            (format!("\"pdq\",\"{HASH}\",\"a \"\"b\"\", c\""), "a \"b\", c"),
+            (format!("PDQ,{HASH},plain"), "plain"),
+        ] {
+            let listed = threatexchange(&line).unwrap().unwrap();
+            assert_eq!(listed.fingerprint, of_hash(hash, None), "{line}");
+            assert_eq!(listed.reference.metadata, metadata, "{line}");
+            let written = write_threatexchange(&listed.fingerprint, metadata).unwrap();
+            assert_eq!(threatexchange(&written).unwrap().unwrap(), listed, "{written}");
+        }
+        assert_eq!(threatexchange("signal_type,signal_str").unwrap(), None);
+        for line in ["pdq", "pdq x", "video_md5 0123", &format!("pdq \"{HASH}"), &format!("pdq {HASH}0")] {
+            assert!(threatexchange(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_film_goes_through_threatexchange_and_back() {
+        let line = format!("vpdq [\"{HASH},100,0.000\", \"{HASH},88,1.500\"]");
+        let listed = threatexchange(&line).unwrap().unwrap();
+        let Fingerprint::Video(video) = &listed.fingerprint else { panic!("not a film") };
+        assert_eq!((video.frames.len(), video.frames[1].quality, video.frames[1].time), (2, 88, 1.5));
+        let written = write_threatexchange(&listed.fingerprint, "").unwrap();
+        assert_eq!(threatexchange(&written).unwrap().unwrap(), listed);
+        let line = format!("vpdq {{\"3\":{{\"hash\":\"{HASH}\",\"quality\":90,\"timestamp\":0.1}}}}");
+        assert!(threatexchange(&line).unwrap().is_some());
+        for bad in ["vpdq []x", "vpdq [1]", "vpdq [\"a,b\"]", &format!("vpdq [\"{HASH},101,0\"]")] {
+            assert!(threatexchange(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn frames_of_a_vpdq_list_are_checked() {
+        let frame = vpdq(&format!("30, 100, {HASH}, 1.000")).unwrap();
+        assert_eq!((frame.time, frame.quality), (1.0, 100));
+        assert_eq!(vpdq(&write_vpdq(30, &frame)).unwrap(), frame);
+        for bad in ["", "1,2,3", &format!("x,1,{HASH},0"), &format!("0,101,{HASH},0"), &format!("0,1,{HASH},nan")] {
+            assert!(vpdq(bad).is_err(), "{bad}");
+        }
+    }
+}

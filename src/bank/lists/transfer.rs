@@ -1,0 +1,246 @@
+//! Lists into a store and out of it.
+
+use std::io::{BufRead, Write};
+use std::ops::ControlFlow;
+
+use super::json::{self, Line};
+use super::lines::Lines;
+use super::{Format, Listed, text};
+use crate::bank::reference::{Added, Reference, State};
+use crate::bank::store::Store;
+use crate::bank::transaction::{By, Tx};
+use crate::bank::write::{add, make_bank, refused_or};
+use crate::error::{Error, Result};
+use crate::fingerprint::{Fingerprint, View};
+
+/// How a list is imported.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ImportOptions {
+    /// Its layout.
+    pub format: Format,
+    /// The bank of references whose lines name none; JSON lines name theirs unless `force_bank` is set.
+    pub bank: String,
+    /// Puts everything into `bank`, whatever the lines say.
+    pub force_bank: bool,
+    /// The source of references whose lines name none, as the clearing house's name.
+    pub source: String,
+    /// The id of the film that a vPDQ list is.
+    pub id: String,
+    /// Who imports it, for the change log.
+    pub author: String,
+}
+
+impl ImportOptions {
+    /// A list of this layout into this bank.
+    pub fn new(format: Format, bank: impl Into<String>) -> Self {
+        Self {
+            format,
+            bank: bank.into(),
+            force_bank: false,
+            source: String::new(),
+            id: "film".into(),
+            author: String::new(),
+        }
+    }
+}
+
+/// What became of a list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Imported {
+    /// References that are new.
+    pub added: u64,
+    /// References that were there already, with the same hashes.
+    pub unchanged: u64,
+    /// Lines that were refused, each of which was reported with its error.
+    pub refused: u64,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Exported {
+    /// References that were written.
+    pub written: u64,
+    /// References that this layout has no words for.
+    pub skipped: u64,
+}
+
+impl Store {
+    /// Imports a hash list in one transaction: what is good is there when this returns, and nothing at all if it fails.
+    ///
+    /// `report` is called for each line with its number and what became of it; [`ControlFlow::Break`] gives the import
+    /// up, with [`Error::Cancelled`].
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the list cannot be read on, [`Error::Cancelled`], and those of the database.
+    pub fn import(
+        &self,
+        list: impl BufRead,
+        options: &ImportOptions,
+        mut report: impl FnMut(u64, &Result<Added>) -> ControlFlow<()>,
+    ) -> Result<Imported> {
+        self.write(|tx| {
+            let mut import = Import {
+                tx,
+                options,
+                imported: Imported::default(),
+                report: &mut report,
+                by: By::author(&options.author),
+            };
+            match options.format {
+                Format::Vpdq => import.film(Lines::new(list, true))?,
+                format => import.lines(Lines::new(list, format != Format::JsonLines), format)?,
+            }
+            Ok(import.imported)
+        })
+    }
+
+    /// Writes the references of one bank, or of all, as a hash list.
+    ///
+    /// PDQ lists hold stills only, vPDQ lists one film only, and neither holds views, labels and states: only JSON Lines
+    /// lose nothing.
+    ///
+    /// # Errors
+    /// [`Error::Io`] from `out`, [`Error::Option`] if a vPDQ list is asked of anything but one film, and those of the
+    /// database.
+    pub fn export(&self, mut out: impl Write, format: Format, bank: Option<&str>) -> Result<Exported> {
+        let mut exported = Exported::default();
+        let mut put = |line: &str| writeln!(out, "{line}").map_err(|error| Error::io("", error));
+        if format == Format::JsonLines {
+            for config in self.banks().iter().filter(|config| bank.is_none_or(|bank| bank == config.name)) {
+                put(&json::write_bank(config)?)?;
+            }
+        }
+        for record in self.references(None)? {
+            let record = record?;
+            if bank.is_some_and(|bank| bank != record.bank) {
+                continue;
+            }
+            let Some(fingerprint) = self.fingerprint(&record.bank, &record.id)? else { continue };
+            if format == Format::JsonLines {
+                put(&json::write(&record, &fingerprint)?)?;
+                exported.written += 1;
+                continue;
+            }
+            let metadata = match record.metadata.as_str() {
+                "" if record.id.starts_with("pdq-") || record.id.starts_with("vpdq-") => "",
+                "" => &record.id,
+                metadata => metadata,
+            };
+            let line = match (&fingerprint, format, record.state) {
+                (_, _, State::Withdrawn) => None,
+                (Fingerprint::Image(image), Format::Pdq, _) => {
+                    image.views.first().map(|view| text::write_pdq(&view.hash, metadata))
+                }
+                (_, Format::ThreatExchange, _) => text::write_threatexchange(&fingerprint, metadata),
+                (Fingerprint::Video(video), Format::Vpdq, _) if exported.written == 0 => {
+                    let whole = video.frames.iter().filter(|frame| frame.view == View::Full).enumerate();
+                    Some(whole.map(|(number, frame)| text::write_vpdq(number, frame)).collect::<Vec<_>>().join("\n"))
+                }
+                (Fingerprint::Video(_), Format::Vpdq, _) => {
+                    return Err(Error::option("format", "a vpdq list is one film, and there are several"));
+                }
+                _ => None,
+            };
+            match line {
+                Some(line) => {
+                    put(&line)?;
+                    exported.written += 1;
+                }
+                None => exported.skipped += 1,
+            }
+        }
+        out.flush().map_err(|error| Error::io("", error))?;
+        Ok(exported)
+    }
+}
+
+struct Import<'i, 't> {
+    tx: &'i mut Tx<'t>,
+    options: &'i ImportOptions,
+    imported: Imported,
+    report: &'i mut dyn FnMut(u64, &Result<Added>) -> ControlFlow<()>,
+    by: By,
+}
+
+impl Import<'_, '_> {
+    fn lines(&mut self, lines: Lines<impl BufRead>, format: Format) -> Result<()> {
+        for (number, line) in lines {
+            let listed = match line {
+                Err(error @ Error::Io { .. }) => return Err(error),
+                Err(error) => Err(error),
+                Ok(line) => match format {
+                    Format::Pdq => text::pdq(&line).map(Some),
+                    Format::ThreatExchange => text::threatexchange(&line),
+                    _ => match json::read(&line) {
+                        Ok(Line::Reference(known)) => known.listed().map(Some),
+                        Ok(Line::Bank { bank_config }) => {
+                            let known = self.options.force_bank || self.tx.bank(&bank_config.name)?.is_some();
+                            // A list does not change the policy of a bank that is there.
+                            match bank_config.check() {
+                                Ok(()) if !known => make_bank(self.tx, &self.by, &bank_config).map(|()| None),
+                                checked => checked.map(|()| None),
+                            }
+                        }
+                        Err(error) => Err(error),
+                    },
+                },
+            };
+            match listed {
+                Ok(None) => {}
+                Ok(Some(listed)) => self.take(number, listed)?,
+                Err(error) => self.tell(number, Err(error))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn film(&mut self, lines: Lines<impl BufRead>) -> Result<()> {
+        let (mut frames, mut first) = (Vec::new(), None);
+        for (number, line) in lines {
+            match line {
+                Err(error @ Error::Io { .. }) => return Err(error),
+                line => match line.and_then(|line| text::vpdq(&line)) {
+                    Ok(frame) => {
+                        first.get_or_insert(number);
+                        frames.push(frame);
+                    }
+                    Err(error) => self.tell(number, Err(error))?,
+                },
+            }
+        }
+        let reference = Reference::new(&self.options.id).bank("");
+        match first {
+            Some(number) => {
+                self.take(number, Listed { reference, fingerprint: text::film(frames), state: State::Active })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn take(&mut self, number: u64, listed: Listed) -> Result<()> {
+        let mut reference = listed.reference;
+        if reference.bank.is_empty() || self.options.force_bank {
+            reference.bank.clone_from(&self.options.bank);
+        }
+        if reference.source.is_empty() {
+            reference.source.clone_from(&self.options.source);
+        }
+        let outcome = refused_or(add(self.tx, &self.by, &reference, &listed.fingerprint, listed.state))?;
+        self.tell(number, outcome)
+    }
+
+    fn tell(&mut self, number: u64, outcome: Result<Added>) -> Result<()> {
+        match &outcome {
+            Ok(Added { new: true, .. }) => self.imported.added += 1,
+            Ok(_) => self.imported.unchanged += 1,
+            Err(_) => self.imported.refused += 1,
+        }
+        match (self.report)(number, &outcome) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Cancelled),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The store: a directory that holds everything known. Banks with their policies, references with their fingerprints,
+//! the index over all hashes, and the log of every change.
+//!
+//! One process writes, any number of others match at the same time. Every mutation is one transaction: after a crash it
+//! has happened as a whole or not at all. See `docs/format.md` for what lies on disk.
+
+mod ask;
+mod config;
+pub mod lists;
+mod log;
+mod open;
+mod read;
+mod records;
+mod reference;
+mod refuse;
+mod store;
+mod transaction;
+mod write;
+
+pub use config::{Action, BankConfig};
+pub use log::{Change, LogRecord};
+pub use records::FORMAT;
+pub use reference::{Added, Kind, MAX_LABELS, MAX_TEXT, Opinion, Reference, ReferenceRecord, State};
+pub use refuse::Upload;
+pub use store::{AskOptions, Stats, Store, Verification};
+pub use write::Writer;
+
+#[cfg(test)]
+mod tests;

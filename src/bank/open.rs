@@ -1,0 +1,113 @@
+//! Making and opening the database of a store, with missing, locked, of another version and damaged told apart.
+//!
+//! A new store is made whole under another name and then linked to its place, so that a program killed meanwhile leaves
+//! no half of one.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::records::{BANKS, FINGERPRINTS, FORMAT, LOG, META, NAMES, OPERATIONS, REFERENCES, REFUSED};
+use crate::error::{Error, Result};
+use crate::index::database::Database;
+pub(crate) use crate::index::database::{fenced, from_redb as failed};
+
+/// The database within a store.
+pub(crate) const FILE: &str = "store.redb";
+/// The folder of the index's parts within a store.
+pub(crate) const PARTS: &str = "parts";
+
+/// Opens the database of the store in `dir` for writing.
+pub(crate) fn writer(dir: &Path) -> Result<Database> {
+    checked(Database::open(&present(dir)?)?)
+}
+
+/// Opens the database of the store in `dir` for reading only.
+pub(crate) fn reader(dir: &Path) -> Result<Database> {
+    checked(Database::open_reader(&present(dir)?)?)
+}
+
+/// Makes an empty store in `dir` unless there is one.
+pub(crate) fn create(dir: &Path) -> Result<()> {
+    let file = dir.join(FILE);
+    if file.try_exists().map_err(|error| Error::io(&file, error))? {
+        return Ok(());
+    }
+    fs::create_dir_all(dir).map_err(|error| Error::io(dir, error))?;
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let fresh = dir.join(format!("{FILE}.{}-{count}.new", std::process::id()));
+    let made = make(&fresh).and_then(|()| match fs::hard_link(&fresh, &file) {
+        // Where there are no hard links, the last of two that make the store at once wins; both are empty.
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            fs::rename(&fresh, &file).map_err(|error| Error::io(&file, error))
+        }
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Error::io(&file, error)),
+        _ => Ok(()),
+    });
+    let _ = fs::remove_file(&fresh);
+    made?;
+    sync_dir(dir)
+}
+
+fn make(file: &Path) -> Result<()> {
+    let database = Database::create(file)?;
+    let write = database.begin_write()?;
+    write
+        .open_table(META)
+        .and_then(|mut meta| Ok(meta.insert("format", FORMAT).map(|_| ())?))
+        .and_then(|()| write.open_table(BANKS).map(|_| ()))
+        .and_then(|()| write.open_table(REFERENCES).map(|_| ()))
+        .and_then(|()| write.open_table(NAMES).map(|_| ()))
+        .and_then(|()| write.open_table(FINGERPRINTS).map(|_| ()))
+        .and_then(|()| write.open_table(LOG).map(|_| ()))
+        .and_then(|()| write.open_table(OPERATIONS).map(|_| ()))
+        .and_then(|()| write.open_table(REFUSED).map(|_| ()))
+        .map_err(|error| failed(file, error))?;
+    write.commit().map_err(|error| failed(file, error))
+}
+
+/// Makes a new name in `dir` last through a power cut.
+fn sync_dir(dir: &Path) -> Result<()> {
+    // Not every system can open a folder; where it cannot, there is nothing to sync.
+    match fs::File::open(dir) {
+        Ok(folder) => folder.sync_all().or(Ok(())),
+        Err(_) => Ok(()),
+    }
+}
+
+fn present(dir: &Path) -> Result<PathBuf> {
+    let file = dir.join(FILE);
+    let what = match fs::metadata(&file) {
+        Ok(found) if found.len() > 0 => return Ok(file),
+        Ok(_) => return Err(Error::corrupt(file, "the file is empty")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && dir.is_dir() => {
+            "there is a folder, but no store in it"
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "there is no store",
+        Err(error) => return Err(Error::io(file, error)),
+    };
+    Err(Error::io(dir, io::Error::new(io::ErrorKind::NotFound, what)))
+}
+
+/// Refuses a database of another format, politely.
+fn checked(database: Database) -> Result<Database> {
+    let file = database.path().to_path_buf();
+    let other = |got: String| Error::Format { path: file.clone(), expected: format!("store format {FORMAT}"), got };
+    let format = fenced(&file, || {
+        let read = database.begin_read()?;
+        let meta = match read.open_table(META) {
+            Ok(meta) => meta,
+            Err(error @ redb::TableError::Storage(_)) => return Err(failed(&file, error)),
+            Err(_) => return Err(other("another program's database".into())),
+        };
+        Ok(meta.get("format").map_err(|error| failed(&file, error))?.map(|found| found.value()))
+    })?;
+    match format {
+        Some(FORMAT) => Ok(database),
+        Some(newer) if newer > FORMAT => Err(other(format!("format {newer}, written by a newer program"))),
+        Some(older) => Err(other(format!("format {older}, written by an older program"))),
+        None => Err(other("none".into())),
+    }
+}

@@ -1,0 +1,121 @@
+//! The reading side: one consistent view of all tables.
+
+use std::path::{Path, PathBuf};
+
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTableMetadata};
+
+use super::config::BankConfig;
+use super::log::LogRecord;
+use super::open::failed;
+use super::records::{self, BANKS, FINGERPRINTS, LOG, META, NAMES, REFERENCES, REFUSED};
+use super::reference::ReferenceRecord;
+use super::refuse::Refusal;
+use crate::error::{Error, Result};
+use crate::fingerprint::Fingerprint;
+use crate::index::database::Database;
+
+/// What the store held at one moment.
+pub(crate) struct Reading {
+    file: PathBuf,
+    read: ReadTransaction,
+}
+
+impl Reading {
+    pub(crate) fn begin(database: &Database, file: &Path) -> Result<Self> {
+        Ok(Self { file: file.to_path_buf(), read: database.begin_read()? })
+    }
+
+    fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
+        &self,
+        definition: redb::TableDefinition<'_, K, V>,
+    ) -> Result<ReadOnlyTable<K, V>> {
+        self.read.open_table(definition).map_err(|error| failed(&self.file, error))
+    }
+
+    /// The sequence number of the last change, 0 if there was none.
+    pub(crate) fn sequence(&self) -> Result<u64> {
+        let found = self.table(META)?.get("sequence").map_err(|error| failed(&self.file, error))?;
+        Ok(found.map_or(0, |value| value.value()))
+    }
+
+    pub(crate) fn banks(&self) -> Result<Vec<BankConfig>> {
+        let mut banks = Vec::new();
+        for row in self.table(BANKS)?.range::<&str>(..).map_err(|error| failed(&self.file, error))? {
+            let (name, bytes) = row.map_err(|error| failed(&self.file, error))?;
+            banks.push(records::decode(bytes.value(), &self.file, format_args!("bank {:?}", name.value()))?);
+        }
+        Ok(banks)
+    }
+
+    pub(crate) fn number(&self, bank: &str, id: &str) -> Result<Option<u64>> {
+        let found = self.table(NAMES)?.get((bank, id)).map_err(|error| failed(&self.file, error))?;
+        Ok(found.map(|number| number.value()))
+    }
+
+    pub(crate) fn reference(&self, number: u64) -> Result<Option<ReferenceRecord>> {
+        let found = self.table(REFERENCES)?.get(number).map_err(|error| failed(&self.file, error))?;
+        found.map(|bytes| self.decode_reference(number, bytes.value())).transpose()
+    }
+
+    fn decode_reference(&self, number: u64, bytes: &[u8]) -> Result<ReferenceRecord> {
+        records::decode(bytes, &self.file, format_args!("reference {number}"))
+    }
+
+    pub(crate) fn fingerprint(&self, number: u64) -> Result<Option<Fingerprint>> {
+        let found = self.table(FINGERPRINTS)?.get(number).map_err(|error| failed(&self.file, error))?;
+        found
+            .map(|bytes| {
+                let what = format!("fingerprint of reference {number}");
+                let bytes = records::unseal(bytes.value(), &self.file, &what)?;
+                Fingerprint::from_bytes(bytes).map_err(|error| match error {
+                    Error::Corrupt { detail, .. } => Error::corrupt(&self.file, format!("{what}: {detail}")),
+                    other => other.at(&self.file),
+                })
+            })
+            .transpose()
+    }
+
+    pub(crate) fn refusals(&self, number: u64) -> Result<Vec<(String, Refusal)>> {
+        let wrong = |error| failed(&self.file, error);
+        let mut refusals = Vec::new();
+        for row in self.table(REFUSED)?.range((number, "")..(number + 1, "")).map_err(wrong)? {
+            let (key, bytes) = row.map_err(wrong)?;
+            let refusal = records::decode(bytes.value(), &self.file, format_args!("refusal of reference {number}"))?;
+            refusals.push((key.value().1.to_string(), refusal));
+        }
+        Ok(refusals)
+    }
+
+    pub(crate) fn counts(&self) -> Result<(u64, u64)> {
+        let wrong = |error| failed(&self.file, error);
+        Ok((self.table(REFERENCES)?.len().map_err(wrong)?, self.table(LOG)?.len().map_err(wrong)?))
+    }
+
+    /// All references in the order in which they were added, or those of one bank in the order of their ids.
+    pub(crate) fn references(self, bank: Option<&str>) -> Result<Box<dyn Iterator<Item = Result<ReferenceRecord>>>> {
+        let wrong = |error| failed(&self.file, error);
+        let Some(bank) = bank.map(str::to_string) else {
+            let rows = self.table(REFERENCES)?.range::<u64>(..).map_err(wrong)?;
+            return Ok(Box::new(rows.map(move |row| {
+                let (number, bytes) = row.map_err(|error| failed(&self.file, error))?;
+                self.decode_reference(number.value(), bytes.value())
+            })));
+        };
+        let rows = self.table(NAMES)?.range((bank.as_str(), "")..).map_err(wrong)?;
+        let rows = rows.take_while(move |row| row.as_ref().map_or(true, |(key, _)| key.value().0 == bank));
+        Ok(Box::new(rows.map(move |row| {
+            let (key, number) = row.map_err(|error| failed(&self.file, error))?;
+            self.reference(number.value())?.ok_or_else(|| {
+                Error::corrupt(&self.file, format!("reference {:?} is named but not there", key.value()))
+            })
+        })))
+    }
+
+    pub(crate) fn log(self, from: u64) -> Result<impl Iterator<Item = Result<LogRecord>>> {
+        let rows = self.table(LOG)?.range(from..).map_err(|error| failed(&self.file, error))?;
+        Ok(rows.map(move |row| {
+            let (sequence, bytes) = row.map_err(|error| failed(&self.file, error))?;
+            records::decode(bytes.value(), &self.file, format_args!("log record {}", sequence.value()))
+        }))
+    }
+}

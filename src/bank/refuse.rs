@@ -1,0 +1,69 @@
+//! The not-a-match memory: pairs of upload and reference that a person has refused do not come back.
+
+use crate::fingerprint::{Fingerprint, View};
+use crate::hash::Hash;
+
+/// Uploads whose whole picture is this close to a refused one are taken for the same picture: what a re-encoding moves.
+pub(crate) const SAME: u32 = 10;
+
+/// An upload as a person refuses it.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Upload<'a> {
+    /// By the platform's name for it: it is given with the question as
+    /// [`AskOptions::upload`](crate::bank::AskOptions::upload) if it comes again.
+    Id(&'a str),
+    /// By the hash of its whole picture: this and re-encoded copies of it (up to 10 bits away) are not matched again.
+    Hash(Hash),
+    /// By its fingerprint: a still as by its hash, a film only if it comes again as it was.
+    Fingerprint(&'a Fingerprint),
+}
+
+/// What stands behind one refused pair.
+#[derive(Debug, Clone, PartialEq, bincode::Encode, bincode::Decode)]
+pub(crate) struct Refusal {
+    /// The log record that says by whom and when.
+    pub(crate) sequence: u64,
+    /// The hash of the upload's whole picture, if it was named by it.
+    pub(crate) hash: Option<Hash>,
+}
+
+impl Upload<'_> {
+    /// The key in the table, and the hash if near ones count as well.
+    pub(crate) fn key(&self) -> (String, Option<Hash>) {
+        match self {
+            Self::Id(id) => (format!("id:{id}"), None),
+            Self::Hash(hash) => (format!("hash:{hash}"), Some(*hash)),
+            Self::Fingerprint(fingerprint) => match whole(fingerprint) {
+                Some(hash) => Self::Hash(hash).key(),
+                None => (format!("film:{}", digest(fingerprint)), None),
+            },
+        }
+    }
+
+    /// The name that goes into the log: never a hash.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Id(id) => id,
+            Self::Hash(_) | Self::Fingerprint(_) => "",
+        }
+    }
+}
+
+/// The hash of a still's whole picture.
+pub(crate) fn whole(fingerprint: &Fingerprint) -> Option<Hash> {
+    match fingerprint {
+        Fingerprint::Image(image) => image.views.iter().find(|view| view.view == View::Full).map(|view| view.hash),
+        Fingerprint::Video(_) => None,
+    }
+}
+
+/// A short name for all the hashes of a fingerprint.
+pub(crate) fn digest(fingerprint: &Fingerprint) -> String {
+    let mut digest = blake3::Hasher::new();
+    match fingerprint {
+        Fingerprint::Image(image) => image.views.iter().for_each(|view| _ = digest.update(&view.hash.0)),
+        Fingerprint::Video(video) => video.frames.iter().for_each(|frame| _ = digest.update(&frame.hash.0)),
+    }
+    digest.finalize().to_hex()[..32].to_string()
+}

@@ -1,0 +1,378 @@
+//! [`Store`]: opening, asking, reading, and short names for the changes of [`Writer`].
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::config::BankConfig;
+use super::log::LogRecord;
+use super::open::{self, PARTS, failed, fenced};
+use super::read::Reading;
+use super::reference::{Added, Reference, ReferenceRecord, State};
+use super::refuse::Upload;
+use super::transaction::Tx;
+use super::write::Writer;
+use crate::error::{Error, Result};
+use crate::fingerprint::Fingerprint;
+use crate::hash::Hash;
+use crate::index::Index;
+use crate::index::database::Database;
+
+/// A directory that holds everything known: banks, references, fingerprints, the index and the change log.
+///
+/// One `Store` serves many threads. One process at a time opens a store for writing, any number of others for reading;
+/// those see what was written once they call [`Store::refresh`].
+///
+/// ```
+/// use refrain::bank::{BankConfig, Reference};
+/// use refrain::matching::Outcome;
+/// # let folder = tempfile::tempdir()?;
+/// # let hash = "8b2a".repeat(16).parse()?;
+/// let store = refrain::Store::create_or_open(folder.path().join("removed.refrain"))?;
+/// store.set_bank(&BankConfig::new("removed").max_distance(31))?;
+/// store.add_hash(&Reference::new("case-12").bank("removed").label("policy", "7b"), hash, None)?;
+/// let verdict = store.ask_hash(&hash)?;
+/// assert_eq!(verdict.outcome, Outcome::Match);
+/// assert_eq!(verdict.matches[0].reference, "case-12");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Store {
+    pub(super) dir: PathBuf,
+    pub(super) file: PathBuf,
+    pub(super) database: Database,
+    pub(super) index: Index,
+    known: RwLock<Arc<Known>>,
+}
+
+/// What every question needs, kept in memory.
+struct Known {
+    sequence: u64,
+    banks: Vec<BankConfig>,
+}
+
+/// How a question is asked.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct AskOptions {
+    /// A radius, 0..=96, instead of every bank's own; nothing is then near.
+    pub max_distance: Option<u32>,
+    /// The banks to ask; empty for all.
+    pub banks: Vec<String>,
+    /// The platform's name for the upload, for the pairs that were refused by it.
+    pub upload: Option<String>,
+}
+
+impl AskOptions {
+    /// A radius, 0..=96, instead of every bank's own.
+    #[must_use]
+    pub fn max_distance(mut self, max_distance: u32) -> Self {
+        self.max_distance = Some(max_distance);
+        self
+    }
+
+    /// Asks this bank, and others named so, instead of all.
+    #[must_use]
+    pub fn bank(mut self, bank: impl Into<String>) -> Self {
+        self.banks.push(bank.into());
+        self
+    }
+
+    /// The platform's name for the upload.
+    #[must_use]
+    pub fn upload(mut self, upload: impl Into<String>) -> Self {
+        self.upload = Some(upload.into());
+        self
+    }
+}
+
+/// How much a store holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub struct Stats {
+    /// References in all states.
+    pub references: u64,
+    /// Hashes in the index.
+    pub hashes: u64,
+    /// Immutable files of the index.
+    pub parts: u64,
+    /// Bytes on disk in all.
+    pub bytes: u64,
+    /// Removed hashes whose bytes the next merge takes away.
+    pub tombstones: u64,
+    /// Banks.
+    pub banks: u64,
+    /// Records in the change log.
+    pub changes: u64,
+}
+
+/// What was looked at by [`Store::verify`] and what is wrong.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Verification {
+    /// References whose record and fingerprint were read.
+    pub references: u64,
+    /// Log records that were read.
+    pub changes: u64,
+    /// Everything that is damaged; empty if the store is whole.
+    pub problems: Vec<Error>,
+}
+
+impl Store {
+    /// Opens the store in the directory `dir` for writing, and makes an empty one if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if another process writes to it, [`Error::Format`] if it is of another version,
+    /// [`Error::Corrupt`] if it is damaged, [`Error::Io`].
+    pub fn create_or_open(dir: impl AsRef<Path>) -> Result<Self> {
+        open::create(dir.as_ref())?;
+        Self::open(dir)
+    }
+
+    /// Opens the store in the directory `dir` for writing.
+    ///
+    /// # Errors
+    /// As [`Store::create_or_open`], and [`Error::Io`] of the kind `NotFound` if there is no store.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
+        Self::with(dir.as_ref(), open::writer(dir.as_ref())?)
+    }
+
+    /// Opens the store in the directory `dir` for reading, beside any other process.
+    ///
+    /// # Errors
+    /// As [`Store::open`], but [`Error::Locked`] only if another process repairs it after a crash right now.
+    pub fn open_reader(dir: impl AsRef<Path>) -> Result<Self> {
+        Self::with(dir.as_ref(), open::reader(dir.as_ref())?)
+    }
+
+    fn with(dir: &Path, database: Database) -> Result<Self> {
+        let file = database.path().to_path_buf();
+        fenced(&file, || {
+            let index = Index::open(&database, &dir.join(PARTS))?;
+            let reading = Reading::begin(&database, &file)?;
+            let known = Known { sequence: reading.sequence()?, banks: reading.banks()? };
+            let known = RwLock::new(Arc::new(known));
+            Ok(Self { dir: dir.to_path_buf(), file: file.clone(), database, index, known })
+        })
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Sees what other processes have written since the last time. True if that is anything.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn refresh(&self) -> Result<bool> {
+        fenced(&self.file, || {
+            let reading = Reading::begin(&self.database, &self.file)?;
+            let sequence = reading.sequence()?;
+            let index = self.index.refresh()?;
+            if sequence == self.known().sequence {
+                return Ok(index);
+            }
+            let known = Known { sequence, banks: reading.banks()? };
+            *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
+            Ok(true)
+        })
+    }
+
+    fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn reading(&self) -> Result<Reading> {
+        Reading::begin(&self.database, &self.file)
+    }
+
+    /// Runs `work` in one transaction and makes what it did last.
+    pub(crate) fn write<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        let (done, changed) = fenced(&self.file, || {
+            let write = self.database.begin_write()?;
+            let mut tx = Tx::open(&write, &self.index, &self.file)?;
+            let done = work(&mut tx)?;
+            let changed = tx.close()?;
+            if changed {
+                write.commit().map_err(|error| failed(&self.file, error))?;
+            }
+            Ok((done, changed))
+        })?;
+        if changed {
+            self.refresh()?;
+        }
+        Ok(done)
+    }
+
+    /// Changes in somebody's name or under an id of the caller's: see [`Writer`].
+    pub fn writer(&self) -> Writer<'_> {
+        Writer::new(self)
+    }
+
+    /// As [`Writer::set_bank`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_bank(&self, config: &BankConfig) -> Result<()> {
+        self.writer().set_bank(config)
+    }
+
+    /// As [`Writer::remove_bank`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn remove_bank(&self, name: &str) -> Result<Option<u64>> {
+        self.writer().remove_bank(name)
+    }
+
+    /// As [`Writer::add`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn add(&self, reference: &Reference, fingerprint: &Fingerprint) -> Result<Added> {
+        self.writer().add(reference, fingerprint)
+    }
+
+    /// As [`Writer::add_many`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn add_many<'a>(
+        &self,
+        references: impl IntoIterator<Item = (&'a Reference, &'a Fingerprint)>,
+    ) -> Result<Vec<Result<Added>>> {
+        self.writer().add_many(references)
+    }
+
+    /// As [`Writer::add_hash`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn add_hash(&self, reference: &Reference, hash: Hash, quality: Option<u8>) -> Result<Added> {
+        self.writer().add_hash(reference, hash, quality)
+    }
+
+    /// As [`Writer::remove_reference`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn remove_reference(&self, bank: &str, id: &str) -> Result<bool> {
+        self.writer().remove_reference(bank, id)
+    }
+
+    /// As [`Writer::set_state`] with [`State::Withdrawn`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn withdraw_reference(&self, bank: &str, id: &str) -> Result<bool> {
+        self.writer().set_state(bank, id, State::Withdrawn)
+    }
+
+    /// As [`Writer::refuse`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn refuse(&self, upload: &Upload<'_>, bank: &str, id: &str) -> Result<bool> {
+        self.writer().refuse(upload, bank, id)
+    }
+
+    /// All banks in the order of their names.
+    pub fn banks(&self) -> Vec<BankConfig> {
+        self.known().banks.clone()
+    }
+
+    /// One bank.
+    pub fn bank(&self, name: &str) -> Option<BankConfig> {
+        self.known().banks.iter().find(|bank| bank.name == name).cloned()
+    }
+
+    /// All references in the order in which they were added, or those of one bank in the order of their ids.
+    ///
+    /// # Errors
+    /// Those of the database; [`Error::Corrupt`] for a damaged record, after which the others follow.
+    pub fn references(&self, bank: Option<&str>) -> Result<impl Iterator<Item = Result<ReferenceRecord>>> {
+        fenced(&self.file, || self.reading()?.references(bank))
+    }
+
+    /// One reference.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn reference(&self, bank: &str, id: &str) -> Result<Option<ReferenceRecord>> {
+        fenced(&self.file, || {
+            let reading = self.reading()?;
+            reading.number(bank, id)?.map_or(Ok(None), |number| reading.reference(number))
+        })
+    }
+
+    /// The fingerprint of a reference, without the orientations that only queries need.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn fingerprint(&self, bank: &str, id: &str) -> Result<Option<Fingerprint>> {
+        fenced(&self.file, || {
+            let reading = self.reading()?;
+            reading.number(bank, id)?.map_or(Ok(None), |number| reading.fingerprint(number))
+        })
+    }
+
+    /// The change log from a sequence number on; the first record is 1.
+    ///
+    /// # Errors
+    /// Those of the database; [`Error::Corrupt`] for a damaged record, after which the others follow.
+    pub fn log(&self, from: u64) -> Result<impl Iterator<Item = Result<LogRecord>>> {
+        fenced(&self.file, || self.reading()?.log(from))
+    }
+
+    /// How much the store holds.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn stats(&self) -> Result<Stats> {
+        fenced(&self.file, || {
+            let (references, changes) = self.reading()?.counts()?;
+            let index = self.index.stats();
+            let size = std::fs::metadata(&self.file).map_err(|error| Error::io(&self.file, error))?.len();
+            Ok(Stats {
+                references,
+                hashes: index.entries,
+                parts: index.parts,
+                bytes: size + index.bytes,
+                tombstones: index.tombstones,
+                banks: self.known().banks.len() as u64,
+                changes,
+            })
+        })
+    }
+
+    /// Reads everything and lists what is damaged.
+    ///
+    /// # Errors
+    /// Those that keep it from being looked at; damage is in the list.
+    pub fn verify(&self) -> Result<Verification> {
+        let mut found = Verification::default();
+        for record in self.references(None)? {
+            let number = match record {
+                Ok(record) => record.number,
+                Err(error) => {
+                    found.problems.push(error);
+                    continue;
+                }
+            };
+            found.references += 1;
+            match fenced(&self.file, || self.reading()?.fingerprint(number)) {
+                Ok(Some(_)) => {}
+                Ok(None) => found
+                    .problems
+                    .push(Error::corrupt(&self.file, format!("reference {number} is there without its fingerprint"))),
+                Err(error) => found.problems.push(error),
+            }
+        }
+        for record in self.log(0)? {
+            match record {
+                Ok(_) => found.changes += 1,
+                Err(error) => found.problems.push(error),
+            }
+        }
+        Ok(found)
+    }
+}

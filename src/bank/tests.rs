@@ -1,0 +1,256 @@
+use super::*;
+use crate::fingerprint::{Fingerprint, FrameHash, ImageFingerprint, Role, VideoFingerprint, View};
+use crate::hash::{Format, Hash, Pixels};
+use crate::matching::Outcome;
+use crate::{Error, Store};
+
+/// A number that depends on all of its arguments and looks like chance.
+fn chance(seed: u64, at: u64) -> u64 {
+    let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ at.wrapping_mul(0xd1b5_4a32_d192_ed03);
+    x ^= x >> 31;
+    x = x.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x ^ x >> 29
+}
+
+fn hash(seed: u64) -> Hash {
+    Hash::from_words(std::array::from_fn(|i| chance(seed, i as u64 + 1)))
+}
+
+fn bent(hash: Hash, bits: usize) -> Hash {
+    let mut hash = hash;
+    (0..bits).for_each(|k| hash.0[k * 3 % 32] ^= 1 << (k * 3 / 32 % 8));
+    hash
+}
+
+fn picture(seed: u64, place: impl Fn(usize, usize) -> (usize, usize)) -> Fingerprint {
+    let mut pixels = vec![0u8; 64 * 64];
+    for (at, out) in pixels.iter_mut().enumerate() {
+        let (x, y) = place(at % 64, at / 64);
+        *out = (chance(seed, (x / 4 + y / 4 * 16) as u64) % 256) as u8;
+    }
+    Fingerprint::Image(ImageFingerprint::of_pixels(&Pixels::new(&pixels, 64, 64, 64, Format::Luma8).unwrap()))
+}
+
+fn film(seeds: impl IntoIterator<Item = u64>) -> Fingerprint {
+    let frames: Vec<FrameHash> = seeds
+        .into_iter()
+        .enumerate()
+        .map(|(at, seed)| FrameHash {
+            time: at as f64,
+            role: Role::Window,
+            view: View::Full,
+            hash: hash(seed),
+            quality: 90,
+            stability: 0.9,
+            orientations: None,
+        })
+        .collect();
+    let duration = frames.len() as f64;
+    Fingerprint::Video(VideoFingerprint { width: 320, height: 240, duration, frames, warnings: Vec::new() })
+}
+
+fn removed(id: &str) -> Reference {
+    Reference::new(id).bank("removed")
+}
+
+fn fresh() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create_or_open(folder.path().join("s")).unwrap();
+    (folder, store)
+}
+
+#[test]
+fn what_was_added_is_found_as_it_was_turned_and_survives_reopening() {
+    let (folder, store) = fresh();
+    let known = picture(1, |x, y| (x, y));
+    let added = store.add(&removed("a").label("policy", "7b").source("desk"), &known).unwrap();
+    assert!(added.new && added.hashes >= 1);
+    assert!(!store.add(&removed("a"), &known).unwrap().new);
+    drop(store);
+    let store = Store::open(folder.path().join("s")).unwrap();
+    let mirrored = store.ask(&picture(1, |x, y| (63 - x, y))).unwrap();
+    assert_eq!(mirrored.outcome, Outcome::Match);
+    assert_eq!(mirrored.matches[0].reference, "a");
+    assert_eq!(mirrored.matches[0].transform.name(), "flip_y");
+    assert_eq!(store.ask(&picture(2, |x, y| (x, y))).unwrap().outcome, Outcome::NoMatch);
+    let record = store.reference("removed", "a").unwrap().unwrap();
+    assert_eq!((record.source.as_str(), record.labels["policy"].as_str()), ("desk", "7b"));
+    assert_eq!(store.references(Some("removed")).unwrap().count(), 1);
+    assert_eq!(store.references(Some("other")).unwrap().count(), 0);
+    assert!(store.verify().unwrap().problems.is_empty());
+}
+
+#[test]
+fn an_id_with_another_fingerprint_is_refused() {
+    let (_folder, store) = fresh();
+    store.add_hash(&removed("a"), hash(1), None).unwrap();
+    assert!(matches!(store.add_hash(&removed("a"), hash(2), None), Err(Error::Option { name: "id", .. })));
+    store.add_hash(&Reference::new("a").bank("other"), hash(2), None).unwrap();
+    assert_eq!(store.stats().unwrap().references, 2);
+}
+
+#[test]
+fn too_little_detail_is_said_on_both_sides() {
+    let (_folder, store) = fresh();
+    let black = Fingerprint::Image(ImageFingerprint::of_pixels(
+        &Pixels::new(&[0; 64 * 64], 64, 64, 64, Format::Luma8).unwrap(),
+    ));
+    assert!(matches!(store.add(&removed("black"), &black), Err(Error::TooLittleDetail { .. })));
+    assert!(store.banks().is_empty(), "nothing of a refused reference stays");
+    assert_eq!(store.ask(&black).unwrap().outcome, Outcome::TooLittleDetail);
+    store.add_hash(&removed("a"), hash(1), Some(80)).unwrap();
+    assert_eq!(store.ask(&black).unwrap().outcome, Outcome::TooLittleDetail);
+    assert!(matches!(store.add_hash(&removed("b"), hash(2), Some(49)), Err(Error::TooLittleDetail { .. })));
+}
+
+#[test]
+fn each_bank_has_its_radius_and_its_action() {
+    let (_folder, store) = fresh();
+    store.set_bank(&BankConfig::new("removed").max_distance(16)).unwrap();
+    store.set_bank(&BankConfig::new("news").action(Action::Allow).max_distance(40)).unwrap();
+    store.add_hash(&removed("a"), hash(1), None).unwrap();
+    let at = |bits| store.ask_hash(&bent(hash(1), bits)).unwrap();
+    assert_eq!(at(16).outcome, Outcome::Match);
+    assert_eq!((at(17).outcome, at(32).outcome, at(33).outcome), (Outcome::Near, Outcome::Near, Outcome::NoMatch));
+    assert_eq!(at(17).action(), Some(Action::Review));
+    store.add_hash(&Reference::new("n").bank("news"), hash(1), None).unwrap();
+    assert_eq!((at(0).outcome, at(0).matches.len(), at(0).action()), (Outcome::Allowed, 2, Some(Action::Allow)));
+    assert_eq!(at(33).matches.len(), 1);
+    let only = |options: AskOptions| store.ask_hash_with(&bent(hash(1), 20), &options);
+    assert_eq!(only(AskOptions::default().bank("removed")).unwrap().outcome, Outcome::Near);
+    assert_eq!(only(AskOptions::default().bank("removed").max_distance(20)).unwrap().outcome, Outcome::Match);
+    assert_eq!(only(AskOptions::default().max_distance(19)).unwrap().outcome, Outcome::NoMatch);
+    assert!(matches!(only(AskOptions::default().max_distance(97)), Err(Error::Option { .. })));
+    assert!(matches!(only(AskOptions::default().bank("nobody")), Err(Error::Option { .. })));
+    // A hash and its complement are the picture and its negative.
+    assert!(store.ask_hash(&hash(1).complement()).unwrap().matches[0].inverted);
+}
+
+#[test]
+fn withdrawn_and_removed_references_match_nothing() {
+    let (_folder, store) = fresh();
+    store.add_hash(&removed("a"), hash(1), None).unwrap();
+    assert!(store.withdraw_reference("removed", "a").unwrap());
+    assert_eq!(store.ask_hash(&hash(1)).unwrap().outcome, Outcome::NoMatch);
+    assert!(store.writer().set_state("removed", "a", State::Active).unwrap());
+    assert_eq!(store.ask_hash(&hash(1)).unwrap().outcome, Outcome::Match);
+    assert!(store.remove_reference("removed", "a").unwrap());
+    assert!(!store.remove_reference("removed", "a").unwrap());
+    assert_eq!(store.ask_hash(&hash(1)).unwrap().outcome, Outcome::NoMatch);
+    assert_eq!(store.fingerprint("removed", "a").unwrap(), None);
+    let again = store.add_hash(&removed("a"), hash(1), None).unwrap();
+    assert_eq!(again.number, 2, "numbers are not used twice");
+    let digits = hash(1).to_string();
+    for record in store.log(0).unwrap() {
+        assert!(!serde_json::to_string(&record.unwrap()).unwrap().contains(&digits));
+    }
+    store.add_hash(&removed("b"), hash(2), None).unwrap();
+    assert_eq!(store.remove_bank("removed").unwrap(), Some(2));
+    assert_eq!(store.remove_bank("removed").unwrap(), None);
+    assert_eq!(store.stats().unwrap().references, 0);
+}
+
+#[test]
+fn every_change_is_one_record_and_applies_once() {
+    let (folder, store) = fresh();
+    let writer = store.writer().author("alice");
+    for _ in 0..3 {
+        writer.clone().operation("op-1").add_hash(&removed("a"), hash(1), None).unwrap();
+        writer.clone().operation("op-2").set_state("removed", "a", State::Withdrawn).unwrap();
+        writer.clone().operation("op-3").set_opinion("removed", "a", "ngo", Opinion::Dispute).unwrap();
+        writer.clone().operation("op-4").refuse(&Upload::Id("u1"), "removed", "a").unwrap();
+        writer.clone().operation("op-5").edit_reference(&removed("a").source("desk 2")).unwrap();
+    }
+    // Applied again after something else undid it, an old operation does not come back.
+    store.writer().set_state("removed", "a", State::Active).unwrap();
+    writer.clone().operation("op-2").set_state("removed", "a", State::Withdrawn).unwrap();
+    assert_eq!(store.reference("removed", "a").unwrap().unwrap().state, State::Active);
+    assert!(matches!(writer.clone().operation("op-1").remove_reference("removed", "a"), Err(Error::Option { .. })));
+    assert!(matches!(writer.clone().operation("#9").remove_reference("removed", "a"), Err(Error::Option { .. })));
+    writer.clone().operation("op-6").remove_reference("removed", "a").unwrap();
+    drop(store);
+    let store = Store::open(folder.path().join("s")).unwrap();
+    let log: Vec<LogRecord> = store.log(0).unwrap().collect::<Result<_, _>>().unwrap();
+    assert_eq!(log.iter().map(|record| record.sequence).collect::<Vec<_>>(), (1..=8).collect::<Vec<u64>>());
+    let operations: Vec<&str> = log.iter().map(|record| record.operation.as_str()).collect();
+    assert_eq!(operations, ["#1", "op-1", "op-2", "op-3", "op-4", "op-5", "#7", "op-6"]);
+    assert!(log[1..6].iter().all(|record| record.author == "alice" && record.time > 0));
+    assert!(matches!(&log[7].change, Change::ReferenceRemoved { id, number: 1, .. } if id == "a"));
+    assert_eq!(store.log(8).unwrap().count(), 1);
+}
+
+#[test]
+fn many_are_added_at_once_and_a_bad_one_hinders_none() {
+    let (_folder, store) = fresh();
+    let black = film([]);
+    let good: Vec<(Reference, Fingerprint)> =
+        (0..5).map(|i| (removed(&format!("r{i}")), picture(i + 10, |x, y| (x, y)))).collect();
+    let bad = removed("bad");
+    let items = good.iter().map(|(r, f)| (r, f)).chain([(&bad, &black)]);
+    let outcomes = store.writer().operation("batch").add_many(items).unwrap();
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 5);
+    assert!(matches!(outcomes[5], Err(Error::TooLittleDetail { .. })));
+    let again = store.writer().operation("batch").add_many(good.iter().map(|(r, f)| (r, f))).unwrap();
+    assert!(again.iter().all(|outcome| !outcome.as_ref().unwrap().new));
+    assert_eq!(store.stats().unwrap().changes, 6);
+}
+
+#[test]
+fn a_refused_pair_does_not_come_back_but_other_pairs_do() {
+    let (_folder, store) = fresh();
+    store.add_hash(&removed("a"), hash(1), None).unwrap();
+    store.add_hash(&removed("b"), bent(hash(1), 2), None).unwrap();
+    assert_eq!(store.ask_hash(&hash(1)).unwrap().matches.len(), 2);
+    store.refuse(&Upload::Hash(hash(1)), "removed", "a").unwrap();
+    assert_eq!(store.ask_hash(&hash(1)).unwrap().matches[0].reference, "b");
+    assert_eq!(store.ask_hash(&bent(hash(1), 10)).unwrap().matches.len(), 1, "nor does a re-encoding of it");
+    assert_eq!(store.ask_hash(&bent(hash(1), 20)).unwrap().matches.len(), 2);
+    store.refuse(&Upload::Id("u7"), "removed", "b").unwrap();
+    let named = AskOptions::default().upload("u7");
+    assert_eq!(store.ask_hash_with(&hash(1), &named).unwrap().outcome, Outcome::NoMatch);
+    assert!(store.writer().restore(&Upload::Hash(hash(1)), "removed", "a").unwrap());
+    assert!(!store.writer().restore(&Upload::Hash(hash(1)), "removed", "a").unwrap());
+    assert_eq!(store.ask_hash_with(&hash(1), &named).unwrap().matches[0].reference, "a");
+    assert!(!store.refuse(&Upload::Id("u7"), "removed", "nobody").unwrap());
+}
+
+#[test]
+fn a_still_finds_its_film_at_the_instant_and_a_film_its_still() {
+    let (_folder, store) = fresh();
+    store.add(&removed("film"), &film(100..160)).unwrap();
+    let verdict = store.ask_hash(&bent(hash(142), 9)).unwrap();
+    assert_eq!(verdict.outcome, Outcome::Match);
+    let segment = &verdict.matches[0].segments[0];
+    assert_eq!((segment.query, segment.reference, segment.hits), ([0.0; 2], [42.0; 2], 1));
+    assert_eq!(verdict.matches[0].distance, 9);
+    store.add_hash(&removed("still"), hash(7), None).unwrap();
+    let verdict = store.ask(&film([1, 2, 7, 7, 3])).unwrap();
+    assert_eq!(verdict.matches.len(), 1);
+    assert_eq!(verdict.matches[0].segments[0].query, [2.0, 3.0]);
+}
+
+#[test]
+fn a_clip_finds_its_film_with_the_interval() {
+    let (_folder, store) = fresh();
+    store.add(&removed("film"), &film(100..160)).unwrap();
+    store.add(&removed("other"), &film(200..260)).unwrap();
+    let verdict = store.ask(&film(120..130)).unwrap();
+    assert_eq!((verdict.outcome, verdict.matches.len()), (Outcome::Match, 1));
+    let segment = &verdict.matches[0].segments[0];
+    assert_eq!(verdict.matches[0].reference, "film");
+    assert!((segment.reference[0] - 20.0).abs() <= 1.0 && (segment.reference[1] - 29.0).abs() <= 1.5, "{segment:?}");
+    assert!(segment.hits >= 9 && (segment.speed - 1.0).abs() < 0.05, "{segment:?}");
+}
+
+#[test]
+fn readers_follow_and_cannot_write() {
+    let (folder, store) = fresh();
+    let reader = Store::open_reader(folder.path().join("s")).unwrap();
+    assert!(matches!(reader.add_hash(&removed("a"), hash(1), None), Err(Error::Option { .. })));
+    store.add_hash(&removed("a"), hash(1), None).unwrap();
+    assert_eq!(reader.ask_hash(&hash(1)).unwrap().outcome, Outcome::NoMatch);
+    assert!(reader.refresh().unwrap());
+    assert!(!reader.refresh().unwrap());
+    assert_eq!(reader.ask_hash(&hash(1)).unwrap().outcome, Outcome::Match);
+    assert!(matches!(Store::open(folder.path().join("s")), Err(Error::Locked { .. })));
+}

@@ -1,0 +1,245 @@
+//! One open write transaction: the tables, and the single steps that mutations are made of.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use redb::{ReadableTable, Table, WriteTransaction};
+
+use super::config::BankConfig;
+use super::log::{Change, LogRecord};
+use super::open::failed;
+use super::records::{self, BANKS, FINGERPRINTS, LOG, META, NAMES, OPERATIONS, REFERENCES, REFUSED};
+use super::reference::ReferenceRecord;
+use super::refuse::Refusal;
+use crate::error::{Error, Result};
+use crate::index::{Entry, Index};
+
+/// Entries are handed to the index in portions of this size.
+const PORTION: usize = 1 << 16;
+
+/// Who does it, and under which id.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct By {
+    pub(crate) author: String,
+    pub(crate) operation: Option<String>,
+}
+
+impl By {
+    pub(crate) fn author(author: &str) -> Self {
+        Self { author: author.to_string(), operation: None }
+    }
+}
+
+/// A write transaction with all tables open.
+pub(crate) struct Tx<'t> {
+    file: &'t Path,
+    write: &'t WriteTransaction,
+    index: &'t Index,
+    meta: Table<'t, &'static str, u64>,
+    banks: Table<'t, &'static str, &'static [u8]>,
+    references: Table<'t, u64, &'static [u8]>,
+    names: Table<'t, (&'static str, &'static str), u64>,
+    fingerprints: Table<'t, u64, &'static [u8]>,
+    log: Table<'t, u64, &'static [u8]>,
+    operations: Table<'t, &'static str, u64>,
+    refused: Table<'t, (u64, &'static str), &'static [u8]>,
+    entries: Vec<Entry>,
+    sequence: u64,
+    number: u64,
+    now: u64,
+    changed: bool,
+}
+
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+impl<'t> Tx<'t> {
+    pub(crate) fn open(write: &'t WriteTransaction, index: &'t Index, file: &'t Path) -> Result<Self> {
+        let wrong = |error: redb::TableError| failed(file, error);
+        let meta = write.open_table(META).map_err(wrong)?;
+        let counter = |name| -> Result<u64> {
+            Ok(meta.get(name).map_err(|error| failed(file, error))?.map_or(0, |value| value.value()))
+        };
+        Ok(Self {
+            file,
+            write,
+            index,
+            sequence: counter("sequence")?,
+            number: counter("number")?,
+            meta,
+            banks: write.open_table(BANKS).map_err(wrong)?,
+            references: write.open_table(REFERENCES).map_err(wrong)?,
+            names: write.open_table(NAMES).map_err(wrong)?,
+            fingerprints: write.open_table(FINGERPRINTS).map_err(wrong)?,
+            log: write.open_table(LOG).map_err(wrong)?,
+            operations: write.open_table(OPERATIONS).map_err(wrong)?,
+            refused: write.open_table(REFUSED).map_err(wrong)?,
+            entries: Vec::new(),
+            now: now(),
+            changed: false,
+        })
+    }
+
+    /// Hands what is left to the index and the counters to their table. Returns whether there is anything to commit.
+    pub(crate) fn close(mut self) -> Result<bool> {
+        if !self.changed {
+            return Ok(false);
+        }
+        self.flush()?;
+        self.meta.insert("sequence", self.sequence).map_err(|error| failed(self.file, error))?;
+        self.meta.insert("number", self.number).map_err(|error| failed(self.file, error))?;
+        Ok(true)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if !self.entries.is_empty() {
+            self.index.add(self.write, &self.entries)?;
+            self.entries.clear();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// The record of an operation that was applied before.
+    pub(crate) fn applied(&self, by: &By) -> Result<Option<LogRecord>> {
+        let Some(operation) = &by.operation else { return Ok(None) };
+        if operation.is_empty() || operation.starts_with('#') {
+            return Err(Error::option("operation", "an id is not empty and does not begin with #"));
+        }
+        let Some(sequence) = self.operations.get(operation.as_str()).map_err(|error| failed(self.file, error))? else {
+            return Ok(None);
+        };
+        let sequence = sequence.value();
+        let record = self.log.get(sequence).map_err(|error| failed(self.file, error))?.ok_or_else(|| {
+            Error::corrupt(
+                self.file,
+                format!("operation {operation:?} points at record {sequence}, which is not there"),
+            )
+        })?;
+        records::decode(record.value(), self.file, format_args!("log record {sequence}")).map(Some)
+    }
+
+    /// Writes one mutation into the log.
+    pub(crate) fn record(&mut self, by: &By, change: Change) -> Result<u64> {
+        let wrong = |error| failed(self.file, error);
+        let sequence = self.sequence + 1;
+        let operation = match &by.operation {
+            Some(operation) => {
+                self.operations.insert(operation.as_str(), sequence).map_err(wrong)?;
+                operation.clone()
+            }
+            None => format!("#{sequence}"),
+        };
+        let record = LogRecord { sequence, operation, author: by.author.clone(), time: self.now, change };
+        self.log.insert(sequence, records::encode(&record)?.as_slice()).map_err(wrong)?;
+        self.sequence = sequence;
+        self.changed = true;
+        Ok(sequence)
+    }
+
+    pub(crate) fn bank(&self, name: &str) -> Result<Option<BankConfig>> {
+        self.banks
+            .get(name)
+            .map_err(|error| failed(self.file, error))?
+            .map(|bytes| records::decode(bytes.value(), self.file, format_args!("bank {name:?}")))
+            .transpose()
+    }
+
+    pub(crate) fn put_bank(&mut self, config: &BankConfig) -> Result<()> {
+        self.banks
+            .insert(config.name.as_str(), records::encode(config)?.as_slice())
+            .map_err(|error| failed(self.file, error))?;
+        Ok(())
+    }
+
+    pub(crate) fn drop_bank(&mut self, name: &str) -> Result<()> {
+        self.banks.remove(name).map_err(|error| failed(self.file, error))?;
+        Ok(())
+    }
+
+    pub(crate) fn ids_of(&self, bank: &str) -> Result<Vec<String>> {
+        let wrong = |error| failed(self.file, error);
+        let mut ids = Vec::new();
+        for row in self.names.range((bank, "")..).map_err(wrong)? {
+            let (key, _) = row.map_err(wrong)?;
+            let (found, id) = key.value();
+            if found != bank {
+                break;
+            }
+            ids.push(id.to_string());
+        }
+        Ok(ids)
+    }
+
+    pub(crate) fn reference(&self, bank: &str, id: &str) -> Result<Option<ReferenceRecord>> {
+        let wrong = |error| failed(self.file, error);
+        let Some(number) = self.names.get((bank, id)).map_err(wrong)?.map(|number| number.value()) else {
+            return Ok(None);
+        };
+        let bytes = self.references.get(number).map_err(wrong)?.ok_or_else(|| {
+            Error::corrupt(self.file, format!("reference {number} ({id:?} of {bank:?}) is named but not there"))
+        })?;
+        records::decode(bytes.value(), self.file, format_args!("reference {number}")).map(Some)
+    }
+
+    pub(crate) fn next_number(&self) -> u64 {
+        self.number + 1
+    }
+
+    pub(crate) fn put_reference(&mut self, record: &ReferenceRecord) -> Result<()> {
+        let wrong = |error| failed(self.file, error);
+        self.names.insert((record.bank.as_str(), record.id.as_str()), record.number).map_err(wrong)?;
+        self.references.insert(record.number, records::encode(record)?.as_slice()).map_err(wrong)?;
+        self.number = self.number.max(record.number);
+        Ok(())
+    }
+
+    pub(crate) fn put_hashes(&mut self, number: u64, fingerprint: &[u8], entries: &[Entry]) -> Result<()> {
+        self.fingerprints
+            .insert(number, records::seal(fingerprint).as_slice())
+            .map_err(|error| failed(self.file, error))?;
+        self.entries.extend_from_slice(entries);
+        if self.entries.len() >= PORTION { self.flush() } else { Ok(()) }
+    }
+
+    pub(crate) fn same_fingerprint(&self, number: u64, fingerprint: &[u8]) -> Result<bool> {
+        let found = self.fingerprints.get(number).map_err(|error| failed(self.file, error))?;
+        Ok(found.is_some_and(|found| found.value() == records::seal(fingerprint)))
+    }
+
+    /// Takes everything about a reference out of all tables but the log.
+    pub(crate) fn drop_reference(&mut self, record: &ReferenceRecord) -> Result<()> {
+        self.flush()?;
+        let wrong = |error| failed(self.file, error);
+        self.names.remove((record.bank.as_str(), record.id.as_str())).map_err(wrong)?;
+        self.references.remove(record.number).map_err(wrong)?;
+        self.fingerprints.remove(record.number).map_err(wrong)?;
+        self.refused.retain_in((record.number, "")..(record.number + 1, ""), |_, _| false).map_err(wrong)?;
+        self.index.remove(self.write, record.number)
+    }
+
+    /// Whether the pair was not refused before.
+    pub(crate) fn put_refusal(&mut self, number: u64, upload: &str, refusal: &Refusal) -> Result<()> {
+        let bytes = records::encode(refusal)?;
+        self.refused.insert((number, upload), bytes.as_slice()).map_err(|error| failed(self.file, error))?;
+        Ok(())
+    }
+
+    pub(crate) fn has_refusal(&self, number: u64, upload: &str) -> Result<bool> {
+        Ok(self.refused.get((number, upload)).map_err(|error| failed(self.file, error))?.is_some())
+    }
+
+    pub(crate) fn drop_refusal(&mut self, number: u64, upload: &str) -> Result<()> {
+        self.refused.remove((number, upload)).map_err(|error| failed(self.file, error))?;
+        Ok(())
+    }
+
+    /// The sequence number that the next record gets.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.sequence + 1
+    }
+}

@@ -1,0 +1,167 @@
+//! The look-ups that one query costs: each of its hashes in eight orientations, as it is and inverted.
+
+use crate::fingerprint::{DetailHash, Fingerprint, View};
+use crate::hash::Hash;
+use crate::hash::pdq::Transform;
+
+/// One hash of a fingerprint, of a picture or a film alike.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Item<'f> {
+    pub(crate) view: View,
+    /// Seconds from the begin of a film, 0 for stills.
+    pub(crate) time: f64,
+    pub(crate) hash: Hash,
+    pub(crate) orientations: Option<&'f [Hash; 8]>,
+    pub(crate) detail: Option<&'f DetailHash>,
+    pub(crate) quality: u8,
+    pub(crate) stability: f32,
+}
+
+/// The hashes of a fingerprint, in the order in which the index numbers them.
+pub(crate) fn items(fingerprint: &Fingerprint) -> Vec<Item<'_>> {
+    match fingerprint {
+        Fingerprint::Image(image) => image
+            .views
+            .iter()
+            .map(|view| Item {
+                view: view.view,
+                time: 0.0,
+                hash: view.hash,
+                orientations: view.orientations.as_deref(),
+                detail: view.detail.as_ref(),
+                quality: view.quality,
+                stability: view.stability,
+            })
+            .collect(),
+        Fingerprint::Video(video) => video
+            .frames
+            .iter()
+            .map(|frame| Item {
+                view: frame.view,
+                time: frame.time,
+                hash: frame.hash,
+                orientations: frame.orientations.as_deref(),
+                detail: None,
+                quality: frame.quality,
+                stability: frame.stability,
+            })
+            .collect(),
+    }
+}
+
+/// One picture to look up, and what it means if it is found.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Look {
+    pub(crate) hash: Hash,
+    /// The second hash, laid down in the same way.
+    pub(crate) detail: Option<Hash>,
+    /// Which view or frame of the query.
+    pub(crate) item: u32,
+    /// What was done to the reference if this look-up finds it: `query = transform(reference)`.
+    pub(crate) transform: Transform,
+    /// Whether the query is then the negative of the reference.
+    pub(crate) inverted: bool,
+    pub(crate) view: View,
+    pub(crate) quality: u8,
+    /// Seconds from the begin of a film, 0 for stills.
+    pub(crate) time: f64,
+}
+
+/// The transformation that takes the other one back.
+pub(crate) const fn inverse(transform: Transform) -> Transform {
+    match transform {
+        Transform::Rotate90 => Transform::Rotate270,
+        Transform::Rotate270 => Transform::Rotate90,
+        other => other,
+    }
+}
+
+/// All look-ups for the hashes of `query` that have at least this quality and stability. A hash without its
+/// orientations is asked as it is and inverted only.
+pub(crate) fn looks(query: &Fingerprint, min_quality: u8, min_stability: f32) -> Vec<Look> {
+    let mut looks = Vec::new();
+    for (at, item) in items(query).into_iter().enumerate() {
+        if item.quality < min_quality || item.stability < min_stability {
+            continue;
+        }
+        let all = item.orientations.map_or(&Transform::ALL[..1], |_| &Transform::ALL[..]);
+        for inverted in [false, true] {
+            let laid = |hash: Hash| if inverted { hash.complement() } else { hash };
+            for (o, &orientation) in all.iter().enumerate() {
+                let detail = item.detail.and_then(|detail| match &detail.orientations {
+                    Some(hashes) => Some(hashes[o]),
+                    None => (o == 0).then_some(detail.hash),
+                });
+                looks.push(Look {
+                    hash: laid(item.orientations.map_or(item.hash, |hashes| hashes[o])),
+                    detail: detail.map(laid),
+                    item: at as u32,
+                    transform: inverse(orientation),
+                    inverted,
+                    view: item.view,
+                    quality: item.quality,
+                    time: item.time,
+                });
+            }
+        }
+    }
+    looks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fingerprint::ImageFingerprint;
+    use crate::hash::{Format, Pixels};
+
+    const SIDE: usize = 96;
+
+    fn picture(place: impl Fn(usize, usize) -> (usize, usize)) -> Vec<u8> {
+        let mut pixels = vec![0; SIDE * SIDE];
+        for y in 0..SIDE {
+            for x in 0..SIDE {
+                let (sx, sy) = place(x, y);
+                let wave = ((sx * 7 + sy * 3) as f64 / 11.0).sin() * 60.0 + ((sx * sx) as f64 / 700.0).cos() * 40.0;
+                let blob = if (sx as i64 - 60).pow(2) + (sy as i64 - 30).pow(2) < 300 { 50.0 } else { 0.0 };
+                pixels[y * SIDE + x] = (110.0 + wave + blob) as u8;
+            }
+        }
+        pixels
+    }
+
+    fn print(pixels: &[u8]) -> ImageFingerprint {
+        ImageFingerprint::of_pixels(&Pixels::new(pixels, SIDE, SIDE, SIDE, Format::Luma8).unwrap())
+    }
+
+    /// What is done to the pixels of a query is what the answer says, quarter turns to the right side.
+    #[test]
+    fn the_transformation_named_is_the_one_that_was_done() {
+        let last = SIDE - 1;
+        let reference = print(&picture(|x, y| (x, y))).views[0].hash;
+        type Place = fn(usize, usize, usize) -> (usize, usize);
+        // For each pixel of the turned picture, where it comes from.
+        let turned: [(Transform, Place); 8] = [
+            (Transform::Original, |x, y, _| (x, y)),
+            (Transform::Rotate90, |x, y, last| (last - y, x)),
+            (Transform::Rotate180, |x, y, last| (last - x, last - y)),
+            (Transform::Rotate270, |x, y, last| (y, last - x)),
+            (Transform::FlipX, |x, y, last| (x, last - y)),
+            (Transform::FlipY, |x, y, last| (last - x, y)),
+            (Transform::FlipPlus1, |x, y, _| (y, x)),
+            (Transform::FlipMinus1, |x, y, last| (last - y, last - x)),
+        ];
+        for (transform, place) in turned {
+            for inverted in [false, true] {
+                let mut pixels = picture(|x, y| place(x, y, last));
+                if inverted {
+                    pixels.iter_mut().for_each(|v| *v = 255 - *v);
+                }
+                let looks = looks(&Fingerprint::Image(print(&pixels)), 0, 0.0);
+                assert_eq!(looks.len(), 16);
+                let best = looks.iter().min_by_key(|look| look.hash.distance(&reference)).unwrap();
+                assert_eq!((best.transform, best.inverted), (transform, inverted));
+                assert!(best.hash.distance(&reference) <= 10, "{transform:?} {}", best.hash.distance(&reference));
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! From hits to answers: which of a query's hashes are asked, what the hits on one reference amount to, and the verdict.
+
+mod closeness;
+mod film;
+mod looks;
+mod segment;
+mod still;
+mod verdict;
+
+pub use segment::Segment;
+pub use verdict::{Match, Outcome, Verdict};
+
+pub(crate) use closeness::{Closeness, Radii};
+pub(crate) use film::films;
+pub(crate) use looks::{Item, Look, items, looks};
+pub(crate) use still::{Pair, best, still_in_film};

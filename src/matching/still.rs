@@ -1,0 +1,80 @@
+//! What the hits on one reference amount to when a still picture is on at least one side.
+
+use super::{Item, Look, Segment};
+use crate::fingerprint::View;
+
+/// A candidate: one look-up of the query beside one hash of a reference.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pair<'a> {
+    pub(crate) look: &'a Look,
+    /// Which of the reference's hashes.
+    pub(crate) ordinal: u32,
+    /// Between the PDQ hashes.
+    pub(crate) distance: u32,
+    /// Between the detail hashes, where both sides have one.
+    pub(crate) detail: Option<u32>,
+    /// Of the reference's hash.
+    pub(crate) view: View,
+    pub(crate) quality: u8,
+    pub(crate) time: f64,
+}
+
+impl<'a> Pair<'a> {
+    /// `None` if the reference has no such hash.
+    pub(crate) fn new(look: &'a Look, reference: &[Item<'_>], ordinal: u32) -> Option<Self> {
+        let item = reference.get(ordinal as usize)?;
+        Some(Self {
+            look,
+            ordinal,
+            distance: look.hash.distance(&item.hash),
+            detail: look.detail.zip(item.detail).map(|(asked, known)| asked.distance(&known.hash)),
+            view: item.view,
+            quality: item.quality,
+            time: item.time,
+        })
+    }
+}
+
+/// The closest pair; of equally close ones the least transformed, then the first.
+pub(crate) fn best<'p, 'a>(pairs: impl IntoIterator<Item = &'p Pair<'a>>) -> Option<&'p Pair<'a>>
+where
+    'a: 'p,
+{
+    pairs.into_iter().min_by_key(|pair| {
+        let detail = pair.detail.unwrap_or(pair.distance);
+        let laid = (pair.look.inverted, pair.look.transform, pair.look.view, pair.view);
+        (pair.distance, detail, laid, pair.look.item, pair.ordinal)
+    })
+}
+
+/// A still against a film, either way round: the stretches of the film that show the still. Hits belong to one stretch
+/// if they are no further than `gap` seconds apart.
+pub(crate) fn still_in_film(pairs: &[Pair<'_>], query_is_film: bool, gap: f64) -> Vec<Segment> {
+    let time = |pair: &Pair<'_>| if query_is_film { pair.look.time } else { pair.time };
+    let mut pairs: Vec<&Pair<'_>> = pairs.iter().collect();
+    pairs.sort_by(|a, b| time(a).total_cmp(&time(b)));
+    let stretches = pairs.chunk_by(|a, b| time(b) - time(a) <= gap);
+    let mut segments: Vec<(u32, Segment)> = stretches
+        .filter_map(|stretch| {
+            let closest = best(stretch.iter().copied())?;
+            let mut instants: Vec<(f64, u32)> = stretch.iter().map(|pair| (time(pair), pair.distance)).collect();
+            instants.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            instants.dedup_by(|later, first| later.0 == first.0);
+            let film = [instants.first()?.0, instants.last()?.0];
+            let (query, reference) = if query_is_film { (film, [0.0; 2]) } else { ([0.0; 2], film) };
+            let distance = instants.iter().map(|&(_, distance)| f64::from(distance)).sum::<f64>();
+            let segment = Segment {
+                query,
+                reference,
+                speed: 1.0,
+                transform: closest.look.transform,
+                inverted: closest.look.inverted,
+                hits: instants.len() as u32,
+                distance: distance / instants.len() as f64,
+            };
+            Some((closest.distance, segment))
+        })
+        .collect();
+    segments.sort_by_key(|&(closest, _)| closest);
+    segments.into_iter().map(|(_, segment)| segment).collect()
+}
