@@ -4,11 +4,13 @@
 //! 2021) and VSC2022 (Pizzi et al. 2023) challenges. The command `refrain eval` runs it all and writes the report.
 
 pub mod attacks;
+pub mod distractors;
 pub mod font;
 pub mod picture;
 pub mod random;
 pub mod sheet;
 
 pub use attacks::{Attack, Context, Group};
+pub use distractors::{Synthetic, Template, synthetic};
 pub use picture::Picture;
 pub use random::Random;

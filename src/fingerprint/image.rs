@@ -1,6 +1,6 @@
 //! The fingerprint of a still picture.
 
-use super::{View, ViewSet, views};
+use super::{View, ViewSet, Window, views};
 use crate::hash::pdq::{self, Dihedral, SIDE};
 use crate::hash::{Hash, Pixels, detail};
 use crate::image::canvas::Canvas;
@@ -51,11 +51,23 @@ impl ImageFingerprint {
 
     /// Hashes an upright picture: the whole exactly as PDQ does, then the views of `set` that it has.
     pub fn with_views(pixels: &Pixels<'_>, set: ViewSet) -> Self {
+        match set {
+            ViewSet::None => Self::build(pixels, None),
+            _ => Self::build(pixels, Some(&set.windows())),
+        }
+    }
+
+    /// Hashes an upright picture: the whole, its content box if it has one, and any windows of that.
+    pub fn with_windows(pixels: &Pixels<'_>, windows: &[Window]) -> Self {
+        Self::build(pixels, Some(windows))
+    }
+
+    fn build(pixels: &Pixels<'_>, windows: Option<&[Window]>) -> Self {
         let mut views = Vec::new();
         if let Some(samples) = pdq::samples(pixels) {
             views.push(ViewHash::of_samples(View::Full, &samples));
-            if let Some(canvas) = (set != ViewSet::None).then(|| Canvas::new(pixels)).flatten() {
-                for (view, area) in views::areas(&canvas, set) {
+            if let Some((windows, canvas)) = windows.and_then(|windows| Some((windows, Canvas::new(pixels)?))) {
+                for (view, area) in views::areas(&canvas, windows) {
                     views.push(ViewHash::of_samples(view, &canvas.samples(area)));
                 }
             }

@@ -103,6 +103,13 @@ impl ViewSet {
         }
     }
 
+    /// The windows of either side, each once.
+    pub fn windows(self) -> Vec<Window> {
+        let mut windows = self.reference_windows().to_vec();
+        windows.extend(self.query_windows().iter().filter(|w| !self.reference_windows().contains(w)));
+        windows
+    }
+
     /// Whether a reference of this set has an entry for `view`.
     pub fn stores(self, view: View) -> bool {
         match view {
@@ -135,17 +142,12 @@ const QUERY_WINDOWS: &[Window] = &[
     Window::new(50, 50, 100, 100),
 ];
 
-/// The views of a set beside the whole picture, with the part of the picture that each of them is.
+/// The content box, if there is one, and windows of it, with the part of the picture that each of them is.
 ///
-/// A picture without a content box has no [`View::Content`], and its windows are those of the whole.
-pub(crate) fn areas(canvas: &Canvas, set: ViewSet) -> Vec<(View, Area)> {
-    if set == ViewSet::None {
-        return Vec::new();
-    }
+/// The windows of a picture without a content box are those of the whole.
+pub(crate) fn areas(canvas: &Canvas, windows: &[Window]) -> Vec<(View, Area)> {
     let content = content_box::of_canvas(canvas);
     let base = content.unwrap_or(Area::FULL);
-    let mut windows: Vec<Window> = set.reference_windows().to_vec();
-    windows.extend(set.query_windows().iter().filter(|w| !set.reference_windows().contains(w)));
     let content = content.map(|area| (View::Content, area));
     content.into_iter().chain(windows.iter().map(|&w| (View::Window(w), base.within(w.area())))).collect()
 }
