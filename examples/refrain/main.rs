@@ -1,9 +1,16 @@
 //! `refrain`, the command line: parsing and printing only, one file per subcommand. All else is in the library.
 #![allow(unreachable_pub)]
 
+mod add;
+mod bank;
 mod hash;
+mod matches;
 mod out;
+mod progress;
+mod reference;
+mod scan;
 mod signal;
+mod store;
 
 use std::process::ExitCode;
 
@@ -14,22 +21,36 @@ use clap::{Parser, Subcommand};
 /// With --json, standard output has one JSON object a line, in the order of the input, and everything for people goes
 /// to standard error.
 #[derive(Parser)]
-#[command(name = "refrain", version, arg_required_else_help = true, max_term_width = 100, after_help = EXITS)]
+#[command(name = "refrain", version, arg_required_else_help = true, max_term_width = 100, after_help = HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-const EXITS: &str = "\
+const HELP: &str = "\
+To begin:
+  refrain add  --store known.refrain --bank removed removed/    make a folder's media references
+  refrain scan --store known.refrain uploads/                   look for copies of them in another
+  refrain match --store known.refrain --json upload.mp4         ask about one upload
+
 Exit codes:
   0    something matched; for commands that do not match: done
   1    nothing matched
   2    something failed; what could be done was done
-  130  interrupted; what was done until then is kept";
+  130  interrupted; what was done until then is kept
+
+REFRAIN_STORE can stand in for --store.";
 
 #[derive(Subcommand)]
 enum Command {
     Hash(hash::Args),
+    Add(add::Args),
+    Match(matches::Args),
+    Scan(scan::Args),
+    Bank(bank::Args),
+    Reference(reference::Args),
+    Stats(store::StatsArgs),
+    Verify(store::VerifyArgs),
 }
 
 /// What the calling shell learns.
@@ -38,10 +59,23 @@ enum Command {
 pub enum Exit {
     /// Something matched, or the command is done.
     Done = 0,
+    /// Nothing matched.
+    Unmatched = 1,
     /// Something failed, the rest was done.
     Failed = 2,
     /// Interrupted, progress kept.
     Interrupted = 130,
+}
+
+impl Exit {
+    /// Of a command that matches: a failure weighs more than a match, as scripts must not miss it.
+    pub fn of_matching(failed: bool, matched: bool) -> Self {
+        match (failed, matched) {
+            (true, _) => Self::Failed,
+            (false, true) => Self::Done,
+            (false, false) => Self::Unmatched,
+        }
+    }
 }
 
 /// Why a command ended early.
@@ -60,9 +94,15 @@ impl From<refrain::Error> for Stop {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let done = match cli.command {
+    let done = match Cli::parse().command {
         Command::Hash(args) => hash::run(&args),
+        Command::Add(args) => add::run(&args),
+        Command::Match(args) => matches::run(&args),
+        Command::Scan(args) => scan::run(&args),
+        Command::Bank(args) => bank::run(&args),
+        Command::Reference(args) => reference::run(&args),
+        Command::Stats(args) => store::stats(&args),
+        Command::Verify(args) => store::verify(&args),
     };
     let exit = match done {
         Ok(exit) => exit,

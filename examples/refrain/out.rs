@@ -38,3 +38,10 @@ pub fn explain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+/// An empty table for people.
+pub fn table<const N: usize>(head: [&str; N]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING).set_header(head);
+    table
+}

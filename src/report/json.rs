@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::fingerprint::{Fingerprint, View};
 use crate::hash::Hash;
 use crate::hash::pdq::Transform;
+use crate::matching::{Match, Outcome, Verdict};
 
 /// Why a file has no result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,5 +154,56 @@ impl HashLine {
     /// Whether the file failed.
     pub fn is_failure(&self) -> bool {
         matches!(self, Self::Failed { .. })
+    }
+}
+
+/// A line of `match` or `scan`. Either `path` or `hash` is there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MatchLine {
+    /// The file, lossily if its name is not UTF-8; `-` for standard input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The hash that was asked about, as it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+    /// `image` or `video`, if it could be read that far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// What the question came to.
+    pub outcome: Outcome,
+    /// Best first.
+    pub matches: Vec<Match>,
+    /// Why it is unreadable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
+}
+
+impl MatchLine {
+    /// A line without matches.
+    pub fn new(path: &Path, kind: Option<&str>, outcome: Outcome) -> Self {
+        let path = Some(path.to_string_lossy().into_owned());
+        Self { path, hash: None, kind: kind.map(str::to_owned), outcome, matches: vec![], error: None }
+    }
+
+    /// The line of a file and its kind and verdict, or why there is none.
+    pub fn answered(path: &Path, asked: Result<(&str, Verdict), Error>) -> Self {
+        match asked {
+            Ok((kind, verdict)) => Self { matches: verdict.matches, ..Self::new(path, Some(kind), verdict.outcome) },
+            Err(error @ Error::TooLittleDetail { .. }) => {
+                Self { error: Some((&error).into()), ..Self::new(path, None, Outcome::TooLittleDetail) }
+            }
+            Err(error) => Self { error: Some((&error).into()), ..Self::new(path, None, Outcome::Unreadable) },
+        }
+    }
+
+    /// The line of a hash, given as text, and its verdict, or why there is none.
+    pub fn of_hash(hash: &str, asked: Result<Verdict, Error>) -> Self {
+        let line = Self::answered(Path::new(""), asked.map(|verdict| ("image", verdict)));
+        Self { path: None, hash: Some(hash.into()), ..line }
+    }
+
+    /// The path, or the hash.
+    pub fn name(&self) -> &str {
+        self.path.as_deref().or(self.hash.as_deref()).unwrap_or_default()
     }
 }

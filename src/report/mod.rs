@@ -1,3 +1,4 @@
 //! What was found, for programs ([`json`]) and for people.
 
 pub mod json;
+pub mod words;

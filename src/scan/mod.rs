@@ -4,11 +4,15 @@
 //! Memory stays bounded whatever the number of files: paths are listed first (so that progress is true), but only a
 //! window of results is ever held.
 
+mod journal;
 mod kind;
+mod matching;
 mod parallel;
 mod walk;
 
+pub use self::journal::Journal;
 pub use self::kind::Kind;
+pub use self::matching::{Asking, Progress, ask_all, ask_bytes, ask_item};
 pub use self::parallel::{Parallel, ordered};
 pub use self::walk::{File, IGNORE_FILE, Item, Listing, Patterns, Problem, walk};
 

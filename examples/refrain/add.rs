@@ -1,0 +1,107 @@
+//! `refrain add`: make files references.
+
+use std::path::PathBuf;
+
+use refrain::bank::Reference;
+use refrain::fingerprint::Options;
+use refrain::report::words;
+use refrain::scan::{self, Parallel, Patterns};
+use refrain::{Error, Fingerprint};
+
+use crate::store::StoreArg;
+use crate::{Exit, Stop, out, signal};
+
+/// Make media references of a bank. What is added is safe on disk, whatever happens to the rest.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  refrain add --store known.refrain --bank removed removed/
+  refrain add --store known.refrain --bank removed --id case-12 --label policy=7b --source 'report 993' film.mp4")]
+pub struct Args {
+    #[command(flatten)]
+    store: StoreArg,
+    /// The bank; one that is not there is made, with views `standard` and no keypoints
+    #[arg(long)]
+    bank: String,
+    /// The reference's id, for a single file; otherwise its file name
+    #[arg(long)]
+    id: Option<String>,
+    /// A label, as an incident or a category; may be given more than once
+    #[arg(long = "label", value_name = "K=V", value_parser = label)]
+    labels: Vec<(String, String)>,
+    /// Who reported it, when, under which case number
+    #[arg(long, value_name = "TEXT")]
+    source: Option<String>,
+    /// Files, or folders with media
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    if key.is_empty() { Err("the key is empty".into()) } else { Ok((key.into(), value.into())) }
+}
+
+pub fn run(args: &Args) -> Result<Exit, Stop> {
+    let cancel = signal::cancel_on_interrupt();
+    let listing = scan::walk(&args.paths, &Patterns::default(), &cancel)?;
+    if args.id.is_some() && listing.items.len() != 1 {
+        let detail = format!("is for a single file, and there are {}; leave it out", listing.items.len());
+        return Err(Error::option("--id", detail).into());
+    }
+    let store = args.store.create()?;
+    let mut options = Options::default();
+    options.views = store.bank(&args.bank).map(|bank| bank.views).unwrap_or_default();
+    options.cancel = cancel.clone();
+    let mut how = Parallel::default();
+    how.cancel = cancel;
+    how.window = 64;
+
+    let (mut added, mut failed) = (0u64, 0u64);
+    let done = scan::ordered(
+        &how,
+        &listing.items,
+        |item| scan::fingerprint_item(item, &options),
+        |_, _| Ok::<_, Stop>(()),
+        |item, print| {
+            let name = item.path.file_name().unwrap_or(item.path.as_os_str()).to_string_lossy();
+            let id = args.id.as_deref().unwrap_or(&name);
+            let kept = print.and_then(|print| {
+                let mut reference = Reference::new(id).bank(&args.bank);
+                reference = reference.source(args.source.as_deref().unwrap_or_default());
+                for (key, value) in &args.labels {
+                    reference = reference.label(key, value);
+                }
+                Ok((store.add(&reference, &print).map_err(|error| error.at(&item.path))?, print))
+            });
+            let id = words::printable(id);
+            match kept {
+                Ok((kept, print)) => {
+                    added += u64::from(kept.new);
+                    let what = if kept.new { "added" } else { "already there:" };
+                    let said = format!("{what} {}/{id} ({}, {} hashes)", args.bank, describe(&print), kept.hashes);
+                    match out::line(said) {
+                        Err(Stop::Closed) | Ok(()) => Ok(()), // nobody reads along, but the work is wanted
+                        Err(error) => Err(error),
+                    }
+                }
+                Err(Error::Cancelled) => Ok(()),
+                Err(error) => {
+                    failed += 1;
+                    out::tell(format_args!("not added: {id}: {}", out::explain(&error)));
+                    Ok(())
+                }
+            }
+        },
+    );
+    out::tell(format_args!("{added} references added, {failed} files failed"));
+    done?;
+    Ok(if failed > 0 { Exit::Failed } else { Exit::Done })
+}
+
+fn describe(print: &Fingerprint) -> String {
+    match print {
+        Fingerprint::Video(video) => format!("video of {:.1} s", video.duration),
+        _ => print.kind().into(),
+    }
+}

@@ -1,0 +1,131 @@
+//! `refrain match`: ask about single uploads.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use refrain::bank::AskOptions;
+use refrain::matching::Outcome;
+use refrain::report::json::MatchLine;
+use refrain::report::words;
+use refrain::scan::{self, Asking, Patterns};
+use refrain::{Error, Hash, Store};
+
+use crate::store::StoreArg;
+use crate::{Exit, Stop, out, signal};
+
+/// Ask whether uploads are known.
+///
+/// A match of a bank whose action is `allow` is the outcome `allowed` and does not count as matched for the exit code,
+/// nor does `near`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  refrain match --store known.refrain upload.jpg
+  curl -s https://example.org/upload | refrain match --store known.refrain --json -
+  refrain match --store known.refrain --json --hashes hashes.txt")]
+pub struct Args {
+    #[command(flatten)]
+    store: StoreArg,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// The largest distance that is a match, 0 to 96, instead of every bank's own
+    #[arg(long, value_name = "N")]
+    max_distance: Option<u32>,
+    /// Ask about hashes instead: a file with one of 64 hexadecimal digits a line, `-` for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "paths")]
+    hashes: Option<PathBuf>,
+    /// Files, or folders with media; `-` reads one upload from standard input
+    #[arg(required_unless_present = "hashes", value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+/// What the lines came to.
+#[derive(Default)]
+struct Tally {
+    failed: bool,
+    matched: bool,
+}
+
+pub fn run(args: &Args) -> Result<Exit, Stop> {
+    let store = args.store.read()?;
+    let mut how = Asking::default();
+    how.parallel.cancel = signal::cancel_on_interrupt();
+    how.ask.max_distance = args.max_distance;
+    let mut tally = Tally::default();
+    match &args.hashes {
+        Some(list) => ask_hashes(&store, list, &how.ask, args.json, &mut tally)?,
+        None => ask_paths(&store, args, how, &mut tally)?,
+    }
+    Ok(Exit::of_matching(tally.failed, tally.matched))
+}
+
+impl Tally {
+    fn print(&mut self, line: &MatchLine, json: bool) -> Result<(), Stop> {
+        self.failed |= line.outcome == Outcome::Unreadable;
+        self.matched |= line.outcome == Outcome::Match;
+        if let Some(error) = &line.error {
+            out::tell(words::printable(&error.message));
+        }
+        if json {
+            return out::json(line);
+        }
+        out::line(format_args!("{}: {}", words::printable(line.name()), words::outcome(line.outcome)))?;
+        line.matches.iter().try_for_each(|found| out::line(format_args!("  {}", words::a_match(found))))
+    }
+}
+
+fn ask_paths(store: &Store, args: &Args, how: Asking, tally: &mut Tally) -> Result<(), Stop> {
+    // standard input keeps its place among the files
+    for paths in args.paths.chunk_by(|a, b| (a == Path::new("-")) == (b == Path::new("-"))) {
+        if paths[0] == Path::new("-") {
+            let line = match read_upload(how.media.limits.bytes) {
+                Ok(bytes) => scan::ask_bytes(store, Path::new("-"), &bytes, &how.media, &how.ask),
+                Err(error) => MatchLine::answered(Path::new("-"), Err(error)),
+            };
+            tally.print(&line, args.json)?;
+            continue;
+        }
+        let listing = scan::walk(paths, &Patterns::default(), &how.parallel.cancel)?;
+        let (_, done) =
+            scan::ask_all(store, &listing.items, &how, None, |_, _| {}, |_, line| tally.print(&line, args.json));
+        done?;
+    }
+    Ok(())
+}
+
+fn read_upload(limit: u64) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let read = io::stdin().lock().take(limit.saturating_add(1)).read_to_end(&mut bytes);
+    read.map_err(|error| Error::io("standard input", error))?;
+    if bytes.len() as u64 > limit { Err(Error::limit("bytes", limit, bytes.len() as u64).at("-")) } else { Ok(bytes) }
+}
+
+fn ask_hashes(store: &Store, list: &Path, ask: &AskOptions, json: bool, tally: &mut Tally) -> Result<(), Stop> {
+    let io = |error| Error::io(list, error);
+    let mut reader: Box<dyn BufRead> = if list == Path::new("-") {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(BufReader::new(File::open(list).map_err(io)?))
+    };
+    let mut line = Vec::new();
+    for number in 1u64.. {
+        line.clear();
+        // no line of a hash list is long; a binary file must not fill the memory
+        if reader.by_ref().take(1 << 16).read_until(b'\n', &mut line).map_err(io)? == 0 {
+            break;
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim();
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        let asked = match text.parse::<Hash>() {
+            Ok(hash) => store.ask_hash_with(&hash, ask),
+            Err(error) => Err(Error::decode(format!("line {number}: {error}")).at(list)),
+        };
+        tally.print(&MatchLine::of_hash(text, asked), json)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! `refrain scan`: ask about everything in folders.
+
+use std::path::PathBuf;
+
+use refrain::matching::Outcome;
+use refrain::report::words;
+use refrain::scan::{self, Asking, Journal, Patterns, Progress};
+
+use crate::progress::Bar;
+use crate::store::StoreArg;
+use crate::{Exit, Stop, out, signal};
+
+/// Ask about everything in folders, in parallel. Ctrl-C stops cleanly; with --resume the next run goes on from there.
+///
+/// Links are followed. A file `.refrainignore` in a folder says what to leave out, in the syntax of `.gitignore`.
+/// Files that are no media and archives are left alone and counted in the summary.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  refrain scan --store known.refrain uploads/
+  refrain scan --store known.refrain --json --resume scan.journal /srv/uploads > found.jsonl
+  refrain scan --store known.refrain --include '*.mp4' --exclude 'thumbs/' uploads/")]
+pub struct Args {
+    #[command(flatten)]
+    store: StoreArg,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// Keep a journal here, and go on from it: files that are done and have not changed are not read again, their
+    /// results are printed in their place
+    #[arg(long, value_name = "FILE")]
+    resume: Option<PathBuf>,
+    /// Threads; 0 takes one for each core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+    /// The largest distance that is a match, 0 to 96, instead of every bank's own
+    #[arg(long, value_name = "N")]
+    max_distance: Option<u32>,
+    /// Only files that match this pattern, as in .gitignore; may be given more than once
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+    /// No files or folders that match this pattern; may be given more than once
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+    /// No progress and no summary
+    #[arg(long, short)]
+    quiet: bool,
+    /// Folders, or files
+    #[arg(required = true, value_name = "FOLDER")]
+    folders: Vec<PathBuf>,
+}
+
+pub fn run(args: &Args) -> Result<Exit, Stop> {
+    let store = args.store.read()?;
+    let mut how = Asking::default();
+    how.ask.max_distance = args.max_distance;
+    how.parallel.threads = args.threads;
+    how.parallel.cancel = signal::cancel_on_interrupt();
+    how.parallel.window = 1 << 16; // lines are short: one long film holds nobody up
+    let journal = args.resume.as_ref().map(|path| Journal::open(path, &args.identity())).transpose()?;
+
+    let bar = Bar::new(args.quiet);
+    bar.say("listing files");
+    let patterns = Patterns { include: args.include.clone(), exclude: args.exclude.clone() };
+    let listing = scan::walk(&args.folders, &patterns, &how.parallel.cancel)?;
+    let (progress, done) = scan::ask_all(
+        &store,
+        &listing.items,
+        &how,
+        journal.as_ref(),
+        |progress, _| bar.update(progress),
+        |_, line| {
+            let name = words::printable(line.name());
+            if let Some(error) = &line.error {
+                bar.around(|| out::tell(words::printable(&error.message)));
+            }
+            if args.json {
+                return bar.around(|| out::json(&line));
+            }
+            if !matches!(line.outcome, Outcome::Match | Outcome::Allowed | Outcome::Near) {
+                return Ok(());
+            }
+            bar.around(|| {
+                out::line(format_args!("{name}: {}", words::outcome(line.outcome)))?;
+                line.matches.iter().try_for_each(|found| out::line(format_args!("  {}", words::a_match(found))))
+            })
+        },
+    );
+    bar.finish();
+    if !args.quiet {
+        summarise(&progress, &listing);
+    }
+    done?;
+    Ok(Exit::of_matching(progress.failed > 0, progress.matched > 0))
+}
+
+impl Args {
+    /// What makes a scan the same scan, for its journal.
+    fn identity(&self) -> String {
+        let radius = self.max_distance.map_or("the banks'".into(), |radius| radius.to_string());
+        format!("store {}, distance {radius}", self.store.path().display())
+    }
+}
+
+fn summarise(progress: &Progress, listing: &scan::Listing) {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    let asked = progress.files_done - progress.failed - progress.too_little_detail;
+    let not_known = asked - progress.matched - progress.allowed - progress.near;
+    for (what, count) in [
+        ("known", progress.matched),
+        ("known and allowed", progress.allowed),
+        ("perhaps known", progress.near),
+        ("not known", not_known),
+        ("too little detail to tell", progress.too_little_detail),
+        ("could not be read", progress.failed),
+        ("taken over from the journal", progress.resumed),
+        ("not done", progress.files - progress.files_done),
+        ("no media", listing.not_media),
+        ("archives, not opened", listing.archives.len() as u64),
+    ] {
+        if count > 0 {
+            table.add_row([what.to_string(), count.to_string()]);
+        }
+    }
+    out::tell(format_args!(
+        "{} of {} files in {:.1} s ({:.1} a second)",
+        progress.files_done,
+        progress.files,
+        progress.elapsed.as_secs_f64(),
+        progress.rate()
+    ));
+    if table.row_count() > 0 {
+        out::tell(table);
+    }
+    for archive in listing.archives.iter().take(10) {
+        out::tell(format_args!("  archive: {}", words::printable(&archive.to_string_lossy())));
+    }
+    if listing.archives.len() > 10 {
+        out::tell(format_args!("  and {} more", listing.archives.len() - 10));
+    }
+}

@@ -1,0 +1,122 @@
+//! What was found, in words for people who are no engineers.
+
+use crate::hash::pdq::Transform;
+use crate::matching::{Match, Outcome, Segment};
+
+/// What was done to the reference to get the upload, as `mirrored`; empty if nothing.
+pub fn transform(transform: Transform, inverted: bool) -> String {
+    let turned = match transform {
+        Transform::Original => "",
+        Transform::Rotate90 => "turned left",
+        Transform::Rotate180 => "upside down",
+        Transform::Rotate270 => "turned right",
+        Transform::FlipX => "mirrored top to bottom",
+        Transform::FlipY => "mirrored",
+        Transform::FlipPlus1 => "mirrored and turned left",
+        Transform::FlipMinus1 => "mirrored and turned right",
+    };
+    match (turned, inverted) {
+        (turned, false) => turned.into(),
+        ("", true) => "negative".into(),
+        (turned, true) => format!("{turned}, negative"),
+    }
+}
+
+/// How close a distance is, as `nearly the same`.
+pub fn closeness(distance: u32) -> &'static str {
+    match distance {
+        0..=10 => "the same picture",
+        11..=31 => "very close",
+        32..=47 => "close",
+        _ => "similar",
+    }
+}
+
+/// An outcome, as `known`.
+pub fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Match => "known",
+        Outcome::Allowed => "known and allowed",
+        Outcome::Near => "perhaps known",
+        Outcome::TooLittleDetail => "too little detail to tell",
+        Outcome::Unreadable => "could not be read",
+        _ => "not known",
+    }
+}
+
+/// A time, as `0:07.5` or `1:02:03.0`.
+pub fn time(seconds: f64) -> String {
+    let tenths = (seconds.max(0.0) * 10.0).round() as u64;
+    let (hours, minutes, rest) = (tenths / 36_000, tenths / 600 % 60, tenths % 600);
+    let (seconds, tenth) = (rest / 10, rest % 10);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}.{tenth}")
+    } else {
+        format!("{minutes}:{seconds:02}.{tenth}")
+    }
+}
+
+/// The intervals of a segment, as `0:03.0..0:18.5 of the upload is 0:00.0..0:15.5 of the reference, at 1.25 times the speed`.
+pub fn segment(segment: &Segment) -> String {
+    let interval = |[from, to]: [f64; 2]| {
+        if to - from < 0.05 { time(from) } else { format!("{}..{}", time(from), time(to)) }
+    };
+    let (query, reference) = (segment.query, segment.reference);
+    let mut text = match (is_still(query), is_still(reference)) {
+        (true, _) => format!("{} of the reference", interval(reference)),
+        (_, true) => format!("{} of the upload", interval(query)),
+        _ => format!("{} of the upload is {} of the reference", interval(query), interval(reference)),
+    };
+    if !is_still(query) && !is_still(reference) && segment.speed != 0.0 && (segment.speed - 1.0).abs() > 0.02 {
+        text += &format!(", at {:.2} times the speed", segment.speed.abs());
+        if segment.speed < 0.0 {
+            text += ", backwards";
+        }
+    }
+    text
+}
+
+fn is_still([from, to]: [f64; 2]) -> bool {
+    from == 0.0 && to == 0.0
+}
+
+/// A match on one line, as `removed/case-12 (mirrored, distance 8, very close)`.
+pub fn a_match(found: &Match) -> String {
+    let mut details = vec![transform(found.transform, found.inverted)];
+    if found.query_view != "full" {
+        details.push(format!("its part `{}`", found.query_view));
+    }
+    if found.reference_view != "full" {
+        details.push(format!("part `{}` of the reference", found.reference_view));
+    }
+    details.push(format!("distance {}, {}", found.distance, closeness(found.distance)));
+    details.retain(|detail| !detail.is_empty());
+    let mut text = format!("{}/{} ({})", found.bank, found.reference, details.join(", "));
+    if let Some(first) = found.segments.first() {
+        text += &format!(": {}", segment(first));
+    }
+    if found.segments.len() > 1 {
+        text += &format!(", and {} more", found.segments.len() - 1);
+    }
+    text
+}
+
+/// Control characters of file names and labels made visible, so that they cannot play with a terminal.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_transforms_read_well() {
+        assert_eq!(time(7.46), "0:07.5");
+        assert_eq!(time(3723.0), "1:02:03.0");
+        assert_eq!(time(-1.0), "0:00.0");
+        assert_eq!(transform(Transform::FlipY, true), "mirrored, negative");
+        assert_eq!(transform(Transform::Original, false), "");
+        assert_eq!(printable("a\x1b[31m\nb"), "a\u{FFFD}[31m\u{FFFD}b");
+    }
+}

@@ -1,0 +1,149 @@
+//! Many files asked against a store, with progress, a journal to go on from, and a summary.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::journal::Journal;
+use super::parallel::{Parallel, ordered};
+use super::walk::Item;
+use super::{fingerprint_item, guarded};
+use crate::bank::{AskOptions, Store};
+use crate::error::Error;
+use crate::fingerprint::{Media, Options, fingerprint};
+use crate::matching::Outcome;
+use crate::report::json::MatchLine;
+
+/// How files are asked about.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Asking {
+    /// How they are decoded.
+    pub media: Options,
+    /// How the store is asked.
+    pub ask: AskOptions,
+    /// Threads, window and cancellation. The flag is shared with the decoders.
+    pub parallel: Parallel,
+}
+
+/// How far a scan is; counts of what is done.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// All files.
+    pub files: u64,
+    /// All bytes.
+    pub bytes: u64,
+    /// Files done, whatever came out.
+    pub files_done: u64,
+    /// Bytes of those.
+    pub bytes_done: u64,
+    /// Of those, files whose result was taken over from the journal.
+    pub resumed: u64,
+    /// Bytes of those.
+    pub bytes_resumed: u64,
+    /// Files that matched.
+    pub matched: u64,
+    /// Files that matched but are allowed.
+    pub allowed: u64,
+    /// Files that are near something known.
+    pub near: u64,
+    /// Files with too little detail to be asked about.
+    pub too_little_detail: u64,
+    /// Files that could not be read.
+    pub failed: u64,
+    /// Time since the start.
+    pub elapsed: Duration,
+}
+
+impl Progress {
+    fn count(&mut self, item: &Item, outcome: Outcome, resumed: bool) {
+        let bytes = item.found.as_ref().map_or(0, |file| file.size);
+        self.files_done += 1;
+        self.bytes_done += bytes;
+        if resumed {
+            self.resumed += 1;
+            self.bytes_resumed += bytes;
+        }
+        match outcome {
+            Outcome::Match => self.matched += 1,
+            Outcome::Allowed => self.allowed += 1,
+            Outcome::Near => self.near += 1,
+            Outcome::TooLittleDetail => self.too_little_detail += 1,
+            Outcome::Unreadable => self.failed += 1,
+            Outcome::NoMatch => {}
+        }
+    }
+
+    /// The time that the rest takes at the rate so far (by bytes, since films cost more than stills), if that is known.
+    pub fn left(&self) -> Option<Duration> {
+        let done = self.bytes_done - self.bytes_resumed;
+        let left = self.bytes.saturating_sub(self.bytes_done);
+        (done > 0).then(|| Duration::from_secs_f64(self.elapsed.as_secs_f64() * left as f64 / done as f64))
+    }
+
+    /// Files a second, those of the journal aside.
+    pub fn rate(&self) -> f64 {
+        (self.files_done - self.resumed) as f64 / self.elapsed.as_secs_f64().max(1e-3)
+    }
+}
+
+/// The line of one listed file.
+pub fn ask_item(store: &Store, item: &Item, options: &Options, ask: &AskOptions) -> MatchLine {
+    let asked = fingerprint_item(item, options);
+    let asked = asked.and_then(|print| Ok((print.kind(), guarded(|| store.ask_with(&print, ask))?)));
+    MatchLine::answered(&item.path, asked)
+}
+
+/// The line of one upload in memory, under a name.
+pub fn ask_bytes(store: &Store, name: &Path, bytes: &[u8], options: &Options, ask: &AskOptions) -> MatchLine {
+    let asked = guarded(|| fingerprint(Media::bytes(bytes).named(name), options));
+    let asked = asked.and_then(|print| Ok((print.kind(), guarded(|| store.ask_with(&print, ask))?)));
+    MatchLine::answered(name, asked)
+}
+
+/// Asks about every item in parallel. `progress` is called after each file and sees the file that is done; `sink` gets
+/// the lines in the order of `items`. Files in the journal that have not changed are not read again.
+///
+/// Returns how far it came, also if it ended early.
+///
+/// # Errors
+/// Whatever `sink` returns; [`Error::Cancelled`]; [`Error::Io`] if the journal cannot be written.
+pub fn ask_all<E: From<Error>>(
+    store: &Store,
+    items: &[Item],
+    how: &Asking,
+    journal: Option<&Journal>,
+    mut progress: impl FnMut(&Progress, &Item),
+    mut sink: impl FnMut(&Item, MatchLine) -> Result<(), E>,
+) -> (Progress, Result<(), E>) {
+    let start = Instant::now();
+    let mut options = how.media.clone();
+    options.cancel = how.parallel.cancel.clone();
+    let size = |item: &Item| item.found.as_ref().map_or(0, |file| file.size);
+    let mut so_far = Progress { files: items.len() as u64, bytes: items.iter().map(size).sum(), ..Progress::default() };
+    let outcome = ordered(
+        &how.parallel,
+        items,
+        |item| match journal.and_then(|journal| journal.recorded(item)) {
+            Some(line) => Some((line, true)),
+            None => Some(ask_item(store, item, &options, &how.ask))
+                .filter(|line| !(line.outcome == Outcome::Unreadable && options.cancel.is_cancelled()))
+                .map(|line| (line, false)),
+        },
+        |item, result| {
+            let Some((line, resumed)) = result else { return Ok(()) };
+            if let (Some(journal), false) = (journal, resumed) {
+                journal.record(item, line)?;
+            }
+            so_far.count(item, line.outcome, *resumed);
+            so_far.elapsed = start.elapsed();
+            progress(&so_far, item);
+            Ok(())
+        },
+        |item, result| result.map_or(Ok(()), |(line, _)| sink(item, line)),
+    );
+    so_far.elapsed = start.elapsed();
+    // a decode that the flag broke off has no line: the work is not whole even if every item was started
+    let broken_off = outcome.is_ok() && so_far.files_done < so_far.files;
+    (so_far, if broken_off { Err(Error::Cancelled.into()) } else { outcome })
+}
