@@ -12,7 +12,7 @@ deps:
 
 # Indexes fixtures/removed, scans fixtures/uploads, and compares what was found with fixtures/truth.csv.
 demo: deps
-	@$(CARGO) build --release --example refrain
+	@$(CARGO) build --locked --release --example refrain --example demo
 	@sh scripts/demo.sh
 
 test: deps

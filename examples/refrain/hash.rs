@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use refrain::fingerprint::{Options, Sampling};
 use refrain::report::json::HashLine;
+use refrain::report::words;
 use refrain::scan::{self, Parallel, Patterns};
 
 use crate::{Exit, Stop, out, signal};
@@ -67,7 +68,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
         |_, line| {
             if let HashLine::Failed { error, .. } = &line {
                 exit = Exit::Failed;
-                out::tell(&error.message);
+                out::tell(words::printable(&error.message));
             }
             print(&line, args.json)
         },
@@ -81,13 +82,14 @@ fn print(line: &HashLine, json: bool) -> Result<(), Stop> {
     }
     match line {
         HashLine::Image { path, hash, quality, dihedral, .. } => {
-            out::line(format_args!("{hash}  {quality:3}  {path}"))?;
+            out::line(format_args!("{hash}  {quality:3}  {}", words::printable(path)))?;
             for (transform, hash) in dihedral.iter().flatten() {
                 out::line(format_args!("{hash}       {}", transform.name()))?;
             }
             Ok(())
         }
         HashLine::Video { path, duration, hashes, .. } => {
+            let path = words::printable(path);
             out::line(format_args!("{path}: {duration:.1} s, {} hashes", hashes.len()))?;
             for frame in hashes {
                 out::line(format_args!("{}  {:3}  {:9.3} s  {}", frame.hash, frame.quality, frame.time, frame.role))?;

@@ -76,6 +76,20 @@ pub fn segment(segment: &Segment) -> String {
     text
 }
 
+/// The intervals of a segment for a table, as `0:03.0..0:18.5 = 0:00.0..0:15.5, x1.25`.
+pub fn interval_pair(segment: &Segment) -> String {
+    let side = |[from, to]: [f64; 2]| match to - from < 0.05 {
+        _ if is_still([from, to]) => "still".to_string(),
+        true => time(from),
+        false => format!("{}..{}", time(from), time(to)),
+    };
+    let mut text = format!("{} = {}", side(segment.query), side(segment.reference));
+    if !is_still(segment.query) && !is_still(segment.reference) && (segment.speed - 1.0).abs() > 0.02 {
+        text += &format!(", x{:.2}", segment.speed);
+    }
+    text
+}
+
 fn is_still([from, to]: [f64; 2]) -> bool {
     from == 0.0 && to == 0.0
 }

@@ -1,0 +1,138 @@
+//! `refrain list`: hash lists in and out.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use refrain::Error;
+use refrain::bank::lists::{Format, ImportOptions};
+
+use crate::store::StoreArg;
+use crate::{Exit, Stop, out, signal};
+
+/// Exchange hash lists with others.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Import(Import),
+    Export(Export),
+}
+
+/// Import a hash list. Lines that cannot be understood are named, the others are imported
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  refrain list import --store known.refrain --bank shared --format pdq hashes.txt
+  refrain list import --store known.refrain --bank shared --format jsonl other.jsonl")]
+struct Import {
+    #[command(flatten)]
+    store: StoreArg,
+    /// The bank of references whose lines name none; a JSON line that names a bank keeps it
+    #[arg(long)]
+    bank: String,
+    /// pdq: `hash` or `hash,metadata` a line; vpdq: the frames of one film; threatexchange: `type value` or CSV; jsonl:
+    /// everything that refrain keeps
+    #[arg(long, value_parser = ["pdq", "vpdq", "threatexchange", "jsonl"])]
+    format: String,
+    /// The reference's id, for a vPDQ list; otherwise the list's file name
+    #[arg(long)]
+    id: Option<String>,
+    /// Who made the list, for lines that do not say
+    #[arg(long, value_name = "TEXT")]
+    source: Option<String>,
+    /// The list; `-` for standard input
+    file: PathBuf,
+}
+
+/// Export references as a hash list
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  refrain list export --store known.refrain --format jsonl known.jsonl")]
+struct Export {
+    #[command(flatten)]
+    store: StoreArg,
+    /// Only this bank
+    #[arg(long)]
+    bank: Option<String>,
+    /// As for import; only jsonl loses nothing
+    #[arg(long, value_parser = ["pdq", "vpdq", "threatexchange", "jsonl"])]
+    format: String,
+    /// Where to; standard output if left out or `-`
+    file: Option<PathBuf>,
+}
+
+pub fn run(args: &Args) -> Result<Exit, Stop> {
+    match &args.command {
+        Command::Import(import) => import.run(),
+        Command::Export(export) => export.run(),
+    }
+}
+
+fn is_dash(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+impl Import {
+    fn run(&self) -> Result<Exit, Stop> {
+        let cancel = signal::cancel_on_interrupt();
+        let list: Box<dyn BufRead> = if is_dash(&self.file) {
+            Box::new(io::stdin().lock())
+        } else {
+            Box::new(BufReader::new(File::open(&self.file).map_err(|error| Error::io(&self.file, error))?))
+        };
+        let store = self.store.create()?;
+        let mut options = ImportOptions::new(self.format.parse::<Format>()?, &self.bank);
+        options.source = self.source.clone().unwrap_or_default();
+        let name = self.file.file_name().map(|name| name.to_string_lossy().into_owned());
+        if let Some(id) = self.id.clone().or(name.filter(|name| name != "-")) {
+            options.id = id;
+        }
+        let imported = store.import(list, &options, |line, became| {
+            if let Err(error) = became {
+                out::tell(format_args!("{}, line {line}: {}", self.file.display(), out::explain(error)));
+            }
+            if cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        out::tell(format_args!(
+            "{} references added, {} were there already, {} lines refused",
+            imported.added, imported.unchanged, imported.refused
+        ));
+        Ok(if imported.refused > 0 { Exit::Failed } else { Exit::Done })
+    }
+}
+
+impl Export {
+    fn run(&self) -> Result<Exit, Stop> {
+        let store = self.store.read()?;
+        let format = self.format.parse::<Format>()?;
+        let exported = match self.file.as_deref().filter(|file| !is_dash(file)) {
+            Some(file) => {
+                let io = |error| Error::io(file, error);
+                let mut target = BufWriter::new(File::create(file).map_err(io)?);
+                let exported = store.export(&mut target, format, self.bank.as_deref())?;
+                target.flush().and_then(|()| target.get_ref().sync_all()).map_err(io)?;
+                exported
+            }
+            None => {
+                let target = io::BufWriter::new(io::stdout().lock());
+                match store.export(target, format, self.bank.as_deref()) {
+                    Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
+                        return Err(Stop::Closed);
+                    }
+                    other => other?,
+                }
+            }
+        };
+        out::tell(format_args!("{} references exported", exported.written));
+        if exported.skipped > 0 {
+            let skipped = exported.skipped;
+            out::tell(format_args!("{skipped} left out: a {} list has no words for them, jsonl has", self.format));
+        }
+        Ok(Exit::Done)
+    }
+}
