@@ -1,4 +1,4 @@
-#![doc = include_str!("../README.md")]
+//! Recognises re-uploads of images and videos that were already removed.
 
 pub mod bank;
 pub mod cancel;

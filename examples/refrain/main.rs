@@ -4,6 +4,7 @@
 mod add;
 mod bank;
 mod hash;
+mod list;
 mod matches;
 mod out;
 mod progress;
@@ -49,6 +50,7 @@ enum Command {
     Scan(scan::Args),
     Bank(bank::Args),
     Reference(reference::Args),
+    List(list::Args),
     Stats(store::StatsArgs),
     Verify(store::VerifyArgs),
 }
@@ -101,6 +103,7 @@ fn main() -> ExitCode {
         Command::Scan(args) => scan::run(&args),
         Command::Bank(args) => bank::run(&args),
         Command::Reference(args) => reference::run(&args),
+        Command::List(args) => list::run(&args),
         Command::Stats(args) => store::stats(&args),
         Command::Verify(args) => store::verify(&args),
     };
