@@ -13,6 +13,7 @@ pub mod matching;
 pub mod report;
 pub mod scan;
 pub mod simd;
+pub mod video;
 
 pub use bank::Store;
 pub use cancel::Cancel;

@@ -14,8 +14,6 @@ use crate::fingerprint::Fingerprint;
 use crate::hash::Hash;
 use crate::matching::{self, Closeness, Look, Match, Outcome, Pair, Radii, Verdict};
 
-/// So many frames of two films must agree in time if none of them is as close as a still would have to be.
-const AGREE: u32 = 3;
 /// Hits of a still on a film belong to one stretch if they are no further apart, in seconds.
 const GAP: f64 = 2.0;
 
@@ -175,12 +173,10 @@ impl Question<'_> {
         let mut segments = Vec::new();
         if query_is_film && reference_is_film {
             pairs.retain(|pair| pair.distance <= policy.frames || policy.radii.judge(pair) == Closeness::Match);
-            segments = matching::films(&pairs);
-            let agree = segments.first()?.hits;
-            near = closest != Closeness::Match && agree < AGREE;
-            if near && agree < 2 {
-                return None;
-            }
+            segments = matching::films(&pairs, self.fingerprint, reference, policy.frames);
+            let whole = segments.first()?;
+            near = false;
+            pairs.retain(|pair| (pair.look.transform, pair.look.inverted) == (whole.transform, whole.inverted));
         } else {
             if closest == Closeness::Far {
                 return None;

@@ -43,6 +43,7 @@ fn film(seeds: impl IntoIterator<Item = u64>) -> Fingerprint {
             quality: 90,
             stability: 0.9,
             orientations: None,
+            detail: None,
         })
         .collect();
     let duration = frames.len() as f64;

@@ -5,12 +5,13 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Fingerprint, ImageFingerprint, ViewSet};
+use super::{Fingerprint, ImageFingerprint, VideoFingerprint, ViewSet};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::image::kind::{HEAD, Kind, sniff};
 use crate::image::{Decoded, decode};
 use crate::limits::Limits;
+use crate::video;
 
 /// A medium to fingerprint: its bytes or its file, and a name for errors.
 #[derive(Debug, Clone)]
@@ -226,7 +227,7 @@ fn look(media: &Media<'_>, options: &Options) -> Result<Fingerprint> {
         return Err(Error::decode("the file is empty"));
     }
     match sniff(&head) {
-        Kind::Film => Err(Error::unsupported("films are not decoded yet")),
+        Kind::Film => film(video::fingerprint(media, options)?),
         _ => match (media.in_memory(), reader) {
             (Some(bytes), _) => still(bytes, options),
             (None, reader) => {
@@ -262,6 +263,27 @@ fn still(bytes: &[u8], options: &Options) -> Result<Fingerprint> {
             }
             Ok(Fingerprint::Image(fingerprint))
         }
-        Decoded::Animation(_) => Err(Error::unsupported("animations are not hashed yet")),
+        Decoded::Animation(animation) => {
+            let mut builder = video::Builder::new(options);
+            let played = animation.frames(|time, duration, pixels| {
+                options.cancel.check()?;
+                builder.push(time, duration, pixels)
+            })?;
+            let mut fingerprint = builder.finish();
+            fingerprint.warnings.extend(played.cut_short);
+            film(fingerprint)
+        }
     }
+}
+
+/// A film that has hashes.
+fn film(fingerprint: VideoFingerprint) -> Result<Fingerprint> {
+    if fingerprint.frames.is_empty() {
+        let (width, height) = (fingerprint.width, fingerprint.height);
+        return Err(Error::TooLittleDetail {
+            path: PathBuf::new(),
+            detail: format!("{width}x{height} pixels; both sides must be at least {}", crate::pdq::MIN_SIDE),
+        });
+    }
+    Ok(Fingerprint::Video(fingerprint))
 }

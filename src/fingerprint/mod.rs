@@ -3,7 +3,7 @@
 //! This is the message between decoding and everything downstream: small, serialisable, versioned, and without pixels.
 
 mod image;
-mod media;
+pub(crate) mod media;
 mod video;
 pub(crate) mod views;
 

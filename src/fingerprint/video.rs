@@ -1,7 +1,7 @@
 //! The fingerprint of a film.
 
-use super::View;
-use crate::hash::Hash;
+use super::{DetailHash, View, ViewHash};
+use crate::hash::{Hash, pdq};
 
 /// How the frame or the stretch of film behind a hash was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, bincode::Encode, bincode::Decode)]
@@ -46,6 +46,16 @@ pub struct FrameHash {
     pub stability: f32,
     /// All eight orientations, for queries; references do without.
     pub orientations: Option<Box<[Hash; 8]>>,
+    /// The second hash; `None` where only PDQ is known, as in imported lists.
+    pub detail: Option<DetailHash>,
+}
+
+impl FrameHash {
+    /// Both hashes of 64x64 samples of luma.
+    pub fn of_samples(time: f64, role: Role, view: View, samples: &[f32; pdq::SIDE * pdq::SIDE]) -> Self {
+        let ViewHash { view, hash, quality, stability, orientations, detail } = ViewHash::of_samples(view, samples);
+        Self { time, role, view, hash, quality, stability, orientations, detail }
+    }
 }
 
 /// The fingerprint of a film.
@@ -62,4 +72,24 @@ pub struct VideoFingerprint {
     pub frames: Vec<FrameHash>,
     /// What was wrong with the file although this much of it could be used, for people.
     pub warnings: Vec<String>,
+}
+
+impl VideoFingerprint {
+    /// A fingerprint of hashes from elsewhere, of a film of this many seconds; they are put in order of time.
+    pub fn of_frames(duration: f64, mut frames: Vec<FrameHash>) -> Self {
+        frames.sort_by(|a, b| a.time.total_cmp(&b.time));
+        Self { width: 0, height: 0, duration, frames, warnings: Vec::new() }
+    }
+
+    /// Without the orientations that only queries need.
+    #[must_use]
+    pub fn into_reference(mut self) -> Self {
+        for frame in &mut self.frames {
+            frame.orientations = None;
+            if let Some(detail) = &mut frame.detail {
+                detail.orientations = None;
+            }
+        }
+        self
+    }
 }

@@ -41,7 +41,7 @@ pub(crate) fn items(fingerprint: &Fingerprint) -> Vec<Item<'_>> {
                 time: frame.time,
                 hash: frame.hash,
                 orientations: frame.orientations.as_deref(),
-                detail: None,
+                detail: frame.detail.as_ref(),
                 quality: frame.quality,
                 stability: frame.stability,
             })

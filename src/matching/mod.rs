@@ -1,5 +1,6 @@
 //! From hits to answers: which of a query's hashes are asked, what the hits on one reference amount to, and the verdict.
 
+pub mod align;
 mod closeness;
 mod film;
 mod looks;
@@ -12,5 +13,5 @@ pub use verdict::{Match, Outcome, Verdict};
 
 pub(crate) use closeness::{Closeness, Radii};
 pub(crate) use film::films;
-pub(crate) use looks::{Item, Look, items, looks};
+pub(crate) use looks::{Item, Look, inverse, items, looks};
 pub(crate) use still::{Pair, best, still_in_film};

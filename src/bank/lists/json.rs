@@ -93,7 +93,7 @@ pub(super) fn write(record: &ReferenceRecord, fingerprint: &Fingerprint) -> Resu
                 role: Some(frame.role.name().into()),
                 view: frame.view.name(),
                 hash: frame.hash,
-                detail: None,
+                detail: frame.detail.as_ref().map(|detail| detail.hash),
                 quality: frame.quality,
                 stability: frame.stability,
             });
@@ -173,6 +173,7 @@ impl Known {
                         quality: hashed.quality,
                         stability: hashed.stability,
                         orientations: None,
+                        detail: hashed.detail.map(|hash| DetailHash { hash, orientations: None }),
                     })
                 });
                 Fingerprint::Video(VideoFingerprint {

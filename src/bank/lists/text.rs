@@ -67,6 +67,7 @@ fn frame(hash: &str, quality: &str, time: &str) -> Result<FrameHash> {
         quality,
         stability: 1.0,
         orientations: None,
+        detail: None,
     })
 }
 

@@ -1,0 +1,587 @@
+//! From single hits to stretches of film: hits between one query and one reference that agree on one line
+//! `reference time = speed * query time + offset` are gathered into segments.
+//!
+//! A hit at a wide radius proves little, many that agree in time prove much, but only if they show different pictures: a
+//! scene without motion gives any number of hits, so a run of nearly equal hashes counts once, on either side. A second
+//! hash that rests on other properties of the picture (the detail hash) has to agree, since films that share a template
+//! agree in time as well.
+
+use super::{Segment, inverse};
+use crate::fingerprint::{FrameHash, VideoFingerprint, View};
+use crate::hash::Hash;
+use crate::hash::pdq::Transform;
+
+/// One hash of the query close to one hash of the reference.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FrameHit {
+    /// Seconds from the begin of the query.
+    pub query_time: f64,
+    /// Seconds from the begin of the reference.
+    pub reference_time: f64,
+    /// Which picture of the query: equal for hashes of a run without motion, as [`runs`] numbers them.
+    pub query_run: u32,
+    /// Which picture of the reference, in the same way.
+    pub reference_run: u32,
+    /// Distance of the PDQ hashes.
+    pub distance: u32,
+    /// Distance of the detail hashes, where both sides have one.
+    pub detail: Option<u32>,
+    /// How the query is laid down, seen from the reference.
+    pub transform: Transform,
+    /// Whether the query is the negative of the reference.
+    pub inverted: bool,
+}
+
+/// How much has to agree.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Agreement {
+    /// Seconds that a hit may lie off its line.
+    pub tolerance: f64,
+    /// Seconds of the query without a hit that end a segment.
+    pub gap: f64,
+    /// Seconds by which a segment reaches beyond its first and last hit: half of what lies behind a hash.
+    pub reach: f64,
+    /// Hits of the query farther away than this are not looked at.
+    pub max_distance: u32,
+    /// Hits whose detail hashes are farther apart than this are not looked at.
+    pub max_detail: u32,
+    /// The sum of weights of different pictures (see [`weight`]) that makes a segment.
+    pub needed: f64,
+}
+
+impl Default for Agreement {
+    fn default() -> Self {
+        Self { tolerance: 0.6, gap: 8.0, reach: 0.5, max_distance: 64, max_detail: 72, needed: 3.0 }
+    }
+}
+
+/// What one hit weighs: 1 at the edge of what is looked at, more where chance is out of the question.
+///
+/// A pair of unrelated pictures comes within 31 bits about once in ten million, and hardly ever in both hashes.
+pub fn weight(distance: u32, detail: Option<u32>) -> f64 {
+    match (distance, detail) {
+        (0..=31, Some(0..=47)) => 3.0,
+        (0..=31, Some(_)) => 1.0,
+        (0..=24, None) => 3.0,
+        (0..=31, None) => 1.5,
+        (32..=48, Some(0..=47)) => 1.5,
+        _ => 1.0,
+    }
+}
+
+/// Hashes within this many bits of the first of a run show the same picture.
+const SAME_PICTURE: u32 = 12;
+/// Hashes within this many seconds of the first of a run belong to it.
+const MOMENT: f64 = 0.4;
+/// Speeds that are tried; each also backwards.
+const SPEEDS: [f64; 25] = [
+    1.0, 0.5, 0.53, 0.56, 0.6, 0.63, 0.67, 0.71, 0.75, 0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.18, 1.25, 1.33, 1.41, 1.5,
+    1.58, 1.67, 1.78, 1.88, 2.0,
+];
+/// Another speed than 1 has to agree this much better.
+const SPEED_PRIOR: f64 = 1.2;
+/// Most hits of one orientation that are looked at; the closest are kept.
+const MAX_HITS: usize = 20_000;
+/// Most segments of one pair of films.
+const MAX_SEGMENTS: usize = 64;
+
+/// Numbers the hashes of one film, in order of time, by the picture they show. Hashes close to the first of a run belong to
+/// it, and so do all views and roles of its first moment: what overlaps in time is no second witness.
+pub fn runs<'a>(frames: impl IntoIterator<Item = &'a FrameHash>) -> Vec<u32> {
+    let mut first: Option<(Hash, f64)> = None;
+    let mut run = 0;
+    frames
+        .into_iter()
+        .map(|frame| {
+            match first {
+                None => first = Some((frame.hash, frame.time)),
+                Some((hash, time)) => {
+                    let other = frame.view == View::Full
+                        && frame.time >= time + MOMENT
+                        && hash.distance(&frame.hash) > SAME_PICTURE;
+                    if other {
+                        first = Some((frame.hash, frame.time));
+                        run += 1;
+                    }
+                }
+            }
+            run
+        })
+        .collect()
+}
+
+/// The segments that the hits of one query on one reference amount to, the strongest first.
+///
+/// `durations` are those of the query and of the reference in seconds; segments do not reach beyond them.
+pub fn align(hits: &[FrameHit], durations: [f64; 2], agreement: &Agreement) -> Vec<Segment> {
+    let mut found: Vec<(f64, Segment)> = Vec::new();
+    let mut groups: Vec<((Transform, bool), Vec<Point>)> = Vec::new();
+    for hit in hits {
+        let near = hit.distance <= agreement.max_distance && hit.detail.is_none_or(|d| d <= agreement.max_detail);
+        if !near || !hit.query_time.is_finite() || !hit.reference_time.is_finite() {
+            continue;
+        }
+        let point = Point {
+            q: hit.query_time,
+            r: hit.reference_time,
+            runs: [hit.query_run, hit.reference_run],
+            distance: hit.distance,
+            weight: weight(hit.distance, hit.detail),
+        };
+        let key = (hit.transform, hit.inverted);
+        match groups.iter_mut().find(|(had, _)| *had == key) {
+            Some((_, points)) => points.push(point),
+            None => groups.push((key, vec![point])),
+        }
+    }
+    for ((transform, inverted), mut points) in groups {
+        if points.len() > MAX_HITS {
+            points.sort_by_key(|p| p.distance);
+            points.truncate(MAX_HITS);
+        }
+        points.sort_by(|a, b| a.q.total_cmp(&b.q).then(a.r.total_cmp(&b.r)));
+        while found.len() < MAX_SEGMENTS {
+            let Some(line) = best_line(&points, agreement) else { break };
+            let before = points.len();
+            for stretch in stretches(&points, line, agreement) {
+                let strength = evidence(&stretch);
+                let (Some(first), Some(last)) = (stretch.first(), stretch.last()) else { continue };
+                if strength >= agreement.needed {
+                    found.push((
+                        strength,
+                        segment(&stretch, first, last, line, durations, transform, inverted, agreement),
+                    ));
+                }
+            }
+            points.retain(|p| (p.r - line.at(p.q)).abs() > agreement.tolerance * 2.0);
+            if points.len() == before {
+                break;
+            }
+        }
+    }
+    found.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut segments: Vec<Segment> = Vec::new();
+    for (_, segment) in found {
+        // A scene that hardly moves, or one that repeats, agrees with itself at other offsets and turns as well.
+        let shadow = segments.iter().any(|kept| {
+            covered(segment.query, kept.query) > 0.5 && covered(segment.reference, kept.reference) > 0.5
+                || covered(segment.query, kept.query) > 0.5
+                    && (segment.transform, segment.inverted) != (kept.transform, kept.inverted)
+                || covered(segment.query, kept.query) > 0.8 && segment.hits * 2 < kept.hits
+        });
+        if !shadow {
+            segments.push(segment);
+        }
+    }
+    segments
+}
+
+/// Compares two films hash by hash: what a store does by its index, for two films at hand.
+pub fn compare(query: &VideoFingerprint, reference: &VideoFingerprint, agreement: &Agreement) -> Vec<Segment> {
+    let (query_runs, reference_runs) = (runs(&query.frames), runs(&reference.frames));
+    let mut hits = Vec::new();
+    for (q, query_run) in query.frames.iter().zip(query_runs) {
+        for (r, reference_run) in reference.frames.iter().zip(&reference_runs) {
+            let mut consider = |turn: usize, hash: &Hash| {
+                let distance = hash.distance(&r.hash);
+                for (inverted, distance) in [(false, distance), (true, 256 - distance)] {
+                    if distance > agreement.max_distance {
+                        continue;
+                    }
+                    let detail = q.detail.as_ref().zip(r.detail.as_ref()).map(|(q, r)| {
+                        let turned = q.orientations.as_ref().map_or(&q.hash, |all| &all[turn]);
+                        let distance = turned.distance(&r.hash);
+                        if inverted { 256 - distance } else { distance }
+                    });
+                    hits.push(FrameHit {
+                        query_time: q.time,
+                        reference_time: r.time,
+                        query_run,
+                        reference_run: *reference_run,
+                        distance,
+                        detail,
+                        transform: inverse(Transform::ALL[turn]),
+                        inverted,
+                    });
+                }
+            };
+            match &q.orientations {
+                Some(all) => all.iter().enumerate().for_each(|(turn, hash)| consider(turn, hash)),
+                None => consider(0, &q.hash),
+            }
+        }
+    }
+    align(&hits, [query.duration, reference.duration], agreement)
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Point {
+    q: f64,
+    r: f64,
+    runs: [u32; 2],
+    distance: u32,
+    weight: f64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    speed: f64,
+    offset: f64,
+}
+
+impl Line {
+    fn at(self, q: f64) -> f64 {
+        self.speed * q + self.offset
+    }
+}
+
+/// The line on which most agrees, fitted to what lies on it; `None` if no line has enough.
+fn best_line(points: &[Point], agreement: &Agreement) -> Option<Line> {
+    let mut best: Option<(f64, Line)> = None;
+    let mut sorted: Vec<(f64, usize)> = Vec::with_capacity(points.len());
+    for speed in SPEEDS.iter().flat_map(|&speed| [speed, -speed]) {
+        sorted.clear();
+        sorted.extend(points.iter().enumerate().map(|(i, p)| (p.r - speed * p.q, i)));
+        sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+        // The window of offsets with the largest plain weight, then what its different pictures weigh.
+        let (mut from, mut sum) = (0, 0.0);
+        let mut windows: Vec<(f64, usize, usize)> = Vec::new();
+        for to in 0..sorted.len() {
+            sum += points[sorted[to].1].weight;
+            while sorted[to].0 - sorted[from].0 > 2.0 * agreement.tolerance {
+                sum -= points[sorted[from].1].weight;
+                from += 1;
+            }
+            match windows.last_mut() {
+                Some(last) if last.1 == from => *last = (sum, from, to + 1),
+                _ => windows.push((sum, from, to + 1)),
+            }
+        }
+        windows.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let prior = if speed == 1.0 { SPEED_PRIOR } else { 1.0 };
+        for &(plain, from, to) in windows.iter().take(4) {
+            if plain < agreement.needed || best.is_some_and(|(score, _)| plain * prior <= score) {
+                break;
+            }
+            let members: Vec<Point> = sorted[from..to].iter().map(|&(_, i)| points[i]).collect();
+            let score = evidence(&members);
+            // Backwards and at another speed, a handful of hits lies on some line by chance.
+            if score >= agreement.needed * if speed > 0.0 { 1.0 } else { 1.5 }
+                && best.is_none_or(|(had, _)| score * prior > had)
+            {
+                let offset = (sorted[from].0 + sorted[to - 1].0) / 2.0;
+                best = Some((score * prior, Line { speed, offset }));
+            }
+        }
+    }
+    let (_, mut line) = best?;
+    for _ in 0..6 {
+        let on: Vec<&Point> = points.iter().filter(|p| (p.r - line.at(p.q)).abs() <= agreement.tolerance).collect();
+        match fitted(&on, line.speed) {
+            Some(next) if (next.speed - line.speed).abs() > 1e-4 || (next.offset - line.offset).abs() > 1e-3 => {
+                line = next
+            }
+            _ => break,
+        }
+    }
+    Some(line)
+}
+
+/// Least squares, the speed held within 12 per cent of where it was, and at 1 where that fits.
+fn fitted(points: &[&Point], speed: f64) -> Option<Line> {
+    let total: f64 = points.iter().map(|p| p.weight).sum();
+    if total <= 0.0 {
+        return None;
+    }
+    let mean = |of: fn(&Point) -> f64| points.iter().map(|p| of(p) * p.weight).sum::<f64>() / total;
+    let (q, r) = (mean(|p| p.q), mean(|p| p.r));
+    let spread: f64 = points.iter().map(|p| (p.q - q).powi(2) * p.weight).sum();
+    let slope = points.iter().map(|p| (p.q - q) * (p.r - r) * p.weight).sum::<f64>() / spread.max(1e-9);
+    let length = points.iter().map(|p| (p.q - q).abs()).fold(0.0, f64::max);
+    let reach = speed.abs() * 0.12;
+    let mut slope = if spread > 1e-6 { slope.clamp(speed - reach, speed + reach) } else { speed };
+    // Sampling alone shifts the ends of a stretch by this much.
+    for exact in [1.0, -1.0] {
+        if (slope - exact).abs() * length < 0.25 {
+            slope = exact;
+        }
+    }
+    Some(Line { speed: slope, offset: r - slope * q })
+}
+
+/// What the different pictures among the points weigh together: each run of either side counts once, the closest first.
+fn evidence(points: &[Point]) -> f64 {
+    let mut sorted: Vec<&Point> = points.iter().collect();
+    sorted.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.distance.cmp(&b.distance)));
+    let (mut query, mut reference) = (std::collections::HashSet::new(), std::collections::HashSet::new());
+    let mut sum = 0.0;
+    for point in sorted {
+        if !query.contains(&point.runs[0]) && !reference.contains(&point.runs[1]) {
+            query.insert(point.runs[0]);
+            reference.insert(point.runs[1]);
+            sum += point.weight;
+        }
+    }
+    sum
+}
+
+/// The points on the line, cut where nothing is for too long.
+fn stretches(points: &[Point], line: Line, agreement: &Agreement) -> Vec<Vec<Point>> {
+    let mut out: Vec<Vec<Point>> = Vec::new();
+    for point in points.iter().filter(|p| (p.r - line.at(p.q)).abs() <= agreement.tolerance) {
+        match out.last_mut() {
+            Some(stretch) if stretch.last().is_some_and(|last| point.q - last.q <= agreement.gap) => {
+                stretch.push(*point)
+            }
+            _ => out.push(vec![*point]),
+        }
+    }
+    out
+}
+
+#[allow(clippy::too_many_arguments)]
+fn segment(
+    stretch: &[Point],
+    first: &Point,
+    last: &Point,
+    line: Line,
+    durations: [f64; 2],
+    transform: Transform,
+    inverted: bool,
+    agreement: &Agreement,
+) -> Segment {
+    let clip = |[from, to]: [f64; 2], end: f64| {
+        let end = if end.is_finite() && end > 0.0 { end } else { f64::INFINITY };
+        [from.clamp(0.0, end), to.clamp(0.0, end)]
+    };
+    let query = clip([first.q - agreement.reach, last.q + agreement.reach], durations[0]);
+    let (a, b) = (line.at(query[0]), line.at(query[1]));
+    let reference = clip([a.min(b), a.max(b)], durations[1]);
+    // Where the reference ends, so does the query.
+    let query = match line.speed {
+        speed if speed > 0.0 => clip(
+            [query[0].max((reference[0] - line.offset) / speed), query[1].min((reference[1] - line.offset) / speed)],
+            durations[0],
+        ),
+        speed => clip(
+            [query[0].max((reference[1] - line.offset) / speed), query[1].min((reference[0] - line.offset) / speed)],
+            durations[0],
+        ),
+    };
+    let mut times: Vec<f64> = stretch.iter().map(|p| p.q).collect();
+    times.dedup();
+    Segment {
+        query,
+        reference,
+        speed: (line.speed * 1000.0).round() / 1000.0,
+        transform,
+        inverted,
+        hits: times.len() as u32,
+        distance: stretch.iter().map(|p| f64::from(p.distance)).sum::<f64>() / stretch.len() as f64,
+    }
+}
+
+/// The share of the interval that lies within the other one.
+fn covered(of: [f64; 2], by: [f64; 2]) -> f64 {
+    let common = (of[1].min(by[1]) - of[0].max(by[0])).max(0.0);
+    common / (of[1] - of[0]).max(1e-6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fingerprint::{DetailHash, Role};
+
+    /// A small generator with a fixed seed.
+    struct Random(u64);
+
+    impl Random {
+        fn next(&mut self) -> u64 {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            z ^ (z >> 31)
+        }
+        fn hash(&mut self) -> Hash {
+            Hash::from_words([self.next(), self.next(), self.next(), self.next()])
+        }
+        /// Turns `bits` bits over.
+        fn disturbed(&mut self, hash: Hash, bits: u32) -> Hash {
+            let mut out = hash;
+            for _ in 0..bits {
+                let k = (self.next() % 256) as usize;
+                out.0[k / 8] ^= 1 << (k % 8);
+            }
+            out
+        }
+        fn between(&mut self, from: f64, to: f64) -> f64 {
+            from + (to - from) * (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        }
+    }
+
+    /// A film is a function from time to pictures: another picture every `shot` seconds, here one hash each.
+    fn picture(film: u64, t: f64, shot: f64) -> [Hash; 2] {
+        let mut random = Random(film.wrapping_mul(1_000_003) ^ (t / shot).floor() as u64);
+        [random.hash(), random.hash()]
+    }
+
+    fn frame(time: f64, [hash, detail]: [Hash; 2]) -> FrameHash {
+        FrameHash {
+            time,
+            role: Role::Window,
+            view: View::Full,
+            hash,
+            quality: 100,
+            stability: 1.0,
+            orientations: None,
+            detail: Some(DetailHash { hash: detail, orientations: None }),
+        }
+    }
+
+    fn film(id: u64, seconds: f64, hop: f64) -> VideoFingerprint {
+        edited(seconds, hop, |t| Some((id, t)), 0, &mut Random(0))
+    }
+
+    /// A film whose picture at `t` is that of another film at another time, with `noise` bits turned over.
+    fn edited(
+        seconds: f64,
+        hop: f64,
+        source: impl Fn(f64) -> Option<(u64, f64)>,
+        noise: u32,
+        random: &mut Random,
+    ) -> VideoFingerprint {
+        let count = (seconds / hop) as u32;
+        let frames = (0..count).map(|i| {
+            let t = (f64::from(i) + 0.5) * hop;
+            let [hash, detail] = match source(t) {
+                Some((film, t)) => picture(film, t, 0.5),
+                None => [random.hash(), random.hash()],
+            };
+            frame(t, [random.disturbed(hash, noise), random.disturbed(detail, noise)])
+        });
+        VideoFingerprint::of_frames(seconds, frames.collect())
+    }
+
+    fn near(a: [f64; 2], b: [f64; 2], by: f64) -> bool {
+        (a[0] - b[0]).abs() <= by && (a[1] - b[1]).abs() <= by
+    }
+
+    #[test]
+    fn random_cuttings_are_found_where_they_are() {
+        let agreement = Agreement::default();
+        let mut random = Random(7);
+        for round in 0..200 {
+            let reference = film(1000 + round, random.between(20.0, 120.0), 0.5);
+            let length = random.between(4.0, 18.0);
+            let from = random.between(0.0, reference.duration - length);
+            let lead = random.between(0.0, 20.0);
+            let tail = random.between(0.0, 20.0);
+            let noise = (random.next() % 30) as u32;
+            let query = edited(
+                lead + length + tail,
+                0.5,
+                |t| (t >= lead && t < lead + length).then(|| (1000 + round, t - lead + from)),
+                noise,
+                &mut random,
+            );
+            let segments = compare(&query, &reference, &agreement);
+            assert_eq!(segments.len(), 1, "round {round}: {segments:?}");
+            let segment = &segments[0];
+            assert!(near(segment.query, [lead, lead + length], 1.0), "round {round}: {lead} {length} {segment:?}");
+            assert!(near(segment.reference, [from, from + length], 1.0), "round {round}: {from} {length} {segment:?}");
+            assert_eq!((segment.speed, segment.transform, segment.inverted), (1.0, Transform::Original, false));
+        }
+    }
+
+    #[test]
+    fn speeds_and_reversals_are_named() {
+        let mut random = Random(11);
+        for round in 0..120 {
+            let speed = [0.5, 0.8, 0.9, 1.1, 1.25, 1.37, 1.5, 2.0, -1.0, -1.25][round % 10];
+            let id = 5000 + round as u64;
+            let reference = film(id, 60.0, 0.25);
+            let length = random.between(9.0, 20.0);
+            let used = length * f64::abs(speed);
+            let from = random.between(0.0, 60.0 - used);
+            let at = |t: f64| if speed > 0.0 { from + t * speed } else { from + used + t * speed };
+            let query = edited(length, 0.25, |t| Some((id, at(t))), 12, &mut random);
+            let segments = compare(&query, &reference, &Agreement::default());
+            assert!(!segments.is_empty(), "round {round}: speed {speed}");
+            let segment = &segments[0];
+            assert!((segment.speed - speed).abs() < 0.06 * f64::abs(speed), "round {round}: {speed} {segment:?}");
+            assert!(near(segment.query, [0.0, length], 1.0), "round {round}: {length} {segment:?}");
+            assert!(near(segment.reference, [from, from + used], 1.5), "round {round}: {from} {used} {segment:?}");
+        }
+    }
+
+    #[test]
+    fn loops_and_disjoint_parts_are_segments_of_their_own() {
+        let mut random = Random(13);
+        let reference = film(1, 60.0, 0.5);
+        // Ten seconds twice, then ten seconds from elsewhere.
+        let query =
+            edited(30.0, 0.5, |t| Some((1, if t < 20.0 { 5.0 + t % 10.0 } else { 40.0 + (t - 20.0) })), 8, &mut random);
+        let mut segments = compare(&query, &reference, &Agreement::default());
+        segments.sort_by(|a, b| a.query[0].total_cmp(&b.query[0]));
+        assert_eq!(segments.len(), 3, "{segments:?}");
+        for (segment, (query, reference)) in
+            segments.iter().zip([([0.0, 10.0], [5.0, 15.0]), ([10.0, 20.0], [5.0, 15.0]), ([20.0, 30.0], [40.0, 50.0])])
+        {
+            assert!(near(segment.query, query, 1.0) && near(segment.reference, reference, 1.0), "{segment:?}");
+        }
+    }
+
+    #[test]
+    fn unrelated_films_share_nothing() {
+        for id in 0..100 {
+            assert!(compare(&film(id, 60.0, 0.5), &film(id + 500, 60.0, 0.5), &Agreement::default()).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_picture_that_stands_still_counts_once() {
+        let mut random = Random(17);
+        let still = [random.hash(), random.hash()];
+        let mut standing = |id: u64| {
+            let mut film = film(id, 60.0, 0.5);
+            for frame in &mut film.frames {
+                if frame.time > 10.0 && frame.time < 40.0 {
+                    frame.hash = random.disturbed(still[0], 3);
+                    frame.detail = Some(DetailHash { hash: random.disturbed(still[1], 50), orientations: None });
+                }
+            }
+            film
+        };
+        // Half a minute of one picture, seen by one hash only: no witness.
+        assert!(compare(&standing(1), &standing(2), &Agreement::default()).is_empty());
+    }
+
+    #[test]
+    fn a_shared_template_is_refused_by_the_detail_hash() {
+        let mut random = Random(19);
+        let (a, mut b) = (film(1, 60.0, 0.5), film(2, 60.0, 0.5));
+        for (frame, like) in b.frames.iter_mut().zip(&a.frames) {
+            frame.hash = random.disturbed(like.hash, 40);
+        }
+        assert!(compare(&b, &a, &Agreement::default()).is_empty());
+    }
+
+    #[test]
+    fn odd_hits_do_no_harm() {
+        let hit = FrameHit {
+            query_time: f64::NAN,
+            reference_time: f64::INFINITY,
+            query_run: 0,
+            reference_run: 0,
+            distance: 0,
+            detail: None,
+            transform: Transform::Original,
+            inverted: false,
+        };
+        assert!(align(&[hit; 9], [f64::NAN, -1.0], &Agreement::default()).is_empty());
+        assert!(align(&[], [0.0, 0.0], &Agreement::default()).is_empty());
+        let same = FrameHit { query_time: 1.0, reference_time: 1.0, ..hit };
+        assert_eq!(align(&[same; 9], [f64::NAN, -1.0], &Agreement::default()).len(), 1);
+    }
+}

@@ -1,0 +1,426 @@
+//! Frames in, fingerprint out: which stretches and frames of a film are hashed.
+//!
+//! A copy seldom has the frames that a reference was sampled at. *Windows* are means over a stretch of time at a short
+//! hop, so that a shift of the times moves them slowly; *anchors* are frames chosen by what happens in the film (just
+//! after a cut, and where the motion is at its least), which a copy chooses again whatever was cut off before them.
+
+use std::collections::VecDeque;
+
+use super::grid::{Grid, Rect, Shape};
+use crate::error::{Error, Result};
+use crate::fingerprint::{FrameHash, Options, Role, Sampling, VideoFingerprint, View};
+use crate::hash::{Pixels, pdq};
+
+/// How [`Sampling::Mixed`] samples a film; times are in seconds. The defaults are the measured best.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Recipe {
+    /// From one window to the next.
+    pub hop: f64,
+    /// The length of a window in hops, at least 1.
+    pub window: usize,
+    /// An anchor has the least motion within this time on both sides; 0 for no anchors.
+    pub anchor: f64,
+    /// The shortest time between two frames that are looked at.
+    pub step: f64,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self { hop: 0.5, window: 3, anchor: 0.5, step: 0.03 }
+    }
+}
+
+/// A mean difference between frames above this many grey levels can be a cut.
+const CUT: f32 = 14.0;
+/// A cut moves the picture this many times as much as the frames around it.
+const CUT_RATIO: f32 = 3.0;
+/// An anchor that differs from the last one by fewer bits shows the same picture.
+const SAME: u32 = 3;
+/// The same picture is hashed again only after this many seconds.
+const SAME_FOR: f64 = 3.0;
+
+/// Builds the fingerprint of a film, an animation or a stream from its frames in order.
+///
+/// Memory stays at a few megabytes plus the hashes themselves, whatever the length.
+#[derive(Debug)]
+pub struct Builder {
+    sampling: Sampling,
+    memory: u64,
+    size: Option<(u32, u32)>,
+    end: f64,
+    last: Option<f64>,
+    next: f64,
+    mixed: Mixed,
+    hashes: Vec<FrameHash>,
+}
+
+impl Builder {
+    /// A builder that samples as the options say.
+    pub fn new(options: &Options) -> Self {
+        Self::with_recipe(options, Recipe::default())
+    }
+
+    /// A builder with its own recipe for [`Sampling::Mixed`].
+    pub fn with_recipe(options: &Options, recipe: Recipe) -> Self {
+        Self {
+            sampling: options.sampling,
+            memory: options.limits.memory,
+            size: None,
+            end: 0.0,
+            last: None,
+            next: 0.0,
+            mixed: Mixed::new(recipe),
+            hashes: Vec::new(),
+        }
+    }
+
+    /// Adds an upright frame that is shown at `time` for `duration` seconds. Times count from the first frame and rise.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if the hashes so far take more than [`Limits::memory`](crate::Limits::memory).
+    pub fn push(&mut self, time: f64, duration: f64, pixels: &Pixels<'_>) -> Result<()> {
+        // Outside a codec there are no keyframes: one frame a second stands for them.
+        let key = self.hashes.last().is_none_or(|last| time >= last.time + 1.0);
+        self.size.get_or_insert((pixels.width() as u32, pixels.height() as u32));
+        self.push_frame(time, duration, key, pixels, Shape::default())
+    }
+
+    /// As [`Self::push`], for a frame as a decoder gives it.
+    pub(crate) fn push_frame(
+        &mut self,
+        time: f64,
+        duration: f64,
+        key: bool,
+        pixels: &Pixels<'_>,
+        shape: Shape,
+    ) -> Result<()> {
+        let time = if time.is_finite() { time.max(0.0) } else { self.end };
+        let duration = if duration.is_finite() { duration.max(0.0) } else { 0.0 };
+        self.end = self.end.max(time + duration);
+        match self.sampling {
+            Sampling::Mixed => {
+                if self.last.is_none_or(|last| time >= last + self.mixed.recipe.step) {
+                    self.last = Some(time);
+                    self.mixed.push(time, pixels, shape, &mut self.hashes);
+                }
+            }
+            Sampling::EveryFrame => self.single(time, Role::Frame, pixels, shape),
+            Sampling::Keyframes if key => self.single(time, Role::Keyframe, pixels, shape),
+            Sampling::Keyframes => {}
+            Sampling::Fps(rate) => {
+                if time + 1e-3 >= self.next {
+                    let step = if rate > 0.0 { 1.0 / rate } else { f64::INFINITY };
+                    self.next = ((time + 1e-3) / step).floor() * step + step;
+                    self.single(time, Role::Frame, pixels, shape);
+                }
+            }
+        }
+        let taken = self.hashes.len() as u64 * (size_of::<FrameHash>() + 2 * size_of::<[crate::Hash; 8]>()) as u64;
+        if taken > self.memory {
+            return Err(Error::limit("memory", self.memory, taken));
+        }
+        Ok(())
+    }
+
+    fn single(&mut self, time: f64, role: Role, pixels: &Pixels<'_>, shape: Shape) {
+        if let Some(mut samples) = pdq::samples(pixels) {
+            shape.apply(&mut samples[..], pdq::SIDE);
+            self.hashes.push(FrameHash::of_samples(time, role, View::Full, &samples));
+        }
+    }
+
+    /// What is known of the film so far, as if it ended here: a stream can be asked about before it ends.
+    pub fn so_far(&self) -> VideoFingerprint {
+        let (mut mixed, mut hashes) = (self.mixed.clone(), self.hashes.clone());
+        if self.sampling == Sampling::Mixed {
+            mixed.finish(self.end, &mut hashes);
+        }
+        hashes.sort_by(|a, b| a.time.total_cmp(&b.time));
+        let (width, height) = self.size.unwrap_or_default();
+        VideoFingerprint { width, height, duration: self.end, frames: hashes, warnings: Vec::new() }
+    }
+
+    /// The fingerprint; without hashes if no frame came that was large enough to have one.
+    pub fn finish(mut self) -> VideoFingerprint {
+        if self.sampling == Sampling::Mixed {
+            self.mixed.finish(self.end, &mut self.hashes);
+        }
+        self.hashes.sort_by(|a, b| a.time.total_cmp(&b.time));
+        let (width, height) = self.size.unwrap_or_default();
+        VideoFingerprint { width, height, duration: self.end, frames: self.hashes, warnings: Vec::new() }
+    }
+}
+
+/// A frame that may become an anchor.
+#[derive(Debug, Clone)]
+struct Waiting {
+    time: f64,
+    motion: f32,
+    after_cut: bool,
+    grid: Grid,
+}
+
+/// The state of [`Sampling::Mixed`].
+#[derive(Debug, Clone)]
+struct Mixed {
+    recipe: Recipe,
+    /// The frame before, which is shown until the next one comes.
+    shown: Option<(f64, Grid)>,
+    /// Sums over the last hops, the newest one unfinished.
+    hops: VecDeque<(Grid, f64)>,
+    /// The end of the unfinished hop.
+    hop_end: f64,
+    windows: usize,
+    waiting: VecDeque<Waiting>,
+    decided: f64,
+    last_anchor: Option<FrameHash>,
+    last_window: Option<FrameHash>,
+    spare: Vec<Grid>,
+}
+
+impl Mixed {
+    fn new(recipe: Recipe) -> Self {
+        let hop = recipe.hop.max(0.04);
+        Self {
+            recipe: Recipe { hop, window: recipe.window.max(1), ..recipe },
+            shown: None,
+            hops: VecDeque::from([(Grid::default(), 0.0)]),
+            hop_end: hop,
+            windows: 0,
+            waiting: VecDeque::new(),
+            decided: f64::NEG_INFINITY,
+            last_anchor: None,
+            last_window: None,
+            spare: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, time: f64, pixels: &Pixels<'_>, shape: Shape, hashes: &mut Vec<FrameHash>) {
+        let mut grid = self.spare.pop().unwrap_or_default();
+        if !grid.fill(pixels, shape) {
+            return;
+        }
+        if let Some((since, before)) = self.shown.take() {
+            self.show(since, time, &before, hashes);
+            if self.recipe.anchor > 0.0 {
+                self.wait(time, &before, &grid, hashes);
+            }
+            self.spare.push(before);
+        } else if self.recipe.anchor > 0.0 {
+            self.waiting.push_back(Waiting { time, motion: f32::MAX, after_cut: false, grid: grid.clone() });
+        }
+        self.shown = Some((time, grid));
+    }
+
+    /// Adds a picture to the windows for as long as it is shown.
+    fn show(&mut self, mut from: f64, to: f64, grid: &Grid, hashes: &mut Vec<FrameHash>) {
+        while from < to {
+            let until = to.min(self.hop_end);
+            if let Some((sum, weight)) = self.hops.back_mut() {
+                sum.add(grid, (until - from).max(0.0) as f32);
+                *weight += until - from;
+            }
+            from = until.max(from);
+            if to >= self.hop_end {
+                self.end_hop(hashes);
+            }
+        }
+    }
+
+    fn end_hop(&mut self, hashes: &mut Vec<FrameHash>) {
+        if self.hops.len() == self.recipe.window {
+            self.window(self.hop_end, hashes);
+        }
+        let reused = if self.hops.len() == self.recipe.window { self.hops.pop_front() } else { None };
+        let mut next = reused.map_or_else(Grid::default, |(grid, _)| grid);
+        next.clear();
+        self.hops.push_back((next, 0.0));
+        self.hop_end += self.recipe.hop;
+    }
+
+    /// Hashes the mean over all hops held, which end at `end`.
+    fn window(&mut self, end: f64, hashes: &mut Vec<FrameHash>) {
+        let weight: f64 = self.hops.iter().map(|(_, weight)| weight).sum();
+        if weight <= 0.0 {
+            return;
+        }
+        let mut mean = Grid::default();
+        for (sum, _) in &self.hops {
+            mean.add(sum, 1.0);
+        }
+        mean.scale((1.0 / weight) as f32);
+        self.windows += 1;
+        let hash =
+            FrameHash::of_samples((end - weight / 2.0).max(0.0), Role::Window, View::Full, &mean.shrink(Rect::FULL));
+        keep(hash, &mut self.last_window, hashes);
+    }
+
+    /// Judges whether frames that wait are anchors, now that the frames around them are known.
+    fn wait(&mut self, time: f64, before: &Grid, grid: &Grid, hashes: &mut Vec<FrameHash>) {
+        let motion = grid.difference(before);
+        let usual = self.waiting.back().map_or(0.0, |last| if last.motion == f32::MAX { 0.0 } else { last.motion });
+        // The frame that a cut leads to is what was behind it: the second one is already still.
+        let cut = motion > CUT && motion > CUT_RATIO * usual;
+        let mut copy = self.spare.pop().unwrap_or_default();
+        copy.clone_from(grid);
+        self.waiting.push_back(Waiting { time, motion, after_cut: cut, grid: copy });
+        self.decide(time, hashes);
+    }
+
+    /// Decides about all frames whose surroundings end before `now`.
+    fn decide(&mut self, now: f64, hashes: &mut Vec<FrameHash>) {
+        let reach = self.recipe.anchor;
+        while let Some(at) = self.waiting.iter().position(|w| w.time > self.decided) {
+            let time = self.waiting[at].time;
+            if time + reach > now {
+                break;
+            }
+            self.decided = time;
+            let least = self.is_least(at, reach);
+            if self.waiting[at].after_cut || least {
+                let waiting = &self.waiting[at];
+                let hash = FrameHash::of_samples(time, Role::Anchor, View::Full, &waiting.grid.shrink(Rect::FULL));
+                keep(hash, &mut self.last_anchor, hashes);
+            }
+            while self.waiting.front().is_some_and(|first| first.time < self.decided - reach) {
+                if let Some(gone) = self.waiting.pop_front()
+                    && self.spare.len() < 8
+                {
+                    self.spare.push(gone.grid);
+                }
+            }
+        }
+    }
+
+    /// Whether frame `at` moves less than all others within reach; the first of equals does.
+    fn is_least(&self, at: usize, reach: f64) -> bool {
+        let (time, motion) = (self.waiting[at].time, self.smooth(at));
+        self.waiting.iter().enumerate().all(|(other, w)| {
+            (w.time - time).abs() > reach || other == at || {
+                let theirs = self.smooth(other);
+                motion < theirs || (motion == theirs && at < other)
+            }
+        })
+    }
+
+    fn smooth(&self, at: usize) -> f32 {
+        let one = |at: usize| self.waiting.get(at).map(|w| w.motion).filter(|&motion| motion < f32::MAX);
+        let here = one(at).unwrap_or(f32::MAX);
+        let (before, after) = (at.checked_sub(1).and_then(one).unwrap_or(here), one(at + 1).unwrap_or(here));
+        here / 2.0 + before / 4.0 + after / 4.0
+    }
+
+    fn finish(&mut self, end: f64, hashes: &mut Vec<FrameHash>) {
+        if let Some((since, grid)) = self.shown.take() {
+            self.show(since, end.max(since), &grid, hashes);
+            if self.windows == 0 {
+                if self.hops.iter().all(|(_, weight)| *weight <= 0.0)
+                    && let Some((sum, weight)) = self.hops.back_mut()
+                {
+                    // A single frame without a duration.
+                    sum.add(&grid, 1.0);
+                    *weight = 1.0;
+                }
+                self.window(end, hashes);
+            }
+        }
+        self.decide(f64::INFINITY, hashes);
+    }
+}
+
+/// Takes a hash unless it shows for less than [`SAME_FOR`] seconds what the last one already shows.
+fn keep(hash: FrameHash, last: &mut Option<FrameHash>, hashes: &mut Vec<FrameHash>) {
+    let same =
+        last.as_ref().is_some_and(|last| last.hash.distance(&hash.hash) < SAME && hash.time < last.time + SAME_FOR);
+    if !same {
+        *last = Some(hash.clone());
+        hashes.push(hash);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::{Format, PixelBuf};
+
+    /// A picture that drifts with `t` seconds; every `shot` another one.
+    fn frame(t: f64, shot: u32) -> PixelBuf {
+        let (width, height) = (64, 48);
+        let wave = |k: u32| f64::from((shot * 97 + k).wrapping_mul(2_654_435_761) >> 8) / f64::from(1u32 << 24);
+        let data = (0..width * height).map(|at| {
+            let (x, y) = ((at % width) as f64 / width as f64 + 0.02 * t, (at / width) as f64 / height as f64);
+            let sum: f64 = (0..8)
+                .map(|k| {
+                    let (u, v) = (wave(3 * k) * 12.0 - 6.0, wave(3 * k + 1) * 12.0 - 6.0);
+                    ((u * x + v * y + wave(3 * k + 2)) * std::f64::consts::TAU).sin() / (1.0 + u.hypot(v))
+                })
+                .sum();
+            (128.0 + 60.0 * sum).clamp(0.0, 255.0) as u8
+        });
+        PixelBuf::new(data.collect(), width, height, Format::Luma8).unwrap()
+    }
+
+    fn film(sampling: Sampling, seconds: f64, fps: f64, still: bool) -> VideoFingerprint {
+        let mut builder = Builder::new(&Options { sampling, ..Options::default() });
+        for i in 0..(seconds * fps).round() as u32 {
+            let t = f64::from(i) / fps;
+            let picture = frame(if still { 0.0 } else { t }, if still { 0 } else { (t / 3.0) as u32 });
+            builder.push(t, 1.0 / fps, &picture.as_pixels()).unwrap();
+        }
+        builder.finish()
+    }
+
+    #[test]
+    fn windows_and_anchors_cover_the_film() {
+        let film = film(Sampling::Mixed, 12.0, 25.0, false);
+        assert!((film.duration - 12.0).abs() < 1e-6 && film.width == 64 && film.height == 48);
+        let times = |role| film.frames.iter().filter(|f| f.role == role).map(|f| f.time).collect::<Vec<_>>();
+        let (windows, anchors) = (times(Role::Window), times(Role::Anchor));
+        assert!((18..=23).contains(&windows.len()), "{windows:?}");
+        assert!((windows[0] - 0.75).abs() < 0.01, "{windows:?}");
+        for cut in [3.0, 6.0, 9.0] {
+            assert!(anchors.iter().any(|t| (t - cut).abs() < 0.05), "no anchor after the cut at {cut}: {anchors:?}");
+        }
+        assert!(film.frames.is_sorted_by(|a, b| a.time <= b.time));
+    }
+
+    #[test]
+    fn a_static_film_has_few_hashes_and_a_short_one_has_some() {
+        let still = film(Sampling::Mixed, 30.0, 25.0, true);
+        assert!((8..=24).contains(&still.frames.len()), "{}", still.frames.len());
+        assert!(!film(Sampling::Mixed, 0.2, 25.0, false).frames.is_empty());
+        assert!(!film(Sampling::Mixed, 0.04, 25.0, false).frames.is_empty());
+        assert!(film(Sampling::Mixed, 0.0, 25.0, false).frames.is_empty());
+    }
+
+    #[test]
+    fn other_samplings_take_the_frames_they_name() {
+        assert_eq!(film(Sampling::EveryFrame, 2.0, 25.0, false).frames.len(), 50);
+        let times: Vec<f64> = film(Sampling::Fps(1.0), 4.0, 30.0, false).frames.iter().map(|f| f.time).collect();
+        assert_eq!(times, [0.0, 1.0, 2.0, 3.0]);
+        assert_eq!(film(Sampling::Fps(4.0), 2.0, 25.0, false).frames.len(), 8);
+        assert_eq!(film(Sampling::Keyframes, 4.0, 30.0, false).frames.len(), 4);
+    }
+
+    #[test]
+    fn a_stream_can_be_asked_about_before_it_ends() {
+        let mut builder = Builder::new(&Options::default());
+        for i in 0..100 {
+            let t = f64::from(i) / 25.0;
+            builder.push(t, 0.04, &frame(t, 0).as_pixels()).unwrap();
+        }
+        let early = builder.so_far();
+        assert!((early.duration - 4.0).abs() < 1e-6 && early.frames.len() >= 4);
+        assert_eq!(early, builder.finish());
+    }
+
+    #[test]
+    fn odd_times_do_no_harm() {
+        let mut builder = Builder::new(&Options::default());
+        for (t, d) in [(0.0, 0.1), (5.0, f64::NAN), (4.0, -1.0), (f64::INFINITY, 0.1), (-3.0, 0.1), (9.0, 0.0)] {
+            builder.push(t, d, &frame(1.0, 1).as_pixels()).unwrap();
+        }
+        assert!(!builder.finish().frames.is_empty());
+    }
+}

@@ -1,0 +1,439 @@
+//! The only file that names FFmpeg: one medium in, luma of its frames out, under limits.
+//!
+//! FFmpeg never gets a path. It reads through a callback, its list of protocols is empty, and containers and codecs are
+//! explicit lists: a playlist or a `concat` script inside an upload is not on them, so it can open neither a file nor an
+//! address. The luma plane goes out as it lies in memory with the range that it has; only pictures without one (RGB,
+//! palettes) are converted. FFmpeg's own log is switched off for the whole process.
+
+#![allow(unsafe_code)]
+
+use std::sync::Once;
+use std::time::Instant;
+
+use ffmpeg_next as ffmpeg;
+
+use ffmpeg::codec::{self, decoder, threading};
+use ffmpeg::format::context::{Input, StreamIo};
+use ffmpeg::format::stream::Disposition;
+use ffmpeg::software::scaling;
+use ffmpeg::{Dictionary, Discard, Packet, ffi, frame, media};
+
+use super::Builder;
+use super::grid::{Shape, Turn};
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+use crate::fingerprint::media::Reader;
+use crate::fingerprint::{Options, Sampling, VideoFingerprint};
+use crate::hash::{Format, Pixels};
+use crate::limits::Limits;
+
+/// Containers that may be opened. None of them can name another file or address that FFmpeg would follow.
+const CONTAINERS: &str = "3gp,aac,ac3,amr,apng,asf,av1,avi,caf,dirac,dv,flac,flv,gif,h261,h263,h264,hevc,ivf,m4v,\
+    matroska,webm,mjpeg,mov,mp3,mp4,mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,rm,vc1,wav,yuv4mpegpipe";
+
+/// Codecs that may be opened. Sound is never decoded.
+const CODECS: &str = "apng,av1,libaom-av1,libdav1d,cavs,cfhd,cinepak,dirac,dnxhd,dvvideo,ffv1,ffvhuff,flv,gif,h261,h263,\
+    h263i,h263p,h264,hevc,huffyuv,indeo3,indeo4,indeo5,mjpeg,mjpegb,mpeg1video,mpeg2video,mpeg4,mpegvideo,msmpeg4,\
+    msmpeg4v1,msmpeg4v2,msrle,msvideo1,png,prores,qtrle,rawvideo,rpza,rv10,rv20,rv30,rv40,svq1,svq3,theora,utvideo,vc1,\
+    vp3,vp4,vp5,vp6,vp6a,vp6f,vp7,vp8,libvpx,vp9,libvpx-vp9,wmv1,wmv2,wmv3";
+
+/// A stretch without timestamps or a jump longer than this, in seconds, is believed only within the claimed duration.
+const JUMP: f64 = 10.0;
+/// Packets in a row that may be damaged before the rest is given up.
+const MAX_DAMAGED: u32 = 2_000;
+
+/// One decoded frame.
+struct Decoded<'a> {
+    /// Seconds from the first frame; never falls.
+    time: f64,
+    /// Seconds until the next frame, as far as is known.
+    duration: f64,
+    key: bool,
+    pixels: Pixels<'a>,
+    shape: Shape,
+}
+
+/// What is known of the film besides its frames.
+struct Film {
+    /// Upright, pixel aspect applied.
+    size: (u32, u32),
+    warnings: Vec<String>,
+}
+
+/// Decodes the film and builds its fingerprint.
+pub(super) fn fingerprint(reader: Reader, options: &Options) -> Result<VideoFingerprint> {
+    let mut builder = Builder::new(options);
+    let keyframes = options.sampling == Sampling::Keyframes;
+    let film = decode(reader, options, keyframes, |frame| {
+        builder.push_frame(frame.time, frame.duration, frame.key, &frame.pixels, frame.shape)
+    })?;
+    let mut fingerprint = builder.finish();
+    (fingerprint.width, fingerprint.height) = film.size;
+    fingerprint.warnings.extend(film.warnings);
+    Ok(fingerprint)
+}
+
+fn silence() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| ffmpeg::util::log::set_level(ffmpeg::util::log::Level::Quiet));
+}
+
+fn open(reader: Reader, limits: &Limits, deadline: Option<Instant>, cancel: &Cancel) -> Result<Input> {
+    let mut options = Dictionary::new();
+    options.set("protocol_whitelist", "none");
+    options.set("format_whitelist", CONTAINERS);
+    options.set("codec_whitelist", CODECS);
+    options.set("max_streams", &limits.streams.saturating_add(1).to_string());
+    let io = StreamIo::from_read_seek_with_capacity(reader, 1 << 16).map_err(cannot_open)?;
+    let stop = cancel.clone();
+    let expired = move || stop.is_cancelled() || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+    ffmpeg::format::input_from_stream_with_interrupt(io, None, Some(options), expired).map_err(|error| match error {
+        ffmpeg::Error::Exit => stopped(limits, cancel),
+        other => cannot_open(other),
+    })
+}
+
+fn cannot_open(error: ffmpeg::Error) -> Error {
+    match error {
+        ffmpeg::Error::InvalidData => Error::decode("neither a picture nor a film of a known kind"),
+        ffmpeg::Error::Eof => Error::decode("ends before its first picture"),
+        ffmpeg::Error::Other { errno: ffmpeg::error::ENOMEM } => {
+            Error::decode("its header asks for more streams or memory than is allowed")
+        }
+        other => Error::decode(other.to_string()),
+    }
+}
+
+fn stopped(limits: &Limits, cancel: &Cancel) -> Error {
+    if cancel.is_cancelled() {
+        return Error::Cancelled;
+    }
+    Error::limit("time", limits.time.as_secs(), limits.time.as_secs() + 1)
+}
+
+/// The stream to decode: what a player would show. Cover art is not a film.
+fn choose(input: &Input, warnings: &mut Vec<String>) -> Result<usize> {
+    let (mut films, mut covers, mut sounds) = (Vec::new(), 0, 0);
+    for stream in input.streams() {
+        match stream.parameters().medium() {
+            media::Type::Video if stream.disposition().contains(Disposition::ATTACHED_PIC) => covers += 1,
+            media::Type::Video => films.push(stream.index()),
+            media::Type::Audio => sounds += 1,
+            _ => {}
+        }
+    }
+    let best = input.streams().best(media::Type::Video).map(|stream| stream.index());
+    let chosen = best.filter(|best| films.contains(best)).or_else(|| films.first().copied());
+    match chosen {
+        Some(index) => {
+            if films.len() > 1 {
+                warnings.push(format!("holds {} films; only stream {index} was looked at", films.len()));
+            }
+            Ok(index)
+        }
+        None if covers > 0 => Err(Error::unsupported("sound with a cover picture, no film")),
+        None if sounds > 0 => Err(Error::unsupported("sound only, no film")),
+        None => Err(Error::decode("no film in it")),
+    }
+}
+
+fn open_decoder(input: &Input, index: usize, limits: &Limits, keyframes: bool) -> Result<decoder::Video> {
+    let stream = input.stream(index).ok_or_else(|| Error::decode("no film in it"))?;
+    let parameters = stream.parameters();
+    let id = parameters.id();
+    let codec = decoder::find(id)
+        .filter(|codec| CODECS.split(',').any(|allowed| allowed == codec.name()))
+        .ok_or_else(|| Error::unsupported(format!("films coded as {}", id.name())))?;
+    let mut context = codec::Context::from_parameters(parameters).map_err(cannot_open)?;
+    // One film at a time may use every core; inside a parallel batch the films themselves keep the cores busy.
+    let threads = if keyframes || rayon::current_thread_index().is_some() {
+        1
+    } else {
+        std::thread::available_parallelism().map_or(1, |n| n.get().min(8))
+    };
+    context.set_threading(threading::Config { count: threads, ..threading::Config::kind(threading::Type::Frame) });
+    let mut decoder = context.decoder();
+    decoder.set_packet_time_base(stream.time_base());
+    if keyframes {
+        decoder.skip_frame(Discard::NonKey);
+    }
+    let mut options = Dictionary::new();
+    options.set("max_pixels", &limits.pixels.min(i64::MAX as u64).to_string());
+    options.set("codec_whitelist", CODECS);
+    let opened = decoder.open_as_with(codec, options).and_then(|opened| opened.video());
+    opened.map_err(|error| Error::decode(format!("{} decoder: {error}", id.name())))
+}
+
+fn turn_of_stream(input: &Input, index: usize) -> Option<Turn> {
+    let stream = input.stream(index)?;
+    let matrix = stream.side_data().find(|data| data.kind() == codec::packet::side_data::Type::DisplayMatrix)?;
+    turn_of(matrix.data())
+}
+
+fn turn_of(matrix: &[u8]) -> Option<Turn> {
+    let number = |at: usize| matrix.get(at * 4..at * 4 + 4)?.try_into().ok().map(i32::from_ne_bytes);
+    Some(Turn::of_matrix([number(0)?, number(1)?, number(3)?, number(4)?]))
+}
+
+/// Makes one unbroken time line out of timestamps that may be missing, repeat, fall or leap.
+struct Clock {
+    time_base: f64,
+    nominal: f64,
+    claimed: f64,
+    last: Option<(Option<i64>, f64)>,
+}
+
+impl Clock {
+    fn next(&mut self, timestamp: Option<i64>) -> f64 {
+        let time = match self.last {
+            None => 0.0,
+            Some((before, time)) => {
+                let step = before.zip(timestamp).map(|(before, now)| (now as f64 - before as f64) * self.time_base);
+                match step {
+                    Some(step) if step > 0.0 && (step <= JUMP || time + step <= self.claimed) => time + step,
+                    _ => time + self.nominal,
+                }
+            }
+        };
+        self.last = Some((timestamp, time));
+        time
+    }
+}
+
+fn decode(
+    reader: Reader,
+    options: &Options,
+    keyframes: bool,
+    mut sink: impl FnMut(Decoded<'_>) -> Result<()>,
+) -> Result<Film> {
+    silence();
+    let (limits, cancel) = (&options.limits, &options.cancel);
+    let deadline = Instant::now().checked_add(limits.time);
+    let mut input = open(reader, limits, deadline, cancel)?;
+    if input.nb_streams() > limits.streams {
+        return Err(Error::limit("streams", limits.streams.into(), input.nb_streams().into()));
+    }
+    let claimed = input.duration() as f64 / f64::from(ffi::AV_TIME_BASE);
+    if claimed > limits.duration {
+        return Err(Error::limit("duration", limits.duration as u64, claimed as u64));
+    }
+    let mut warnings = Vec::new();
+    let index = choose(&input, &mut warnings)?;
+    let mut decoder = open_decoder(&input, index, limits, keyframes)?;
+    let turn = turn_of_stream(&input, index);
+    let (time_base, rate) = match input.stream(index) {
+        Some(stream) => (f64::from(stream.time_base()), f64::from(stream.avg_frame_rate())),
+        None => (0.0, 0.0),
+    };
+    let nominal = if rate.is_finite() && rate > 0.0 { 1.0 / rate.clamp(0.1, 1000.0) } else { 0.04 };
+    let mut state = State {
+        limits,
+        cancel,
+        deadline,
+        clock: Clock { time_base, nominal, claimed, last: None },
+        turn,
+        frames: 0,
+        size: None,
+        resized: false,
+        luma: Vec::new(),
+        converter: None,
+        sink: &mut sink,
+    };
+    let (mut packet, mut damaged, mut in_a_row) = (Packet::empty(), 0u32, 0u32);
+    let mut cut_short = None;
+    loop {
+        match packet.read(&mut input) {
+            Ok(()) => {}
+            Err(ffmpeg::Error::Eof) => break,
+            Err(ffmpeg::Error::Exit) => return Err(stopped(limits, cancel)),
+            Err(ffmpeg::Error::InvalidData) if in_a_row < MAX_DAMAGED => {
+                (damaged, in_a_row) = (damaged + 1, in_a_row + 1);
+                continue;
+            }
+            Err(error) => {
+                cut_short = Some(error.to_string());
+                break;
+            }
+        }
+        if packet.stream() != index || (keyframes && !packet.is_key()) {
+            state.check_time()?;
+            continue;
+        }
+        match decoder.send_packet(&packet) {
+            Ok(()) => in_a_row = 0,
+            Err(_) if in_a_row < MAX_DAMAGED => (damaged, in_a_row) = (damaged + 1, in_a_row + 1),
+            Err(error) => {
+                cut_short = Some(error.to_string());
+                break;
+            }
+        }
+        state.receive(&mut decoder)?;
+    }
+    if decoder.send_eof().is_ok() {
+        state.receive(&mut decoder)?;
+    }
+    let (frames, resized) = (state.frames, state.resized);
+    let end = state.clock.last.map_or(0.0, |(_, time)| time + nominal);
+    let Some(size) = state.size else {
+        return Err(Error::decode("no picture of the film can be decoded"));
+    };
+    if damaged > 0 {
+        warnings.push(format!("{damaged} damaged packets were passed over"));
+    }
+    if let Some(reason) = cut_short {
+        warnings.push(format!("reading stopped after {end:.1} seconds: {reason}"));
+    } else if !keyframes && claimed > end + f64::max(1.0, claimed * 0.05) {
+        warnings.push(format!("ends after {end:.1} of {claimed:.1} claimed seconds"));
+    }
+    if resized {
+        warnings.push("changes its resolution midway".into());
+    }
+    debug_assert!(frames > 0);
+    Ok(Film { size, warnings })
+}
+
+struct State<'a> {
+    limits: &'a Limits,
+    cancel: &'a Cancel,
+    deadline: Option<Instant>,
+    clock: Clock,
+    turn: Option<Turn>,
+    frames: u64,
+    size: Option<(u32, u32)>,
+    resized: bool,
+    luma: Vec<u8>,
+    converter: Option<Converter>,
+    sink: &'a mut dyn FnMut(Decoded<'_>) -> Result<()>,
+}
+
+impl State<'_> {
+    fn check_time(&self) -> Result<()> {
+        self.cancel.check()?;
+        match self.deadline {
+            Some(deadline) if Instant::now() >= deadline => Err(stopped(self.limits, self.cancel)),
+            _ => Ok(()),
+        }
+    }
+
+    fn receive(&mut self, decoder: &mut decoder::Video) -> Result<()> {
+        let mut picture = frame::Video::empty();
+        while decoder.receive_frame(&mut picture).is_ok() {
+            self.check_time()?;
+            self.take(&picture)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, picture: &frame::Video) -> Result<()> {
+        let (limits, (width, height)) = (self.limits, (picture.width(), picture.height()));
+        let area = u64::from(width) * u64::from(height);
+        if width.max(height) > limits.side {
+            return Err(Error::limit("side", limits.side.into(), width.max(height).into()));
+        }
+        if area > limits.pixels {
+            return Err(Error::limit("pixels", limits.pixels, area));
+        }
+        if area.saturating_mul(4) > limits.memory {
+            return Err(Error::limit("memory", limits.memory, area.saturating_mul(4)));
+        }
+        self.frames += 1;
+        if self.frames > limits.frames {
+            return Err(Error::limit("frames", limits.frames, self.frames));
+        }
+        let time = self.clock.next(picture.timestamp());
+        if time > limits.duration {
+            return Err(Error::limit("duration", limits.duration as u64, time as u64));
+        }
+        let turn = *self.turn.get_or_insert_with(|| {
+            let data = picture.side_data(frame::side_data::Type::DisplayMatrix);
+            data.and_then(|data| turn_of(data.data())).unwrap_or_default()
+        });
+        let size = upright(width, height, f64::from(picture.aspect_ratio()), turn);
+        self.resized |= *self.size.get_or_insert(size) != size;
+        let claimed = picture.packet().duration as f64 * self.clock.time_base;
+        let duration = if claimed > 0.0 && claimed <= JUMP { claimed } else { self.clock.nominal };
+        let key = picture.is_key();
+        let full = picture.color_range() == ffmpeg::color::Range::JPEG;
+        let (pixels, full_range) = match luma(picture, &mut self.luma)? {
+            Some((pixels, always_full)) => (pixels, full || always_full),
+            None => (convert(picture, &mut self.converter)?, true),
+        };
+        (self.sink)(Decoded { time, duration, key, pixels, shape: Shape { full_range, turn } })
+    }
+}
+
+/// The size on the screen: pixels squared, then turned.
+fn upright(width: u32, height: u32, aspect: f64, turn: Turn) -> (u32, u32) {
+    let wide = if aspect.is_finite() && aspect > 0.05 && aspect < 20.0 {
+        (f64::from(width) * aspect).round() as u32
+    } else {
+        width
+    };
+    if turn.transpose { (height, wide) } else { (wide, height) }
+}
+
+/// The luma of a picture that has one, and whether it is full range whatever the stream says; `None` for RGB, palettes and the like.
+fn luma<'a>(picture: &'a frame::Video, scratch: &'a mut Vec<u8>) -> Result<Option<(Pixels<'a>, bool)>> {
+    let Some(descriptor) = picture.format().descriptor() else { return Ok(None) };
+    // SAFETY: descriptors are constants of the library; a frame that was received owns its planes while it is borrowed.
+    let (descriptor, raw) = unsafe { (&*descriptor.as_ptr(), &*picture.as_ptr()) };
+    let unusual = ffi::AV_PIX_FMT_FLAG_RGB
+        | ffi::AV_PIX_FMT_FLAG_PAL
+        | ffi::AV_PIX_FMT_FLAG_BE
+        | ffi::AV_PIX_FMT_FLAG_BITSTREAM
+        | ffi::AV_PIX_FMT_FLAG_HWACCEL
+        | ffi::AV_PIX_FMT_FLAG_FLOAT;
+    let component = &descriptor.comp[0];
+    let (Ok(plane), Ok(step)) = (usize::try_from(component.plane), usize::try_from(component.step)) else {
+        return Ok(None);
+    };
+    if descriptor.flags & u64::from(unusual as u32) != 0 || plane >= 4 || !(8..=16).contains(&component.depth) {
+        return Ok(None);
+    }
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let (data, Ok(stride)) = (raw.data[plane], usize::try_from(raw.linesize[plane])) else { return Ok(None) };
+    if data.is_null() || width == 0 || height == 0 || stride < width * step {
+        return Ok(None);
+    }
+    let length = stride * (height - 1) + width * step;
+    // SAFETY: FFmpeg allocates `height` rows of `stride` bytes for this plane, each with at least `width * step` bytes
+    // (checked against a positive stride above); the frame is borrowed for as long as the slice.
+    let bytes = unsafe { std::slice::from_raw_parts(data, length) };
+    let grey_or_jpeg =
+        descriptor.nb_components <= 2 || picture.format().descriptor().is_some_and(|d| d.name().starts_with("yuvj"));
+    if step == 1 && component.depth == 8 && component.shift == 0 {
+        return Ok(Some((Pixels::luma(bytes, width, height, stride)?, grey_or_jpeg)));
+    }
+    let offset = usize::try_from(component.offset).unwrap_or(0);
+    scratch.clear();
+    scratch.reserve(width * height);
+    for row in bytes.chunks(stride) {
+        let row = &row[..width * step];
+        if component.depth == 8 {
+            scratch.extend(row.chunks_exact(step).map(|pixel| pixel.get(offset).copied().unwrap_or(0)));
+        } else {
+            let down = (component.shift + component.depth - 8).clamp(0, 15);
+            scratch.extend(row.chunks_exact(step).map(|pixel| match pixel.get(offset..offset + 2) {
+                Some(two) => (u16::from_le_bytes([two[0], two[1]]) >> down) as u8,
+                None => 0,
+            }));
+        }
+    }
+    Ok(Some((Pixels::luma(scratch, width, height, width)?, grey_or_jpeg)))
+}
+
+type Converter = (scaling::Context, frame::Video, (ffmpeg::format::Pixel, u32, u32));
+
+/// Any other picture as RGB.
+fn convert<'a>(picture: &frame::Video, converter: &'a mut Option<Converter>) -> Result<Pixels<'a>> {
+    let key = (picture.format(), picture.width(), picture.height());
+    if converter.as_ref().is_none_or(|(_, _, had)| *had != key) {
+        let rgb = ffmpeg::format::Pixel::RGB24;
+        let context = scaling::Context::get(key.0, key.1, key.2, rgb, key.1, key.2, scaling::Flags::POINT)
+            .map_err(|_| Error::unsupported(format!("pixels of the kind {:?}", key.0)))?;
+        *converter = Some((context, frame::Video::empty(), key));
+    }
+    let Some((context, out, _)) = converter else { return Err(Error::decode("pixels cannot be converted")) };
+    context.run(picture, out).map_err(|error| Error::decode(format!("pixels cannot be converted: {error}")))?;
+    Pixels::new(out.data(0), key.1 as usize, key.2 as usize, out.stride(0), Format::Rgb8)
+}

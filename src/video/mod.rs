@@ -1,0 +1,39 @@
+//! Films: bytes in, fingerprint out, in one streaming pass.
+//!
+//! FFmpeg hands over frames, [`Grid`] reduces each of them to 128x128 mean samples, and [`Builder`] makes hashes of
+//! those: means over windows of time, frames chosen by content, keyframes. Nothing but a few seconds of grids is held
+//! at any time, whatever the length of the film. Animations and live streams use the same [`Builder`].
+
+mod builder;
+#[cfg(feature = "video")]
+mod ffmpeg;
+mod grid;
+
+pub mod vpdq;
+
+pub use builder::{Builder, Recipe};
+pub use grid::{Grid, Rect};
+
+use crate::error::Result;
+use crate::fingerprint::{Media, Options, VideoFingerprint};
+
+/// Decodes a film and fingerprints it. No file but the medium itself is opened, whatever it says.
+///
+/// # Errors
+/// [`Error::Io`](crate::Error::Io) if the file cannot be read; [`Error::Decode`](crate::Error::Decode) if no picture comes out of it;
+/// [`Error::Unsupported`](crate::Error::Unsupported) for sound without film, for kinds of files that are not on the list of
+/// containers and codecs, and for every film in a build without the feature `video`; [`Error::Limit`](crate::Error::Limit).
+#[cfg(feature = "video")]
+pub fn fingerprint(media: &Media<'_>, options: &Options) -> Result<VideoFingerprint> {
+    let reader = media.reader(&options.limits)?;
+    ffmpeg::fingerprint(reader, options).map_err(|error| error.at(media.name()))
+}
+
+/// Decodes a film and fingerprints it.
+///
+/// # Errors
+/// Always [`Error::Unsupported`](crate::Error::Unsupported): this build is without the feature `video`.
+#[cfg(not(feature = "video"))]
+pub fn fingerprint(media: &Media<'_>, _options: &Options) -> Result<VideoFingerprint> {
+    Err(crate::Error::unsupported("films: this build has no FFmpeg (feature `video`)").at(media.name()))
+}
