@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 
-.PHONY: help deps demo test lint doc msrv
+.PHONY: help deps demo test lint doc msrv fixtures
 
 help:
 	@sed -n '1p' Makefile
@@ -29,3 +29,7 @@ doc:
 # No dependency may ask for a newer Rust than Cargo.toml states.
 msrv:
 	@sh scripts/msrv.sh
+
+# Draws fixtures/ anew; needs the ffmpeg command.
+fixtures:
+	$(CARGO) run --locked --release --example fixtures
