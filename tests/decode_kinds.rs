@@ -1,0 +1,175 @@
+//! One small picture in every kind of file (`tests/media/`): all of them hash alike, laid upright, under the decoding rules.
+
+#![allow(clippy::unwrap_used)] // a test stops where it finds something else
+
+use std::path::{Path, PathBuf};
+
+use refrain::hash::{Format, Hash, PixelBuf, pdq};
+use refrain::image::{Decoded, decode};
+use refrain::{Error, Fingerprint, Limits, Media, Options, fingerprint};
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/media").join(name)
+}
+
+fn still(name: &str) -> PixelBuf {
+    match decode(&std::fs::read(path(name)).unwrap(), &Limits::default()) {
+        Ok(Decoded::Still(picture)) => picture,
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+fn hash_of(picture: &PixelBuf) -> Hash {
+    pdq::hash(&picture.as_pixels()).unwrap().hash
+}
+
+#[test]
+fn every_kind_of_file_shows_the_same_picture() {
+    let original = hash_of(&still("rgb.png"));
+    let kinds = [
+        ("baseline.jpg", Format::Luma8, 10),
+        ("progressive.jpg", Format::Luma8, 10),
+        ("sub444.jpg", Format::Luma8, 10),
+        ("grey.jpg", Format::Luma8, 10),
+        ("cmyk.jpg", Format::Rgb8, 10),
+        ("rgb-stored.jpg", Format::Rgb8, 10),
+        ("lossy.webp", Format::Rgb8, 10),
+        ("lzw.tif", Format::Rgb8, 0),
+        ("jpeg.tif", Format::Rgb8, 10),
+        ("cmyk.tif", Format::Rgb8, 10),
+        ("plain.bmp", Format::Rgb8, 0),
+        ("palette.bmp", Format::Rgb8, 16),
+        ("palette.png", Format::Rgb8, 16),
+        ("turned-6.png", Format::Rgb8, 0),
+        ("turned-6.tif", Format::Rgb8, 0),
+        ("turned-6.webp", Format::Rgb8, 10),
+    ];
+    let mut wrong = Vec::new();
+    for (name, format, bound) in kinds {
+        let mut picture = still(name);
+        if name.starts_with("turned-6") {
+            assert_eq!((picture.width(), picture.height()), (120, 160), "{name}");
+            picture = quarter_back(&picture);
+        }
+        let distance = hash_of(&picture).distance(&original);
+        println!("{distance:3} {name} {picture:?}");
+        if distance > bound || picture.format() != format {
+            wrong.push((name, distance, picture.format()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// A quarter turn counter-clockwise.
+fn quarter_back(picture: &PixelBuf) -> PixelBuf {
+    let (pixels, n) = (picture.as_pixels(), picture.format().bytes());
+    let mut data = Vec::new();
+    for x in (0..pixels.width()).rev() {
+        for y in 0..pixels.height() {
+            data.extend_from_slice(&pixels.row(y)[x * n..][..n]);
+        }
+    }
+    PixelBuf::new(data, pixels.height(), pixels.width(), picture.format()).unwrap()
+}
+
+#[test]
+fn a_page_of_ink_stays_black_on_white() {
+    // Bi-level fax compression: were ink taken for paper, the distance would be above 192.
+    let picture = still("one-bit.tif");
+    let distance = hash_of(&picture).distance(&hash_of(&still("rgb.png")));
+    assert!(distance <= 64, "{distance}");
+}
+
+#[test]
+fn alpha_shows_white_through() {
+    let opaque = still("rgb.png");
+    for (name, slack) in [("alpha.png", 1), ("alpha.webp", 60)] {
+        let picture = still(name);
+        assert_eq!(picture.format(), Format::Rgb8, "{name}");
+        // Alpha grows to the right by two a pixel: the left edge is white, the right edge is the picture.
+        let (pixels, plain) = (picture.as_pixels(), opaque.as_pixels());
+        for y in 0..120 {
+            assert_eq!(pixels.row(y)[..3], [255; 3], "{name}, row {y}");
+            for c in 0..3 {
+                let (got, want) = (i32::from(pixels.row(y)[159 * 3 + c]), i32::from(plain.row(y)[159 * 3 + c]));
+                assert!((got - want).abs() <= slack, "{name}, row {y}: {got} {want}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sixteen_bits_of_grey_are_kept() {
+    let samples: Vec<u16> = (0..64 * 48).map(|i| (i * 21) as u16).collect();
+    let picture = image::ImageBuffer::<image::Luma<u16>, _>::from_raw(64, 48, samples.clone()).unwrap();
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    let Ok(Decoded::Still(got)) = decode(bytes.get_ref(), &Limits::default()) else { panic!("a still") };
+    assert_eq!(got.format(), Format::Luma16);
+    assert_eq!(got.into_data(), samples.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>());
+}
+
+#[test]
+fn exif_turns_jpegs() {
+    for (tag, size) in [(3, (80, 60)), (5, (60, 80)), (8, (60, 80))] {
+        let picture = still(&format!("turned-{tag}.jpg"));
+        assert_eq!((picture.width(), picture.height()), size, "tag {tag}");
+    }
+}
+
+#[test]
+fn animations_are_short_films() {
+    for (name, frames, duration) in [("moving.webp", 6, 0.72), ("moving.png", 4, 0.6)] {
+        let bytes = std::fs::read(path(name)).unwrap();
+        let Ok(Decoded::Animation(animation)) = decode(&bytes, &Limits::default()) else { panic!("{name}") };
+        assert_eq!((animation.width(), animation.height()), (80, 60));
+        let mut times = Vec::new();
+        let played = animation
+            .frames(|time, duration, pixels| {
+                assert_eq!((pixels.width(), pixels.height()), (80, 60));
+                times.push((time, duration));
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(played.frames, frames, "{name}");
+        assert!((played.duration - duration).abs() < 1e-9, "{name}: {played:?}");
+        assert_eq!(played.cut_short, None);
+        assert!(times.windows(2).all(|pair| (pair[0].0 + pair[0].1 - pair[1].0).abs() < 1e-9));
+        let film = fingerprint(Media::file(path(name)), &Options::default()).unwrap();
+        assert!(matches!(film, Fingerprint::Video(_)), "{name}");
+    }
+    // One frame only is a still.
+    assert_eq!(still("transparent.gif").format(), Format::Rgb8);
+}
+
+#[test]
+fn what_breaks_off_between_frames_counts_so_far() {
+    let bytes = std::fs::read(path("moving.webp")).unwrap();
+    let cut = &bytes[..bytes.len() * 3 / 4];
+    match decode(cut, &Limits::default()) {
+        Ok(Decoded::Animation(animation)) => {
+            let played = animation.frames(|_, _, _| Ok(())).unwrap();
+            assert!(played.frames >= 2 && played.cut_short.is_some(), "{played:?}");
+        }
+        Err(Error::Decode { .. }) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Kinds that `image` lacks: through FFmpeg where it can, else a clear word on what is missing.
+#[test]
+fn other_stills_decode_or_say_what_is_missing() {
+    let original = hash_of(&still("rgb.png"));
+    for name in ["still.avif", "still.heic", "still.jxl", "still.jp2", "still.ppm", "still.qoi"] {
+        match fingerprint(Media::file(path(name)), &Options::default()) {
+            Ok(Fingerprint::Image(image)) => {
+                let distance = image.views[0].hash.distance(&original);
+                println!("{distance:3} {name} {}x{}", image.width, image.height);
+                assert!(distance <= 10, "{name}: {distance}");
+                assert_eq!((image.width, image.height), (160, 120), "{name}");
+            }
+            Err(error @ Error::Unsupported { .. }) => println!("{error}"),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
