@@ -107,7 +107,7 @@ impl BankConfig {
             max_distance: 31,
             near_distance: 47,
             max_detail_distance: 47,
-            max_frame_distance: 47,
+            max_frame_distance: 64,
             min_quality: 50,
             min_stability: 0.5,
             views: ViewSet::Standard,
@@ -128,7 +128,7 @@ impl BankConfig {
         self.max_distance = max_distance;
         let wider = max_distance.saturating_add(16);
         self.near_distance = wider.min(Self::MAX_DISTANCE.max(max_distance));
-        self.max_frame_distance = self.near_distance;
+        self.max_frame_distance = max_distance.saturating_add(33).min(Self::MAX_DISTANCE.max(max_distance));
         self.max_detail_distance = wider.min(Self::new("").max_detail_distance);
         self
     }

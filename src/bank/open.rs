@@ -28,6 +28,11 @@ pub(crate) fn reader(dir: &Path) -> Result<Database> {
     checked(Database::open_reader(&present(dir)?)?)
 }
 
+/// Checks the structure of the database of the store in `dir`, which nobody else may have open for writing.
+pub(crate) fn check(dir: &Path) -> Result<()> {
+    Database::check(&present(dir)?)
+}
+
 /// Makes an empty store in `dir` unless there is one.
 pub(crate) fn create(dir: &Path) -> Result<()> {
     let file = dir.join(FILE);

@@ -6,13 +6,33 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTableMetadata};
 
 use super::config::BankConfig;
 use super::log::LogRecord;
-use super::open::failed;
+use super::open::{failed, fenced};
 use super::records::{self, BANKS, FINGERPRINTS, LOG, META, NAMES, REFERENCES, REFUSED};
 use super::reference::ReferenceRecord;
 use super::refuse::Refusal;
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
 use crate::index::database::Database;
+
+/// Rows of a table of a file that may be damaged: after a panic of the database there is one error and no more.
+struct Rows<I> {
+    file: PathBuf,
+    rows: Option<I>,
+}
+
+impl<T, I: Iterator<Item = Result<T>>> Iterator for Rows<I> {
+    type Item = Result<T>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut rows = self.rows.take()?;
+        let next = fenced(&self.file, || {
+            let next = rows.next();
+            self.rows = Some(rows);
+            Ok(next)
+        });
+        next.unwrap_or_else(|error| Some(Err(error)))
+    }
+}
 
 /// What the store held at one moment.
 pub(crate) struct Reading {
@@ -96,26 +116,31 @@ impl Reading {
         let wrong = |error| failed(&self.file, error);
         let Some(bank) = bank.map(str::to_string) else {
             let rows = self.table(REFERENCES)?.range::<u64>(..).map_err(wrong)?;
-            return Ok(Box::new(rows.map(move |row| {
-                let (number, bytes) = row.map_err(|error| failed(&self.file, error))?;
-                self.decode_reference(number.value(), bytes.value())
-            })));
+            return Ok(self.rows(rows, |this, (number, bytes)| this.decode_reference(number.value(), bytes.value())));
         };
         let rows = self.table(NAMES)?.range((bank.as_str(), "")..).map_err(wrong)?;
         let rows = rows.take_while(move |row| row.as_ref().map_or(true, |(key, _)| key.value().0 == bank));
-        Ok(Box::new(rows.map(move |row| {
-            let (key, number) = row.map_err(|error| failed(&self.file, error))?;
-            self.reference(number.value())?.ok_or_else(|| {
-                Error::corrupt(&self.file, format!("reference {:?} is named but not there", key.value()))
+        Ok(self.rows(rows, |this, (key, number)| {
+            this.reference(number.value())?.ok_or_else(|| {
+                Error::corrupt(&this.file, format!("reference {:?} is named but not there", key.value()))
             })
-        })))
+        }))
     }
 
-    pub(crate) fn log(self, from: u64) -> Result<impl Iterator<Item = Result<LogRecord>>> {
+    fn rows<R: 'static, T: 'static>(
+        self,
+        rows: impl Iterator<Item = Result<R, redb::StorageError>> + 'static,
+        read: impl Fn(&Self, R) -> Result<T> + 'static,
+    ) -> Box<dyn Iterator<Item = Result<T>>> {
+        let file = self.file.clone();
+        let rows = rows.map(move |row| read(&self, row.map_err(|error| failed(&self.file, error))?));
+        Box::new(Rows { file, rows: Some(rows) })
+    }
+
+    pub(crate) fn log(self, from: u64) -> Result<Box<dyn Iterator<Item = Result<LogRecord>>>> {
         let rows = self.table(LOG)?.range(from..).map_err(|error| failed(&self.file, error))?;
-        Ok(rows.map(move |row| {
-            let (sequence, bytes) = row.map_err(|error| failed(&self.file, error))?;
-            records::decode(bytes.value(), &self.file, format_args!("log record {}", sequence.value()))
+        Ok(self.rows(rows, |this, (sequence, bytes)| {
+            records::decode(bytes.value(), &this.file, format_args!("log record {}", sequence.value()))
         }))
     }
 }

@@ -346,26 +346,39 @@ impl Store {
 
     /// Reads everything and lists what is damaged.
     ///
+    /// What the database itself keeps beside the records is checked by [`Store::check`] only, which needs the store to
+    /// itself.
+    ///
     /// # Errors
     /// Those that keep it from being looked at; damage is in the list.
     pub fn verify(&self) -> Result<Verification> {
         let mut found = Verification::default();
+        let mut hashes = 0;
+        self.refresh()?;
+        let before = self.known().sequence;
         for record in self.references(None)? {
-            let number = match record {
-                Ok(record) => record.number,
+            let record = match record {
+                Ok(record) => record,
                 Err(error) => {
                     found.problems.push(error);
                     continue;
                 }
             };
             found.references += 1;
-            match fenced(&self.file, || self.reading()?.fingerprint(number)) {
-                Ok(Some(_)) => {}
-                Ok(None) => found
-                    .problems
-                    .push(Error::corrupt(&self.file, format!("reference {number} is there without its fingerprint"))),
-                Err(error) => found.problems.push(error),
-            }
+            hashes += u64::from(record.hashes);
+            let number = record.number;
+            let problem = match fenced(&self.file, || {
+                let reading = self.reading()?;
+                Ok((reading.fingerprint(number)?, reading.number(&record.bank, &record.id)?, reading.refusals(number)?))
+            }) {
+                Ok((Some(_), Some(named), _)) if named == number => {
+                    continue;
+                }
+                Ok((None, ..)) => Error::corrupt(&self.file, format!("reference {number} has no fingerprint")),
+                Ok(_) => Error::corrupt(&self.file, format!("reference {number} is not found by its name")),
+                Err(error) => error,
+            };
+            found.problems.push(problem);
         }
         for record in self.log(0)? {
             match record {
@@ -373,6 +386,36 @@ impl Store {
                 Err(error) => found.problems.push(error),
             }
         }
+        self.refresh()?;
+        let indexed = self.index.stats().entries;
+        // Another process may have written meanwhile; then the two numbers are of different moments.
+        if found.problems.is_empty() && before == self.known().sequence && indexed != hashes {
+            let detail = format!("the references have {hashes} hashes, the index holds {indexed}");
+            found.problems.push(Error::corrupt(&self.dir, detail));
+        }
         Ok(found)
+    }
+
+    /// Checks the store in the directory `dir` from end to end: the database's own structure and then all that
+    /// [`Store::verify`] reads.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] while another process writes to it, and as [`Store::open`]; damage is in the list.
+    pub fn check(dir: impl AsRef<Path>) -> Result<Verification> {
+        let dir = dir.as_ref();
+        let structure = open::check(dir);
+        let contents = match &structure {
+            Ok(()) | Err(Error::Corrupt { .. }) => Self::open_reader(dir).and_then(|store| store.verify()),
+            Err(_) => Ok(Verification::default()),
+        };
+        match (structure, contents) {
+            (Ok(()), contents) => contents,
+            (Err(error @ Error::Corrupt { .. }), contents) => {
+                let mut found = contents.unwrap_or_default();
+                found.problems.insert(0, error);
+                Ok(found)
+            }
+            (Err(error), _) => Err(error),
+        }
     }
 }

@@ -388,8 +388,7 @@ fn stored(fingerprint: &Fingerprint, config: &BankConfig) -> Fingerprint {
         }
         Fingerprint::Video(mut video) => {
             video.frames.retain(|frame| config.views.stores(frame.view));
-            video.frames.iter_mut().for_each(|frame| frame.orientations = None);
-            Fingerprint::Video(video)
+            Fingerprint::Video(video.into_reference())
         }
     }
 }

@@ -23,8 +23,31 @@ pub(crate) struct Database {
 }
 
 enum Inner {
-    Writer(redb::Database),
-    Reader(redb::ReadOnlyDatabase),
+    Writer(Quiet<redb::Database>),
+    Reader(Quiet<redb::ReadOnlyDatabase>),
+}
+
+/// What may panic once more while it is dropped after the database gave up on a damaged file; that says nothing new.
+struct Quiet<T>(Option<T>);
+
+impl<T> Quiet<T> {
+    fn new(inner: T) -> Self {
+        Self(Some(inner))
+    }
+}
+
+impl<T> std::ops::Deref for Quiet<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect("only dropping takes it")
+    }
+}
+
+impl<T> Drop for Quiet<T> {
+    fn drop(&mut self) {
+        let inner = self.0.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(inner)));
+    }
 }
 
 impl Database {
@@ -49,7 +72,7 @@ impl Database {
                 .set_cache_size(CACHE_BYTES)
                 .create_with_backend(backend)
                 .map_err(|error| from_redb(path, error))?;
-            Ok(Self { inner: Arc::new(Inner::Writer(database)), path: path.into() })
+            Ok(Self { inner: Arc::new(Inner::Writer(Quiet::new(database))), path: path.into() })
         })
     }
 
@@ -72,14 +95,14 @@ impl Database {
                 }
                 Err(error) => return Err(from_redb(path, error)),
             };
-            Ok(Self { inner: Arc::new(Inner::Reader(reader)), path: path.into() })
+            Ok(Self { inner: Arc::new(Inner::Reader(Quiet::new(reader))), path: path.into() })
         })
     }
 
     fn writer(path: &Path, open: impl FnOnce(&Builder) -> Result<redb::Database, redb::DatabaseError>) -> Result<Self> {
         fenced(path, || {
             let database = open(&builder()).map_err(|error| from_redb(path, error))?;
-            Ok(Self { inner: Arc::new(Inner::Writer(database)), path: path.into() })
+            Ok(Self { inner: Arc::new(Inner::Writer(Quiet::new(database))), path: path.into() })
         })
     }
 

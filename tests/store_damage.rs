@@ -1,0 +1,198 @@
+//! A store that is missing, empty, cut short, altered or of another version: a typed error that names the file, or the
+//! right answer, and never a panic.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use redb::{ReadableDatabase, TableDefinition};
+use refrain::bank::{Reference, Upload};
+use refrain::hash::Hash;
+use refrain::matching::Outcome;
+use refrain::{Error, Store};
+
+const COUNT: u64 = 40;
+
+fn hash(seed: u64) -> Hash {
+    let mut x = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    Hash::from_words(std::array::from_fn(|_| {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        x.wrapping_mul(0xbf58_476d_1ce4_e5b9)
+    }))
+}
+
+fn whole(folder: &Path) -> PathBuf {
+    let dir = folder.join("whole");
+    let store = Store::create_or_open(&dir).unwrap();
+    for seed in 0..COUNT {
+        let reference = Reference::new(format!("r{seed}")).bank("removed").label("seed", seed.to_string());
+        store.add_hash(&reference, hash(seed), None).unwrap();
+    }
+    store.refuse(&Upload::Id("u"), "removed", "r1").unwrap();
+    store.remove_reference("removed", "r3").unwrap();
+    dir
+}
+
+fn copy(from: &Path, to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+/// Everything that can be read out of a store. Wrong answers panic; errors are returned.
+fn read(store: &Store) -> Result<(), Error> {
+    let mut seen = 0;
+    for record in store.references(None)? {
+        let record = record?;
+        let seed: u64 = record.labels["seed"].parse().unwrap();
+        assert_eq!(record.id, format!("r{seed}"));
+        store.fingerprint("removed", &record.id)?;
+        let verdict = store.ask_hash(&hash(seed))?;
+        assert_eq!(verdict.outcome, Outcome::Match, "{}", record.id);
+        assert_eq!(verdict.matches[0].reference, record.id);
+        seen += 1;
+    }
+    assert_eq!(seen, COUNT - 1);
+    assert_eq!(store.ask_hash(&hash(3))?.outcome, Outcome::NoMatch);
+    let mut changes = 0;
+    for record in store.log(0)? {
+        record?;
+        changes += 1;
+    }
+    assert_eq!(changes, COUNT + 3);
+    store.stats().map(|_| ())
+}
+
+fn names(error: &Error, dir: &Path) {
+    assert!(matches!(error.code(), "corrupt" | "format" | "io"), "{error:?}");
+    assert!(error.to_string().contains(&dir.display().to_string()), "{error}");
+}
+
+/// Opens a damaged store in every way. Returns whether anything said so.
+fn suffer(dir: &Path) -> bool {
+    let mut said = false;
+    let mut note = |outcome: Result<(), Error>| {
+        if let Err(error) = outcome {
+            names(&error, dir);
+            said = true;
+        }
+    };
+    note(Store::open_reader(dir).and_then(|store| read(&store)));
+    note(Store::check(dir).and_then(|found| found.problems.into_iter().next().map_or(Ok(()), Err)));
+    note(Store::open(dir).and_then(|store| {
+        read(&store)?;
+        store.add_hash(&Reference::new("new").bank("removed"), hash(999), None)?;
+        store.remove_reference("removed", "new").map(|_| ())
+    }));
+    said
+}
+
+#[test]
+fn missing_is_told_from_empty_and_from_something_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("nowhere");
+    let no_store = folder.path().join("folder");
+    fs::create_dir(&no_store).unwrap();
+    for dir in [&missing, &no_store] {
+        for outcome in [Store::open(dir), Store::open_reader(dir)] {
+            let error = outcome.err().unwrap();
+            names(&error, dir);
+            assert!(matches!(&error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound));
+        }
+    }
+    assert!(!missing.exists(), "asking makes nothing");
+    for contents in [&b""[..], b"hello", &[0u8; 100_000]] {
+        let dir = folder.path().join("other");
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join("store.redb"), contents).unwrap();
+        for outcome in [Store::open(&dir), Store::open_reader(&dir), Store::create_or_open(&dir)] {
+            let error = outcome.err().unwrap();
+            names(&error, &dir);
+            assert!(matches!(error, Error::Corrupt { .. } | Error::Format { .. }), "{error}");
+        }
+        assert_eq!(fs::read(dir.join("store.redb")).unwrap(), contents, "nothing is written over it");
+    }
+    let file = folder.path().join("file");
+    fs::write(&file, "not a folder").unwrap();
+    assert!(Store::open(&file).is_err() && Store::open_reader(&file).is_err() && Store::create_or_open(&file).is_err());
+    assert_eq!(fs::read(&file).unwrap(), b"not a folder");
+}
+
+#[test]
+fn a_store_of_another_version_is_refused_politely_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = whole(folder.path());
+    let meta: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+    for (version, word) in [(2, "newer"), (0, "older")] {
+        let database = redb::Database::open(dir.join("store.redb")).unwrap();
+        let write = database.begin_write().unwrap();
+        write.open_table(meta).unwrap().insert("format", version).unwrap();
+        write.commit().unwrap();
+        drop(database);
+        for outcome in [Store::open(&dir), Store::open_reader(&dir), Store::create_or_open(&dir)] {
+            let error = outcome.err().unwrap();
+            assert!(matches!(error, Error::Format { .. }), "{error}");
+            names(&error, &dir);
+            let text = error.to_string();
+            assert!(text.contains("expected store format 1") && text.contains(word), "{text}");
+        }
+        let database = redb::Database::open(dir.join("store.redb")).unwrap();
+        let read = database.begin_read().unwrap();
+        assert_eq!(read.open_table(meta).unwrap().get("format").unwrap().unwrap().value(), version);
+    }
+    let other = folder.path().join("foreign");
+    fs::create_dir(&other).unwrap();
+    drop(redb::Database::create(other.join("store.redb")).unwrap());
+    let error = Store::open(&other).err().unwrap();
+    assert!(error.to_string().contains("another program"), "{error}");
+}
+
+#[test]
+fn a_file_cut_short_anywhere_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = whole(folder.path());
+    let length = fs::metadata(from.join("store.redb")).unwrap().len();
+    let dir = folder.path().join("cut");
+    let mut silent = Vec::new();
+    for step in 0..48 {
+        let keep = length * step / 48 + step * 7 % 5;
+        copy(&from, &dir);
+        fs::OpenOptions::new().write(true).open(dir.join("store.redb")).unwrap().set_len(keep).unwrap();
+        if !suffer(&dir) {
+            silent.push(keep);
+        }
+    }
+    // A cut within space that the database had not given to anything may go unnoticed: everything still reads right.
+    assert!(silent.iter().all(|&keep| keep > length / 2), "{silent:?} of {length}");
+}
+
+#[test]
+fn a_flipped_bit_anywhere_is_an_error_or_harmless() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = whole(folder.path());
+    let bytes = fs::read(from.join("store.redb")).unwrap();
+    let dir = folder.path().join("flipped");
+    copy(&from, &dir);
+    let (mut said, mut tried) = (0, 0);
+    // The whole of the database's header, and a sample of what is not zero in the rest.
+    let rest = (512..bytes.len()).filter(|&at| bytes[at] != 0);
+    let step = rest.clone().count() / 160 + 1;
+    for at in (0..192).step_by(3).chain(rest.step_by(step)) {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1 << (at % 8);
+        fs::write(dir.join("store.redb"), &flipped).unwrap();
+        tried += 1;
+        said += u32::from(suffer(&dir));
+    }
+    println!("{said} of {tried} flips were noticed; the others were in space that nothing is read from");
+    assert!(tried > 150 && said > tried / 10, "{said} of {tried}");
+}
