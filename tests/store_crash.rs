@@ -1,5 +1,7 @@
 //! A writer killed at any moment leaves whole references only, and everything that it had acknowledged.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -1,6 +1,8 @@
 //! A store that is missing, empty, cut short, altered or of another version: a typed error that names the file, or the
 //! right answer, and never a panic.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

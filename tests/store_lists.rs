@@ -1,5 +1,7 @@
 //! Hash lists in and out: the good lines of a bad list, all of it or nothing, and exports that come back the same.
 
+#![allow(clippy::unwrap_used)]
+
 use std::io::{self, BufReader, Read};
 use std::ops::ControlFlow;
 use std::path::Path;

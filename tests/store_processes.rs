@@ -1,5 +1,7 @@
 //! One process writes while others match; a second writer is told that the store is locked.
 
+#![allow(clippy::unwrap_used)]
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
