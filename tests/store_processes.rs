@@ -32,7 +32,7 @@ fn child() {
     println!("\nwriting");
     for seed in 0..COUNT {
         store.add_hash(&Reference::new(format!("r{seed}")).bank("removed"), hash(seed), None).unwrap();
-        if seed % 3 == 0 {
+        if seed.is_multiple_of(3) {
             assert!(store.remove_reference("removed", &format!("r{seed}")).unwrap());
         }
     }
@@ -77,7 +77,7 @@ fn readers_match_while_another_process_writes_and_a_second_writer_is_locked_out(
                 reader.refresh().unwrap();
                 let seed: u64 = record.id[1..].parse().unwrap();
                 let verdict = reader.ask_hash(&hash(seed)).unwrap();
-                if seed % 3 != 0 {
+                if !seed.is_multiple_of(3) {
                     assert_eq!(verdict.outcome, Outcome::Match, "{}", record.id);
                     assert_eq!(verdict.matches[0].reference, record.id);
                 }
@@ -92,7 +92,7 @@ fn readers_match_while_another_process_writes_and_a_second_writer_is_locked_out(
         reader.refresh().unwrap();
         assert!(!reader.refresh().unwrap(), "nothing changed");
         for seed in 0..COUNT {
-            let expected = if seed % 3 == 0 { Outcome::NoMatch } else { Outcome::Match };
+            let expected = if seed.is_multiple_of(3) { Outcome::NoMatch } else { Outcome::Match };
             assert_eq!(reader.ask_hash(&hash(seed)).unwrap().outcome, expected, "r{seed}");
         }
         assert!(reader.verify().unwrap().problems.is_empty());
