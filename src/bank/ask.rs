@@ -47,12 +47,21 @@ impl Store {
     /// # Errors
     /// [`Error::Option`] for a radius above 96 or a bank that is not there; those of the database and the index.
     pub fn ask_with(&self, fingerprint: &Fingerprint, options: &AskOptions) -> Result<Verdict> {
-        let policies = self.policies(options)?;
+        self.ask_under(fingerprint, &self.policies(options)?, options)
+    }
+
+    /// Asks the banks that have a policy here.
+    pub(super) fn ask_under(
+        &self,
+        fingerprint: &Fingerprint,
+        policies: &BTreeMap<String, Policy>,
+        options: &AskOptions,
+    ) -> Result<Verdict> {
         let default = BankConfig::new("default");
         let min_quality = policies.values().map(|policy| policy.bank.min_quality).min().unwrap_or(default.min_quality);
         let stabilities = policies.values().map(|policy| policy.bank.min_stability);
         let min_stability = stabilities.min_by(f32::total_cmp).unwrap_or(default.min_stability);
-        let looks = matching::looks(fingerprint, min_quality, min_stability);
+        let looks = matching::looks(fingerprint, min_quality, min_stability, options.turned);
         if looks.is_empty() {
             return Ok(Verdict::empty(Outcome::TooLittleDetail));
         }
@@ -88,8 +97,7 @@ impl Store {
             }
             candidates.sort_unstable();
             candidates.dedup();
-            let question =
-                Question { fingerprint, looks: &looks, policies: &policies, options, reading: self.reading()? };
+            let question = Question { fingerprint, looks: &looks, policies, options, reading: self.reading()? };
             let mut matches = Vec::new();
             for candidates in candidates.chunk_by(|a, b| a.0 == b.0) {
                 matches.extend(question.judge(candidates)?);
@@ -109,7 +117,7 @@ impl Store {
         }
         let asked = banks.into_iter().filter(|bank| options.banks.is_empty() || options.banks.contains(&bank.name));
         let policy = |bank: BankConfig| match options.max_distance {
-            None => Policy { radii: bank.radii(), frames: bank.max_frame_distance.max(bank.max_distance), bank },
+            None => Policy::of(bank),
             Some(pdq) => {
                 let radii = Radii { pdq, pdq_near: pdq, detail: None, detail_near: None };
                 Policy { radii, frames: pdq, bank }
@@ -120,11 +128,18 @@ impl Store {
 }
 
 /// A bank with the radii of one question.
-struct Policy {
+pub(super) struct Policy {
     bank: BankConfig,
     radii: Radii,
     /// The widest radius between frames of two films.
     frames: u32,
+}
+
+impl Policy {
+    /// The bank's own.
+    pub(super) fn of(bank: BankConfig) -> Self {
+        Self { radii: bank.radii(), frames: bank.max_frame_distance.max(bank.max_distance), bank }
+    }
 }
 
 /// What a hit says: the reference's number, the look-up, and which of the reference's hashes.

@@ -15,6 +15,7 @@ mod reference;
 mod refuse;
 mod store;
 mod transaction;
+mod uploads;
 mod write;
 
 pub use config::{Action, BankConfig};
@@ -23,6 +24,7 @@ pub use records::FORMAT;
 pub use reference::{Added, Kind, MAX_LABELS, MAX_TEXT, Opinion, Reference, ReferenceRecord, State};
 pub use refuse::Upload;
 pub use store::{AskOptions, Stats, Store, Verification};
+pub use uploads::{Remembered, Retro};
 pub use write::Writer;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! [`Store`]: opening, asking, reading, and short names for the changes of [`Writer`].
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::config::BankConfig;
 use super::log::LogRecord;
@@ -41,6 +41,8 @@ pub struct Store {
     pub(super) database: Database,
     pub(super) index: Index,
     known: RwLock<Arc<Known>>,
+    /// The uploads that were remembered, once they were asked for.
+    pub(super) uploads: Mutex<Option<Arc<Store>>>,
 }
 
 /// What every question needs, kept in memory.
@@ -59,6 +61,9 @@ pub struct AskOptions {
     pub banks: Vec<String>,
     /// The platform's name for the upload, for the pairs that were refused by it.
     pub upload: Option<String>,
+    /// Asks plain hashes and stored fingerprints in nearly all their orientations as well, some ten bits off; what comes
+    /// from media has the exact ones, which are always asked.
+    pub turned: bool,
 }
 
 impl AskOptions {
@@ -73,6 +78,13 @@ impl AskOptions {
     #[must_use]
     pub fn bank(mut self, bank: impl Into<String>) -> Self {
         self.banks.push(bank.into());
+        self
+    }
+
+    /// Whether plain hashes are asked in nearly all their orientations as well.
+    #[must_use]
+    pub fn turned(mut self, turned: bool) -> Self {
+        self.turned = turned;
         self
     }
 
@@ -150,13 +162,23 @@ impl Store {
             let reading = Reading::begin(&database, &file)?;
             let known = Known { sequence: reading.sequence()?, banks: reading.banks()? };
             let known = RwLock::new(Arc::new(known));
-            Ok(Self { dir: dir.to_path_buf(), file: file.clone(), database, index, known })
+            Ok(Self { dir: dir.to_path_buf(), file: file.clone(), database, index, known, uploads: Mutex::default() })
         })
     }
 
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.dir
+    }
+
+    pub(super) fn writes(&self) -> bool {
+        self.database.is_writer()
+    }
+
+    /// Whether this upload was refused by its name as a copy of the reference.
+    pub(super) fn refused_upload(&self, number: u64, upload: &str) -> Result<bool> {
+        let key = Upload::Id(upload).key().0;
+        fenced(&self.file, || Ok(self.reading()?.refusals(number)?.iter().any(|(found, _)| *found == key)))
     }
 
     /// Sees what other processes have written since the last time. True if that is anything.

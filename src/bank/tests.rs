@@ -255,3 +255,53 @@ fn readers_follow_and_cannot_write() {
     assert_eq!(reader.ask_hash(&hash(1)).unwrap().outcome, Outcome::Match);
     assert!(matches!(Store::open(folder.path().join("s")), Err(Error::Locked { .. })));
 }
+
+#[test]
+fn a_plain_hash_is_asked_in_nearly_all_orientations_if_that_is_wanted() {
+    let (_folder, store) = fresh();
+    store.add(&removed("a"), &picture(1, |x, y| (x, y))).unwrap();
+    let Fingerprint::Image(turned) = picture(1, |x, y| (63 - y, x)) else { panic!("not a picture") };
+    let hash = turned.views[0].hash;
+    assert_ne!(store.ask_hash(&hash).unwrap().outcome, Outcome::Match);
+    let verdict = store.ask_hash_with(&hash, &AskOptions::default().turned(true)).unwrap();
+    assert_eq!((verdict.outcome, verdict.matches[0].transform.name()), (Outcome::Match, "rotate90"));
+}
+
+#[test]
+fn a_new_reference_finds_the_uploads_from_before() {
+    let (folder, store) = fresh();
+    let turned = picture(1, |x, y| (63 - y, x));
+    assert!(store.remember("u1", "mallory", &turned).unwrap());
+    assert!(!store.remember("u1", "mallory", &turned).unwrap());
+    assert!(store.remember("u2", "alice", &picture(2, |x, y| (x, y))).unwrap());
+    assert!(store.remember("u3", "mallory", &film(100..120)).unwrap());
+    store.add(&removed("old"), &picture(2, |x, y| (x, y))).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    let since = transaction::now();
+    store.add(&removed("new"), &picture(1, |x, y| (x, y))).unwrap();
+    store.add(&removed("film"), &film(90..130)).unwrap();
+    let retro = |store: &Store, since| {
+        let mut found = Vec::new();
+        let keep = |one| {
+            found.push(one);
+            Ok(())
+        };
+        store.retro(since, keep).unwrap();
+        found
+    };
+    let found = retro(&store, since);
+    let names: Vec<_> = found.iter().map(|f| (f.remembered.upload.as_str(), f.found.reference.as_str())).collect();
+    assert_eq!(names, [("u1", "new"), ("u3", "film")]);
+    assert_eq!((found[0].remembered.uploader.as_str(), found[0].found.transform.name()), ("mallory", "rotate90"));
+    assert_eq!(found[0].found.bank, "removed");
+    let segment = &found[1].found.segments[0];
+    assert!(segment.query[0] < 1.5 && (segment.reference[0] - 10.0).abs() < 1.5, "{segment:?}");
+    assert_eq!(retro(&store, 0).len(), 3);
+    store.refuse(&Upload::Id("u1"), "removed", "new").unwrap();
+    assert!(store.forget("u3").unwrap());
+    assert!(retro(&store, since).is_empty());
+    drop(store);
+    let reader = Store::open_reader(folder.path().join("s")).unwrap();
+    assert_eq!(retro(&reader, 0).len(), 1);
+    assert!(matches!(reader.remember("u4", "", &turned), Err(Error::Option { .. })));
+}

@@ -77,24 +77,26 @@ pub(crate) const fn inverse(transform: Transform) -> Transform {
 }
 
 /// All look-ups for the hashes of `query` that have at least this quality and stability. A hash without its
-/// orientations is asked as it is and inverted only.
-pub(crate) fn looks(query: &Fingerprint, min_quality: u8, min_stability: f32) -> Vec<Look> {
+/// orientations is asked in nearly those that it would have if `turned`, and otherwise as it is and inverted only.
+pub(crate) fn looks(query: &Fingerprint, min_quality: u8, min_stability: f32, turned: bool) -> Vec<Look> {
     let mut looks = Vec::new();
     for (at, item) in items(query).into_iter().enumerate() {
         if item.quality < min_quality || item.stability < min_stability {
             continue;
         }
-        let all = item.orientations.map_or(&Transform::ALL[..1], |_| &Transform::ALL[..]);
+        let near = |hash: Hash| if turned { super::turn::turned(&hash) } else { [hash; 8] };
+        let hashes = item.orientations.copied().unwrap_or_else(|| near(item.hash));
+        let details = item.detail.map(|detail| match &detail.orientations {
+            Some(hashes) => **hashes,
+            None => near(detail.hash),
+        });
+        let all = if turned || item.orientations.is_some() { &Transform::ALL[..] } else { &Transform::ALL[..1] };
         for inverted in [false, true] {
             let laid = |hash: Hash| if inverted { hash.complement() } else { hash };
             for (o, &orientation) in all.iter().enumerate() {
-                let detail = item.detail.and_then(|detail| match &detail.orientations {
-                    Some(hashes) => Some(hashes[o]),
-                    None => (o == 0).then_some(detail.hash),
-                });
                 looks.push(Look {
-                    hash: laid(item.orientations.map_or(item.hash, |hashes| hashes[o])),
-                    detail: detail.map(laid),
+                    hash: laid(hashes[o]),
+                    detail: details.map(|hashes| laid(hashes[o])),
                     item: at as u32,
                     transform: inverse(orientation),
                     inverted,
@@ -156,7 +158,7 @@ mod tests {
                 if inverted {
                     pixels.iter_mut().for_each(|v| *v = 255 - *v);
                 }
-                let looks = looks(&Fingerprint::Image(print(&pixels)), 0, 0.0);
+                let looks = looks(&Fingerprint::Image(print(&pixels)), 0, 0.0, false);
                 assert_eq!(looks.len(), 16);
                 let best = looks.iter().min_by_key(|look| look.hash.distance(&reference)).unwrap();
                 assert_eq!((best.transform, best.inverted), (transform, inverted));

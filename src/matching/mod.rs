@@ -6,6 +6,7 @@ mod film;
 mod looks;
 mod segment;
 mod still;
+mod turn;
 mod verdict;
 
 pub use segment::Segment;

@@ -1,0 +1,156 @@
+//! Retro-matching: the fingerprints of earlier uploads, kept so that a reference that is new today finds every copy that was
+//! uploaded before.
+//!
+//! They are a store of their own in the folder `uploads` of the store: the same tables, the same index, one bank.
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+
+use super::ask::Policy;
+use super::config::BankConfig;
+use super::reference::{Reference, ReferenceRecord, State};
+use super::store::{AskOptions, Store};
+use crate::error::{Error, Result};
+use crate::fingerprint::{Fingerprint, ViewSet};
+use crate::matching::{Match, inverse};
+
+const FOLDER: &str = "uploads";
+const BANK: &str = "uploads";
+const UPLOADER: &str = "uploader";
+
+/// An earlier upload that is kept.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub struct Remembered {
+    /// The platform's name for it.
+    pub upload: String,
+    /// The platform's key for whoever uploaded it; empty if there is none.
+    pub uploader: String,
+    /// Milliseconds since 1970 (UTC) at which it was remembered.
+    pub time: u64,
+}
+
+/// A reference and an earlier upload that shows it.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub struct Retro {
+    /// The upload.
+    #[serde(flatten)]
+    pub remembered: Remembered,
+    /// The evidence, with the upload as the query, as if it were asked now.
+    #[serde(flatten)]
+    pub found: Match,
+}
+
+impl Store {
+    fn uploads_folder(&self) -> PathBuf {
+        self.path().join(FOLDER)
+    }
+
+    /// The uploads; `None` if none was ever remembered and none is to be now.
+    fn uploads(&self, make: bool) -> Result<Option<Arc<Store>>> {
+        let mut held = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.is_none() {
+            let folder = self.uploads_folder();
+            let there = folder.try_exists().map_err(|error| Error::io(&folder, error))?;
+            *held = match (self.writes(), there || make) {
+                (_, false) => None,
+                (true, true) => {
+                    let store = Self::create_or_open(&folder)?;
+                    // All views of an upload are kept: which of them count is the reference's bank's to say.
+                    store.set_bank(&BankConfig::new(BANK).views(ViewSet::Thorough))?;
+                    Some(Arc::new(store))
+                }
+                (false, true) => Some(Arc::new(Self::open_reader(&folder)?)),
+            };
+        }
+        Ok(held.clone())
+    }
+
+    /// Keeps the fingerprint of an upload under the platform's name for it, with the platform's key for the uploader.
+    ///
+    /// False if it has too little detail ever to be found, or is remembered already.
+    ///
+    /// # Errors
+    /// [`Error::Option`] if the name stands for another fingerprint; those of the database.
+    pub fn remember(&self, upload: &str, uploader: &str, fingerprint: &Fingerprint) -> Result<bool> {
+        if !self.writes() {
+            return Err(Error::option("store", "opened for reading; open it for writing to remember uploads"));
+        }
+        let Some(uploads) = self.uploads(true)? else { return Ok(false) };
+        let mut reference = Reference::new(upload).bank(BANK);
+        if !uploader.is_empty() {
+            reference = reference.label(UPLOADER, uploader);
+        }
+        match uploads.add(&reference, fingerprint) {
+            Ok(added) => Ok(added.new),
+            Err(Error::TooLittleDetail { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Forgets an upload. False if it was not remembered.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn forget(&self, upload: &str) -> Result<bool> {
+        self.uploads(false)?.map_or(Ok(false), |uploads| uploads.remove_reference(BANK, upload))
+    }
+
+    /// Asks which remembered uploads show one of the references that were added at `since` (milliseconds since 1970) or
+    /// later, and calls `each` for every pair, reference after reference.
+    ///
+    /// Orientations of stored fingerprints are only nearly known, so that a turned copy has to be some ten bits closer than
+    /// it would have to be as a new upload.
+    ///
+    /// # Errors
+    /// Those of the database and of `each`.
+    pub fn retro(&self, since: u64, mut each: impl FnMut(Retro) -> Result<()>) -> Result<()> {
+        let Some(uploads) = self.uploads(false)? else { return Ok(()) };
+        uploads.refresh()?;
+        for record in self.references(None)? {
+            let record = record?;
+            if record.added < since || record.state != State::Active {
+                continue;
+            }
+            let Some(bank) = self.bank(&record.bank) else { continue };
+            let Some(fingerprint) = self.fingerprint(&record.bank, &record.id)? else { continue };
+            let action = bank.action;
+            let policies = [(BANK.to_string(), Policy::of(bank))].into();
+            let verdict = uploads.ask_under(&fingerprint, &policies, &AskOptions::default().turned(true))?;
+            for found in verdict.matches {
+                if self.refused_upload(record.number, &found.reference)? {
+                    continue;
+                }
+                let Some(upload) = uploads.reference(BANK, &found.reference)? else { continue };
+                let mut found = seen_from_the_upload(found, &record);
+                found.action = action;
+                let uploader = upload.labels.get(UPLOADER).cloned().unwrap_or_default();
+                let remembered = Remembered { upload: upload.id, uploader, time: upload.added };
+                each(Retro { remembered, found })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The same match with the upload as the query and the reference as the reference.
+fn seen_from_the_upload(found: Match, reference: &ReferenceRecord) -> Match {
+    let mut segments = found.segments;
+    for segment in &mut segments {
+        std::mem::swap(&mut segment.query, &mut segment.reference);
+        segment.transform = inverse(segment.transform);
+        if segment.speed != 0.0 {
+            segment.speed = (1000.0 / segment.speed).round() / 1000.0;
+        }
+    }
+    Match {
+        bank: reference.bank.clone(),
+        reference: reference.id.clone(),
+        transform: inverse(found.transform),
+        query_view: found.reference_view,
+        reference_view: found.query_view,
+        segments,
+        ..found
+    }
+}
