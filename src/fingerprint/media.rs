@@ -100,6 +100,13 @@ impl Reader {
         Ok(Self { inner: Inner::Memory(Cursor::new(bytes)), length })
     }
 
+    /// Bytes that were put together here, as a medium.
+    #[cfg(feature = "video")]
+    pub(crate) fn of_vec(bytes: Vec<u8>) -> Self {
+        let length = bytes.len() as u64;
+        Self { inner: Inner::Memory(Cursor::new(bytes.into())), length }
+    }
+
     fn of_file(path: &Path, limits: &Limits) -> Result<Self> {
         let failed = |error| Error::io(path, error);
         // Looked at before it is opened, since opening a pipe waits and opening a device may do anything; and again

@@ -12,6 +12,7 @@ mod animation;
 pub(crate) mod canvas;
 pub mod content_box;
 mod flatten;
+mod heif;
 mod jpeg;
 pub(crate) mod kind;
 mod orient;
@@ -30,6 +31,7 @@ use self::kind::Kind;
 use crate::error::{Error, Result};
 use crate::hash::PixelBuf;
 use crate::limits::Limits;
+use crate::video;
 
 /// A decoded picture.
 #[derive(Debug)]
@@ -53,7 +55,18 @@ pub fn decode<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
     if bytes.len() as u64 > limits.bytes {
         return Err(Error::limit("bytes", limits.bytes, bytes.len() as u64));
     }
-    match kind::sniff(&bytes[..bytes.len().min(kind::HEAD)]) {
+    let kind = kind::sniff(&bytes[..bytes.len().min(kind::HEAD)]);
+    match of_kind(kind, bytes, limits) {
+        // A variant that `image` does not read, such as a TIFF with an uncommon compression, may be one that FFmpeg does.
+        Err(Error::Unsupported { path, detail }) if matches!(kind, Kind::Tiff | Kind::Bmp | Kind::WebP) => {
+            first_picture(bytes, "", limits).map(Decoded::Still).map_err(|_| Error::Unsupported { path, detail })
+        }
+        other => other,
+    }
+}
+
+fn of_kind<'a>(kind: Kind, bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
+    match kind {
         Kind::Jpeg => fence("JPEG", || {
             let (picture, orientation) = jpeg::decode(bytes, limits)?;
             orient::upright(picture, orientation).map(Decoded::Still)
@@ -69,14 +82,28 @@ pub fn decode<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
             let decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(|error| from_image("BMP", error, limits))?;
             still(decoder, "BMP", bytes, limits)
         }),
-        Kind::Heif(name) | Kind::OtherStill(name) => {
-            Err(Error::unsupported(format!("{name}: this build has no decoder for it")))
-        }
+        Kind::Heif(name) => fence(name, || heif::decode(bytes, name, limits).map(Decoded::Still)),
+        Kind::OtherStill(name) => first_picture(bytes, name, limits).map(Decoded::Still),
         Kind::Refused(name) => {
             Err(Error::unsupported(format!("{name} is no picture and no film; nothing in it is followed")))
         }
         Kind::Film => Err(Error::decode("no picture of a known kind")),
     }
+}
+
+/// The first picture that FFmpeg finds in a file of a kind that `image` does not read.
+fn first_picture(bytes: &[u8], name: &str, limits: &Limits) -> Result<PixelBuf> {
+    let mut first = None;
+    video::pictures(bytes.to_vec(), limits, |picture| {
+        first = Some(picture);
+        Ok(false)
+    })
+    .map_err(|error| match error {
+        Error::Unsupported { detail, .. } => Error::unsupported(format!("{name}: {detail}")),
+        Error::Decode { detail, .. } => Error::decode(format!("{name}: {detail}")),
+        other => other,
+    })?;
+    first.ok_or_else(|| Error::decode(format!("{name}: no picture in it")))
 }
 
 fn png<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {

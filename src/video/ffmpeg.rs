@@ -24,7 +24,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::fingerprint::media::Reader;
 use crate::fingerprint::{Options, Sampling, VideoFingerprint};
-use crate::hash::{Format, Pixels};
+use crate::hash::{Format, PixelBuf, Pixels};
 use crate::limits::Limits;
 
 /// Containers that may be opened. None of them can name another file or address that FFmpeg would follow.
@@ -36,6 +36,22 @@ const CODECS: &str = "apng,av1,libaom-av1,libdav1d,cavs,cfhd,cinepak,dirac,dnxhd
     h263i,h263p,h264,hevc,huffyuv,indeo3,indeo4,indeo5,mjpeg,mjpegb,mpeg1video,mpeg2video,mpeg4,mpegvideo,msmpeg4,\
     msmpeg4v1,msmpeg4v2,msrle,msvideo1,png,prores,qtrle,rawvideo,rpza,rv10,rv20,rv30,rv40,svq1,svq3,theora,utvideo,vc1,\
     vp3,vp4,vp5,vp6,vp6a,vp6f,vp7,vp8,libvpx,vp9,libvpx-vp9,wmv1,wmv2,wmv3";
+
+/// What stills may be made of: streams that were taken out of HEIC and AVIF files, and kinds that `image` does not read.
+const STILLS: Allowed = Allowed {
+    containers: "hevc,ivf,jpegxl_pipe,j2k_pipe,psd_pipe,qoi_pipe,pbm_pipe,pgm_pipe,ppm_pipe,pam_pipe,exr_pipe,ico,\
+        tiff_pipe,bmp_pipe,webp_pipe",
+    codecs: "hevc,av1,libdav1d,libaom-av1,libjxl,jpeg2000,libopenjpeg,psd,qoi,pbm,pgm,ppm,pam,exr,bmp,png,tiff,webp",
+};
+
+const FILMS: Allowed = Allowed { containers: CONTAINERS, codecs: CODECS };
+
+/// Names, separated by commas.
+#[derive(Clone, Copy)]
+struct Allowed {
+    containers: &'static str,
+    codecs: &'static str,
+}
 
 /// A stretch without timestamps or a jump longer than this, in seconds, is believed only within the claimed duration.
 const JUMP: f64 = 10.0;
@@ -64,7 +80,7 @@ struct Film {
 pub(super) fn fingerprint(reader: Reader, options: &Options) -> Result<VideoFingerprint> {
     let mut builder = Builder::new(options);
     let keyframes = options.sampling == Sampling::Keyframes;
-    let film = decode(reader, options, keyframes, |frame| {
+    let film = decode(reader, options, FILMS, keyframes, |frame| {
         builder.push_frame(frame.time, frame.duration, frame.key, &frame.pixels, frame.shape)
     })?;
     let mut fingerprint = builder.finish();
@@ -73,16 +89,44 @@ pub(super) fn fingerprint(reader: Reader, options: &Options) -> Result<VideoFing
     Ok(fingerprint)
 }
 
+/// Decodes pictures as they lie, in full range, until `each` returns false.
+pub(super) fn pictures(reader: Reader, limits: &Limits, mut each: impl FnMut(PixelBuf) -> Result<bool>) -> Result<()> {
+    let options = Options { limits: limits.clone(), ..Options::default() };
+    let mut enough = false;
+    let outcome = decode(reader, &options, STILLS, false, |frame| {
+        let pixels = frame.pixels;
+        let mut data = Vec::with_capacity(pixels.width() * pixels.height() * pixels.format().bytes());
+        for y in 0..pixels.height() {
+            data.extend_from_slice(pixels.row(y));
+        }
+        if !frame.shape.full_range && pixels.format() == Format::Luma8 {
+            for value in &mut data {
+                *value = ((i32::from(*value) - 16) * 255 / 219).clamp(0, 255) as u8;
+            }
+        }
+        enough = !each(PixelBuf::new(data, pixels.width(), pixels.height(), pixels.format())?)?;
+        // The loop over the frames knows no other way out before the end.
+        if enough { Err(Error::Cancelled) } else { Ok(()) }
+    });
+    if enough { Ok(()) } else { outcome.map(drop) }
+}
+
 fn silence() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| ffmpeg::util::log::set_level(ffmpeg::util::log::Level::Quiet));
 }
 
-fn open(reader: Reader, limits: &Limits, deadline: Option<Instant>, cancel: &Cancel) -> Result<Input> {
+fn open(
+    reader: Reader,
+    allowed: Allowed,
+    limits: &Limits,
+    deadline: Option<Instant>,
+    cancel: &Cancel,
+) -> Result<Input> {
     let mut options = Dictionary::new();
     options.set("protocol_whitelist", "none");
-    options.set("format_whitelist", CONTAINERS);
-    options.set("codec_whitelist", CODECS);
+    options.set("format_whitelist", allowed.containers);
+    options.set("codec_whitelist", allowed.codecs);
     options.set("max_streams", &limits.streams.saturating_add(1).to_string());
     let io = StreamIo::from_read_seek_with_capacity(reader, 1 << 16).map_err(cannot_open)?;
     let stop = cancel.clone();
@@ -137,12 +181,18 @@ fn choose(input: &Input, warnings: &mut Vec<String>) -> Result<usize> {
     }
 }
 
-fn open_decoder(input: &Input, index: usize, limits: &Limits, keyframes: bool) -> Result<decoder::Video> {
+fn open_decoder(
+    input: &Input,
+    index: usize,
+    allowed: Allowed,
+    limits: &Limits,
+    keyframes: bool,
+) -> Result<decoder::Video> {
     let stream = input.stream(index).ok_or_else(|| Error::decode("no film in it"))?;
     let parameters = stream.parameters();
     let id = parameters.id();
     let codec = decoder::find(id)
-        .filter(|codec| CODECS.split(',').any(|allowed| allowed == codec.name()))
+        .filter(|codec| allowed.codecs.split(',').any(|allowed| allowed == codec.name()))
         .ok_or_else(|| Error::unsupported(format!("films coded as {}", id.name())))?;
     let mut context = codec::Context::from_parameters(parameters).map_err(cannot_open)?;
     // One film at a time may use every core; inside a parallel batch the films themselves keep the cores busy.
@@ -159,7 +209,7 @@ fn open_decoder(input: &Input, index: usize, limits: &Limits, keyframes: bool) -
     }
     let mut options = Dictionary::new();
     options.set("max_pixels", &limits.pixels.min(i64::MAX as u64).to_string());
-    options.set("codec_whitelist", CODECS);
+    options.set("codec_whitelist", allowed.codecs);
     let opened = decoder.open_as_with(codec, options).and_then(|opened| opened.video());
     opened.map_err(|error| Error::decode(format!("{} decoder: {error}", id.name())))
 }
@@ -203,13 +253,14 @@ impl Clock {
 fn decode(
     reader: Reader,
     options: &Options,
+    allowed: Allowed,
     keyframes: bool,
     mut sink: impl FnMut(Decoded<'_>) -> Result<()>,
 ) -> Result<Film> {
     silence();
     let (limits, cancel) = (&options.limits, &options.cancel);
     let deadline = Instant::now().checked_add(limits.time);
-    let mut input = open(reader, limits, deadline, cancel)?;
+    let mut input = open(reader, allowed, limits, deadline, cancel)?;
     if input.nb_streams() > limits.streams {
         return Err(Error::limit("streams", limits.streams.into(), input.nb_streams().into()));
     }
@@ -219,7 +270,7 @@ fn decode(
     }
     let mut warnings = Vec::new();
     let index = choose(&input, &mut warnings)?;
-    let mut decoder = open_decoder(&input, index, limits, keyframes)?;
+    let mut decoder = open_decoder(&input, index, allowed, limits, keyframes)?;
     let turn = turn_of_stream(&input, index);
     let (time_base, rate) = match input.stream(index) {
         Some(stream) => (f64::from(stream.time_base()), f64::from(stream.avg_frame_rate())),

@@ -37,3 +37,24 @@ pub fn fingerprint(media: &Media<'_>, options: &Options) -> Result<VideoFingerpr
 pub fn fingerprint(media: &Media<'_>, _options: &Options) -> Result<VideoFingerprint> {
     Err(crate::Error::unsupported("films: this build has no FFmpeg (feature `video`)").at(media.name()))
 }
+
+/// Decodes the pictures in a still of a kind that only FFmpeg knows, or in a plain HEVC or AV1 stream, as they lie and in
+/// full range, until `each` returns false.
+#[cfg(feature = "video")]
+pub(crate) fn pictures(
+    bytes: Vec<u8>,
+    limits: &crate::Limits,
+    each: impl FnMut(crate::hash::PixelBuf) -> Result<bool>,
+) -> Result<()> {
+    ffmpeg::pictures(crate::fingerprint::media::Reader::of_vec(bytes), limits, each)
+}
+
+/// Without FFmpeg there are none.
+#[cfg(not(feature = "video"))]
+pub(crate) fn pictures(
+    _bytes: Vec<u8>,
+    _limits: &crate::Limits,
+    _each: impl FnMut(crate::hash::PixelBuf) -> Result<bool>,
+) -> Result<()> {
+    Err(crate::Error::unsupported("this build has no FFmpeg (feature `video`)"))
+}
