@@ -1,4 +1,4 @@
-//! Recognises re-uploads of images and videos that were already removed.
+#![doc = include_str!("../README.md")]
 
 pub mod bank;
 pub mod cancel;

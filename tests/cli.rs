@@ -1,0 +1,263 @@
+//! The machine contract of the command line (docs/cli.md): fields, order, exit codes, errors.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::{fs, thread};
+
+use common::{Ran, command, fixture, has, keys, known, refrain, run};
+
+const MATCH: &[&str] =
+    &["bank", "reference", "distance", "quality", "transform", "inverted", "query_view", "reference_view"];
+
+fn is_hash(value: &serde_json::Value) -> bool {
+    value.as_str().is_some_and(|text| text.len() == 64 && text.bytes().all(|digit| digit.is_ascii_hexdigit()))
+}
+
+#[test]
+fn hash_of_a_still() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = fixture("removed/mountains.jpg");
+    let plain = &run(dir.path(), &["hash", "--json", &path]).expect(0).lines()[0];
+    assert_eq!(
+        keys(plain),
+        ["algorithm", "hash", "height", "kind", "path", "quality", "stability", "width"],
+        "dihedral only if asked for"
+    );
+    assert_eq!((&plain["kind"], &plain["algorithm"]), (&"image".into(), &"pdq".into()));
+    assert_eq!((&plain["path"], &plain["width"]), (&path.clone().into(), &1280.into()));
+    assert!(is_hash(&plain["hash"]) && plain["quality"].as_u64() > Some(50), "{plain}");
+    assert!((0.0..=1.0).contains(&plain["stability"].as_f64().unwrap()));
+
+    let all = &run(dir.path(), &["hash", "--json", "--dihedral", &path]).expect(0).lines()[0];
+    assert_eq!(
+        keys(&all["dihedral"]),
+        ["flip_minus1", "flip_plus1", "flip_x", "flip_y", "rotate180", "rotate270", "rotate90"]
+    );
+    assert!(all["dihedral"].as_object().unwrap().values().all(is_hash));
+    assert_eq!(all["hash"], plain["hash"]);
+}
+
+#[test]
+fn failures_have_a_code_and_the_rest_is_done_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("empty.jpg"), "").unwrap();
+    fs::write(dir.path().join("words.png"), "these are only words").unwrap();
+    let good = fixture("removed/meadow.jpg");
+    let torn = fs::read(&good).unwrap();
+    fs::write(dir.path().join("torn.png"), [&b"\x89PNG\r\n\x1A\n"[..], &torn[..200]].concat()).unwrap();
+    let ran =
+        run(dir.path(), &["hash", "--json", "empty.jpg", "missing.jpg", &good, "words.png", "torn.png"]).expect(2);
+    let lines = ran.lines();
+    let paths: Vec<_> = lines.iter().map(|line| line["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["empty.jpg", "missing.jpg", good.as_str(), "words.png", "torn.png"]);
+    let codes: Vec<_> = lines.iter().map(|line| line["error"]["code"].as_str()).collect();
+    assert_eq!(codes[1], Some("io"));
+    assert_eq!(codes[2], None);
+    for (at, line) in lines.iter().enumerate().filter(|(at, _)| *at != 2) {
+        assert_eq!(keys(line), ["error", "path"]);
+        assert!(["io", "decode", "unsupported", "limit", "too_little_detail"].contains(&codes[at].unwrap()), "{line}");
+        let message = line["error"]["message"].as_str().unwrap();
+        assert!(message.contains(paths[at]), "it names the file: {message}");
+        assert!(ran.err.contains(paths[at]), "and so do the words for people");
+    }
+}
+
+#[test]
+fn match_says_what_was_done_to_the_reference() {
+    let dir = known(&["removed/meadow.jpg", "removed/mountains.jpg", "removed/surf.jpg"]);
+    let uploads =
+        [fixture("uploads/flowers.jpg"), fixture("uploads/other-tree.jpg"), fixture("uploads/beach-negative.jpg")];
+    let args = ["match", "--store", "s", "--json", &uploads[0], &uploads[1], &uploads[2]];
+    let lines = run(dir.path(), &args).expect(0).lines();
+    assert_eq!(lines.len(), 3);
+    for (line, upload) in lines.iter().zip(&uploads) {
+        has(line, &["path", "kind", "outcome", "matches"]);
+        assert_eq!((&line["path"], &line["kind"]), (&upload.clone().into(), &"image".into()));
+    }
+    let (mirrored, other, negative) = (&lines[0], &lines[1], &lines[2]);
+    assert_eq!(mirrored["outcome"], "match");
+    let found = &mirrored["matches"][0];
+    has(found, MATCH);
+    assert_eq!((&found["bank"], &found["reference"]), (&"removed".into(), &"meadow.jpg".into()));
+    assert_eq!((&found["transform"], &found["inverted"]), (&"flip_y".into(), &false.into()));
+    assert!(found["distance"].as_u64() <= Some(31) && found["quality"].as_u64() <= Some(100));
+    assert_eq!((&other["outcome"], &other["matches"]), (&"no_match".into(), &serde_json::json!([])));
+    assert_eq!((&negative["matches"][0]["inverted"], &negative["outcome"]), (&true.into(), &"match".into()));
+}
+
+#[test]
+fn exit_codes_tell_match_no_match_and_failure_apart() {
+    let dir = known(&["removed/meadow.jpg"]);
+    let (copy, other) = (fixture("uploads/flowers.jpg"), fixture("uploads/other-tree.jpg"));
+    run(dir.path(), &["match", "--store", "s", "--json", &copy]).expect(0);
+    run(dir.path(), &["match", "--store", "s", "--json", &other]).expect(1);
+    let failed = run(dir.path(), &["match", "--store", "s", "--json", "missing", &copy]).expect(2).lines();
+    assert_eq!((&failed[0]["outcome"], &failed[0]["error"]["code"]), (&"unreadable".into(), &"io".into()));
+    assert_eq!(failed[1]["outcome"], "match");
+    run(dir.path(), &["match", "--store", "s", "--max-distance", "97", &copy]).expect(2);
+    run(dir.path(), &["match", "--store", "s", "--no-such-option"]).expect(2);
+    // a bank that allows is an answer of its own, and nothing to act on
+    run(dir.path(), &["bank", "set", "--store", "s", "removed", "--action", "allow"]).expect(0);
+    assert_eq!(run(dir.path(), &["match", "--store", "s", "--json", &copy]).expect(1).lines()[0]["outcome"], "allowed");
+}
+
+#[test]
+fn one_upload_on_standard_input_and_many_hashes_in_a_file() {
+    let dir = known(&["removed/meadow.jpg"]);
+    let upload = fs::File::open(fixture("uploads/flowers.jpg")).unwrap();
+    let asked = command(dir.path(), &["match", "--store", "s", "--json", "-"]).stdin(upload).output().unwrap();
+    let line = &Ran::of(asked).expect(0).lines()[0];
+    assert_eq!((&line["path"], &line["matches"][0]["reference"]), (&"-".into(), &"meadow.jpg".into()));
+    let nothing = Ran::of(command(dir.path(), &["match", "--store", "s", "--json", "-"]).output().unwrap()).expect(2);
+    assert_eq!(nothing.lines()[0]["outcome"], "unreadable");
+
+    let hashed = run(dir.path(), &["hash", "--json", &fixture("removed/meadow.jpg")]).expect(0).lines();
+    let hash = hashed[0]["hash"].as_str().unwrap();
+    fs::write(dir.path().join("list"), format!("{hash}\n\n{}\nnot a hash\n", "5a".repeat(32))).unwrap();
+    let lines = run(dir.path(), &["match", "--store", "s", "--json", "--hashes", "list"]).expect(2).lines();
+    assert_eq!(lines.len(), 3);
+    assert_eq!((&lines[0]["hash"], &lines[0]["outcome"]), (&hash.into(), &"match".into()));
+    assert!(lines[0].get("path").is_none());
+    has(&lines[0]["matches"][0], MATCH);
+    assert_eq!(lines[0]["matches"][0]["distance"], 0);
+    assert_eq!(lines[1]["outcome"], "no_match");
+    assert!(lines[2]["error"]["message"].as_str().unwrap().contains("line 4"));
+}
+
+#[test]
+fn stores_that_cannot_be_used_are_told_apart() {
+    let dir = known(&["removed/meadow.jpg"]);
+    let upload = fixture("uploads/flowers.jpg");
+    let ask = |store: &str| run(dir.path(), &["match", "--store", store, "--json", &upload]).expect(2);
+    let missing = ask("nowhere");
+    assert!(missing.err.contains("refrain add") && missing.out.is_empty(), "it says what to do: {}", missing.err);
+    fs::create_dir(dir.path().join("damaged")).unwrap();
+    fs::write(dir.path().join("damaged/store.redb"), "something else").unwrap();
+    let damaged = ask("damaged").err;
+    assert!(damaged.contains("damaged") && damaged != missing.err, "{damaged}");
+    fs::write(dir.path().join("file"), "x").unwrap();
+    ask("file");
+    run(dir.path(), &["match", &upload]).expect(2); // no store named at all
+    let named = command(dir.path(), &["match", &upload]).env("REFRAIN_STORE", "s").output().unwrap();
+    Ran::of(named).expect(0);
+}
+
+#[test]
+fn one_process_writes_while_others_ask() {
+    let dir = known(&["removed/meadow.jpg"]);
+    let import = ["list", "import", "--store", "s", "--bank", "shared", "--format", "pdq", "-"];
+    let mut writer = command(dir.path(), &import).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut list = writer.stdin.take().unwrap();
+    list.write_all(format!("{}\n", "5a".repeat(32)).as_bytes()).unwrap();
+    let copy = fixture("uploads/flowers.jpg");
+    let second = loop {
+        // the writer needs a moment to open the store
+        let ran = run(dir.path(), &["bank", "set", "--store", "s", "other"]);
+        if ran.code != 0 {
+            break ran.expect(2);
+        }
+        assert!(writer.try_wait().unwrap().is_none(), "the writer waits for its list");
+        thread::yield_now();
+    };
+    assert!(second.err.contains("another process is writing"), "{}", second.err);
+    run(dir.path(), &["match", "--store", "s", "--json", &copy]).expect(0);
+    drop(list);
+    Ran::of(writer.wait_with_output().unwrap()).expect(0);
+    let stats = &run(dir.path(), &["stats", "--store", "s", "--json"]).expect(0).lines()[0];
+    assert_eq!(stats["references"], 2);
+    has(stats, &["references", "hashes", "parts", "bytes", "tombstones"]);
+}
+
+#[test]
+fn references_and_banks_are_administered() {
+    let dir = known(&["removed/meadow.jpg", "removed/surf.jpg"]);
+    let path = dir.path();
+    let added = ["add", "--store", "s", "--bank", "b", "--id", "case-12", "--label", "policy=7b", "--source", "me"];
+    let mountains = fixture("removed/mountains.jpg");
+    run(path, &[&added[..], &[mountains.as_str()]].concat()).expect(0);
+    run(path, &[&added[..], &[mountains.as_str(), mountains.as_str()]].concat()).expect(2);
+    run(path, &["add", "--store", "s", "--bank", "b", "--label", "nothing", &mountains]).expect(2);
+    let one = &run(path, &["reference", "show", "--store", "s", "--bank", "b", "case-12"]).expect(0).lines()[0];
+    assert_eq!((&one["labels"]["policy"], &one["source"]), (&"7b".into(), &"me".into()));
+    let ids = |args: &[&str]| -> Vec<String> {
+        let lines = run(path, &[&["reference", "list", "--store", "s", "--json"][..], args].concat()).expect(0).lines();
+        lines.iter().map(|line| line["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids(&[]), ["meadow.jpg", "surf.jpg", "case-12"]);
+    assert_eq!(ids(&["--bank", "b"]), ["case-12"]);
+
+    let copy = fixture("uploads/flowers.jpg");
+    run(path, &["reference", "withdraw", "--store", "s", "--bank", "removed", "meadow.jpg"]).expect(0);
+    run(path, &["match", "--store", "s", &copy]).expect(1);
+    run(path, &["reference", "remove", "--store", "s", "--bank", "removed", "meadow.jpg"]).expect(0);
+    run(path, &["reference", "remove", "--store", "s", "--bank", "removed", "meadow.jpg"]).expect(2);
+    assert_eq!(ids(&[]), ["surf.jpg", "case-12"]);
+
+    run(path, &["bank", "set", "--store", "s", "b", "--action", "review", "--max-distance", "24"]).expect(0);
+    run(path, &["bank", "set", "--store", "s", "b", "--max-distance", "300"]).expect(2);
+    let banks = run(path, &["bank", "list", "--store", "s", "--json"]).expect(0).lines();
+    assert_eq!((&banks[0]["name"], &banks[0]["action"]), (&"b".into(), &"review".into()));
+    assert_eq!(banks[0]["max_distance"], 24);
+    run(path, &["bank", "remove", "--store", "s", "b"]).expect(0);
+    run(path, &["bank", "remove", "--store", "s", "b"]).expect(2);
+    run(path, &["verify", "--store", "s"]).expect(0);
+}
+
+#[test]
+fn lists_go_out_and_in_again() {
+    let dir = known(&["removed/meadow.jpg", "removed/surf.jpg"]);
+    let path = dir.path();
+    let copy = fixture("uploads/flowers.jpg");
+    for format in ["pdq", "threatexchange", "jsonl"] {
+        run(path, &["list", "export", "--store", "s", "--format", format, "list"]).expect(0);
+        let to_terminal = run(path, &["list", "export", "--store", "s", "--format", format]).expect(0).out;
+        assert_eq!(to_terminal, fs::read_to_string(path.join("list")).unwrap());
+        run(path, &["list", "import", "--store", format, "--bank", "b", "--format", format, "list"]).expect(0);
+        run(path, &["match", "--store", format, "--json", &copy]).expect(0);
+    }
+    fs::write(path.join("bad"), format!("{}\nrubbish\n{}\n", "5a".repeat(32), "3c".repeat(32))).unwrap();
+    let bad = run(path, &["list", "import", "--store", "bad.s", "--bank", "b", "--format", "pdq", "bad"]).expect(2);
+    assert!(bad.err.contains("line 2"), "{}", bad.err);
+    assert_eq!(run(path, &["stats", "--store", "bad.s", "--json"]).expect(0).lines()[0]["references"], 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_not_utf8_are_processed() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let dir = tempfile::tempdir().unwrap();
+    let name = OsStr::from_bytes(b"odd-\xFF\n.jpg");
+    fs::copy(fixture("removed/meadow.jpg"), dir.path().join(name)).unwrap();
+    let output = command(dir.path(), &["hash", "--json"]).arg(name).output().unwrap();
+    let line = &Ran::of(output).expect(0).lines()[0];
+    assert_eq!(line["path"], "odd-\u{FFFD}\n.jpg");
+    let plain = Ran::of(command(dir.path(), &["hash"]).arg(name).output().unwrap()).expect(0);
+    assert_eq!(plain.out.lines().count(), 1, "control characters stay out of the terminal: {:?}", plain.out);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_leaves_is_no_fault() {
+    let dir = tempfile::tempdir().unwrap();
+    let film = fixture("removed");
+    let script = format!("'{}' hash --json '{film}' | head -n 1 > first", refrain().display());
+    let output = Command::new("sh").args(["-c", &script]).current_dir(dir.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && !said.contains("panicked") && !said.contains("roken pipe"), "{said}");
+    assert_eq!(fs::read_to_string(dir.path().join("first")).unwrap().lines().count(), 1);
+}
+
+#[test]
+fn help_teaches() {
+    let dir = tempfile::tempdir().unwrap();
+    for command in ["", "hash", "add", "match", "scan", "list import"] {
+        let args: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+        let help = run(dir.path(), &args).expect(0).out;
+        assert!(help.contains("refrain") && (help.contains("Example") || help.contains("To begin")), "{help}");
+    }
+    run(dir.path(), &[]).expect(2);
+}

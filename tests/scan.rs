@@ -1,0 +1,116 @@
+//! `refrain scan`: whole folders in order, whatever is in them; stopped, gone on with, and never anything twice.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::{fs, thread};
+
+use common::{Ran, command, fixture, known, run};
+use serde_json::Value;
+
+fn paths(lines: &[Value]) -> Vec<&str> {
+    lines.iter().map(|line| line["path"].as_str().unwrap()).collect()
+}
+
+/// Fills a folder with many names of one copy and one other picture.
+fn many(dir: &Path, count: usize) {
+    fs::create_dir_all(dir).unwrap();
+    fs::copy(fixture("uploads/flowers.jpg"), dir.join("00000.jpg")).unwrap();
+    fs::copy(fixture("uploads/other-tree.jpg"), dir.join("00001.jpg")).unwrap();
+    for at in 2..count {
+        fs::hard_link(dir.join(format!("0000{}.jpg", at % 2)), dir.join(format!("{at:05}.jpg"))).unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn everything_in_a_folder_gets_its_line_and_the_rest_goes_on() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let dir = known(&["removed/meadow.jpg"]);
+    let up = dir.path().join("up");
+    fs::create_dir_all(up.join("locked")).unwrap();
+    fs::copy(fixture("uploads/flowers.jpg"), up.join("copy.jpg")).unwrap();
+    fs::copy(fixture("uploads/flowers.jpg"), up.join("misnamed.txt")).unwrap();
+    fs::write(up.join("empty.jpg"), "").unwrap();
+    fs::write(up.join("notes.txt"), "words").unwrap();
+    fs::write(up.join("pack.zip"), "PK\x03\x04").unwrap();
+    symlink(".", up.join("loop")).unwrap();
+    symlink("nowhere", up.join("dangling.jpg")).unwrap();
+    assert!(Command::new("mkfifo").arg(up.join("pipe.jpg")).status().unwrap().success());
+    fs::set_permissions(up.join("locked"), fs::Permissions::from_mode(0o000)).unwrap();
+    let ran = run(dir.path(), &["scan", "--store", "s", "--json", "up"]).expect(2);
+    fs::set_permissions(up.join("locked"), fs::Permissions::from_mode(0o755)).unwrap();
+    let lines = ran.lines();
+    let mut expected = vec!["copy.jpg", "dangling.jpg", "empty.jpg", "locked", "loop", "misnamed.txt", "pipe.jpg"];
+    if paths(&lines).contains(&"up/locked") {
+        assert!(ran.err.contains("up/locked"));
+    } else {
+        println!("skipped: a folder without permission (this user may read everything)");
+        expected.retain(|name| *name != "locked");
+    }
+    assert_eq!(paths(&lines), expected.iter().map(|name| format!("up/{name}")).collect::<Vec<_>>());
+    for line in &lines {
+        let good = ["up/copy.jpg", "up/misnamed.txt"].contains(&line["path"].as_str().unwrap());
+        assert_eq!(line["outcome"], if good { "match" } else { "unreadable" }, "{line}");
+        assert_eq!(line.get("error").is_none(), good);
+    }
+    assert!(ran.err.contains("pack.zip") && ran.err.contains("could not be read"), "the summary: {}", ran.err);
+    assert!(run(dir.path(), &["scan", "--store", "s", "--quiet", "--json", "up/copy.jpg"]).expect(0).err.is_empty());
+}
+
+#[test]
+fn patterns_choose() {
+    let dir = known(&["removed/meadow.jpg"]);
+    many(&dir.path().join("up"), 10);
+    let scan = ["scan", "--store", "s", "--json", "--include", "0000[1-4].jpg", "--exclude", "00003.*", "up"];
+    assert_eq!(paths(&run(dir.path(), &scan).expect(0).lines()), ["up/00001.jpg", "up/00002.jpg", "up/00004.jpg"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_scan_goes_on_and_its_output_is_whole() {
+    const FILES: usize = 3000;
+    let dir = known(&["removed/meadow.jpg"]);
+    many(&dir.path().join("up"), FILES);
+    let scan = ["scan", "--store", "s", "--json", "--resume", "journal", "up"];
+    let mut child = command(dir.path(), &scan).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = out.next().unwrap().unwrap();
+    assert!(first.contains("00000.jpg"), "{first}");
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let shown = 1 + thread::spawn(move || out.count()).join().unwrap();
+    let ended = Ran::of(child.wait_with_output().unwrap()).expect(130);
+    assert!(shown < FILES, "it stopped before the end");
+    assert!(ended.err.contains("not done"), "the summary is printed: {}", ended.err);
+    let kept = fs::read_to_string(dir.path().join("journal")).unwrap().lines().count() - 1;
+    assert!((shown..FILES).contains(&kept), "what was shown is kept: {shown} shown, {kept} kept");
+
+    let whole = run(dir.path(), &scan).expect(0);
+    let lines = whole.lines();
+    assert_eq!(paths(&lines), (0..FILES).map(|at| format!("up/{at:05}.jpg")).collect::<Vec<_>>());
+    for (at, line) in lines.iter().enumerate() {
+        assert_eq!(line["outcome"], if at % 2 == 0 { "match" } else { "no_match" });
+    }
+    assert!(whole.err.contains(&format!("taken over from the journal  {kept}")), "{}", whole.err);
+    // what changed is read again; another scan does not get these results
+    fs::remove_file(dir.path().join("up/00000.jpg")).unwrap();
+    fs::copy(fixture("uploads/other-tree.jpg"), dir.path().join("up/00000.jpg")).unwrap();
+    let again = run(dir.path(), &scan).expect(0);
+    assert_eq!(again.lines()[0]["outcome"], "no_match");
+    run(dir.path(), &[&scan[..], &["--max-distance", "3"]].concat()).expect(2);
+}
+
+#[test]
+fn without_a_terminal_there_is_no_bar() {
+    let dir = known(&["removed/meadow.jpg"]);
+    many(&dir.path().join("up"), 4);
+    let ran = run(dir.path(), &["scan", "--store", "s", "up"]).expect(0);
+    assert!(ran.out.contains("up/00000.jpg: known") && ran.out.contains("removed/meadow.jpg (mirrored"), "{}", ran.out);
+    assert!(!ran.out.contains("00001") && !ran.err.contains('\r') && !ran.err.contains('\x1b'), "{:?}", ran.err);
+    assert!(ran.err.contains("4 of 4 files"));
+    let threads = run(dir.path(), &["scan", "--store", "s", "--threads", "1", "up"]).expect(0);
+    assert_eq!(threads.out, ran.out);
+}
