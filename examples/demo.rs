@@ -19,8 +19,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     match show(Path::new(truth), Path::new(found)) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("demo: {error}");
             ExitCode::from(2)
@@ -28,14 +27,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn show(truth: &Path, found: &Path) -> Result<bool, Box<dyn std::error::Error>> {
+fn show(truth: &Path, found: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let rows = read(truth, &fs::read_to_string(truth)?)?;
     let lines: Vec<MatchLine> =
         fs::read_to_string(found)?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     let comparison = compare(&rows, &lines, TOLERANCE);
 
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::NOTHING);
     table.set_header(["upload", "what was done to it", "found", "how", "where (upload = reference)", "distance", ""]);
     for judged in comparison.rows.iter().filter(|judged| judged.row.expected != Expected::NoMatch) {
         table.add_row(cells(judged));
@@ -53,7 +52,7 @@ fn show(truth: &Path, found: &Path) -> Result<bool, Box<dyn std::error::Error>> 
     for judged in count(Expected::NoMatch).filter(|judged| judged.came == Came::FalseAlarm) {
         println!("matched, but should not have: {}", judged.row.upload);
     }
-    Ok(comparison.strays.is_empty() && comparison.rows.iter().all(Judged::as_expected))
+    Ok(())
 }
 
 fn cells(judged: &Judged<'_>) -> [String; 7] {

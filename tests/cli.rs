@@ -27,7 +27,7 @@ fn hash_of_a_still() {
         "dihedral only if asked for"
     );
     assert_eq!((&plain["kind"], &plain["algorithm"]), (&"image".into(), &"pdq".into()));
-    assert_eq!((&plain["path"], &plain["width"]), (&path.clone().into(), &1280.into()));
+    assert_eq!((&plain["path"], &plain["width"]), (&path.clone().into(), &640.into()));
     assert!(is_hash(&plain["hash"]) && plain["quality"].as_u64() > Some(50), "{plain}");
     assert!((0.0..=1.0).contains(&plain["stability"].as_f64().unwrap()));
 

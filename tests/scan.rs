@@ -72,7 +72,7 @@ fn patterns_choose() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_scan_goes_on_and_its_output_is_whole() {
-    const FILES: usize = 3000;
+    const FILES: usize = 1200;
     let dir = known(&["removed/meadow.jpg"]);
     many(&dir.path().join("up"), FILES);
     let scan = ["scan", "--store", "s", "--json", "--resume", "journal", "up"];
