@@ -3,9 +3,9 @@
 
 mod common;
 
+use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::{fs, thread};
 
 use common::{Ran, command, fixture, has, keys, known, refrain, run};
 
@@ -151,23 +151,17 @@ fn one_process_writes_while_others_ask() {
     let import = ["list", "import", "--store", "s", "--bank", "shared", "--format", "pdq", "-"];
     let mut writer = command(dir.path(), &import).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut list = writer.stdin.take().unwrap();
-    list.write_all(format!("{}\n", "5a".repeat(32)).as_bytes()).unwrap();
+    // more than a pipe holds: once it is written, the writer has the store open and is reading
+    let lines: String = (0..4000).map(|at| format!("{at:08x}{}\n", "5a".repeat(28))).collect();
+    list.write_all(lines.as_bytes()).unwrap();
     let copy = fixture("uploads/flowers.jpg");
-    let second = loop {
-        // the writer needs a moment to open the store
-        let ran = run(dir.path(), &["bank", "set", "--store", "s", "other"]);
-        if ran.code != 0 {
-            break ran.expect(2);
-        }
-        assert!(writer.try_wait().unwrap().is_none(), "the writer waits for its list");
-        thread::yield_now();
-    };
+    let second = run(dir.path(), &["bank", "set", "--store", "s", "other"]).expect(2);
     assert!(second.err.contains("another process is writing"), "{}", second.err);
     run(dir.path(), &["match", "--store", "s", "--json", &copy]).expect(0);
     drop(list);
     Ran::of(writer.wait_with_output().unwrap()).expect(0);
     let stats = &run(dir.path(), &["stats", "--store", "s", "--json"]).expect(0).lines()[0];
-    assert_eq!(stats["references"], 2);
+    assert_eq!(stats["references"], 4001);
     has(stats, &["references", "hashes", "parts", "bytes", "tombstones"]);
 }
 
