@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 
-.PHONY: help deps demo test lint doc msrv fixtures
+.PHONY: help deps demo test lint doc msrv fixtures bench-hash
 
 help:
 	@sed -n '1p' Makefile
@@ -33,3 +33,7 @@ msrv:
 # Draws fixtures/ anew; needs the ffmpeg command.
 fixtures:
 	$(CARGO) run --locked --release --example fixtures
+
+# refrain beside pdqhash, threatexchange and image_hasher in one run; writes docs/benchmarks/hash.md and hash.svg.
+bench-hash:
+	@CARGO="$(CARGO)" sh benches/hash.sh

@@ -111,3 +111,17 @@ fn bit_numbers_stand_where_the_reference_prints_them() {
         assert_eq!(set, [row["bit"].parse::<usize>().unwrap()]);
     }
 }
+
+#[test]
+fn stability_is_low_where_rounding_decides() {
+    let Some(folder) = folder("stability") else { return };
+    let mut seen = [0, 0];
+    for row in table(&folder.join("expected-pixels.tsv")) {
+        let Some(got) = pdq::hash(&pixels(&folder.join(&row["path"])).as_pixels()) else { continue };
+        let sensitive = row["rounding_sensitive"] == "yes";
+        println!("{:40} quality {:3} stability {:.3} sensitive {sensitive}", row["path"], got.quality, got.stability);
+        assert!(!sensitive || !got.has_enough_detail(), "{} {got:?}", row["path"]);
+        seen[usize::from(sensitive)] += 1;
+    }
+    assert_eq!(seen, [24, 12]);
+}

@@ -60,11 +60,19 @@ pub(super) fn quality(a: &[f32; SIDE * SIDE]) -> u8 {
     ((down + along) / 90).min(100) as u8
 }
 
-/// The share of bits that stand away from the median by more than a twentieth of the median magnitude.
+/// The share of bits that no disturbance of up to [`FRACTION`] of the median magnitude, or [`LEAST`], can turn over.
 pub(super) fn stability(b: &[f32; 256]) -> f32 {
     let median = median(b);
     let mut magnitudes = b.map(f32::abs);
     let typical = *magnitudes.select_nth_unstable_by(127, f32::total_cmp).1;
-    let margin = typical * 0.05;
-    b.iter().filter(|&&value| (value - median).abs() > margin).count() as f32 / 256.0
+    let disturbance = (typical * FRACTION).max(LEAST);
+    b.iter().filter(|&&value| (value - median).abs() > disturbance).count() as f32 / 256.0
 }
+
+/// The disturbance, as a fraction of the coefficients' median magnitude.
+const FRACTION: f32 = 0.02;
+
+/// The least disturbance: what noise of one grey level in the samples does to a coefficient, the DCT being orthonormal.
+/// Without it the figure says nothing (docs/benchmarks/stability.md): flat parts have small coefficients close together,
+/// but not closer in proportion.
+const LEAST: f32 = 1.0;

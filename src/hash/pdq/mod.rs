@@ -32,6 +32,12 @@ pub const SIDE: usize = 64;
 /// The smallest side that can be hashed; below it there is no hash.
 pub const MIN_SIDE: usize = 5;
 
+/// The least quality of a hash to rely on, inclusive: the reference implementation's own bound.
+pub const MIN_QUALITY: u8 = 50;
+/// The least stability of a hash to rely on, inclusive. Below it, JPEG at quality 50 moves the hash by more than 31 bits
+/// more often than not; no whole photograph of the recall set lies there (docs/benchmarks/stability.md).
+pub const MIN_STABILITY: f32 = 0.85;
+
 /// A hash and the figures that say how far it can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hashed {
@@ -39,8 +45,16 @@ pub struct Hashed {
     pub hash: Hash,
     /// 0..=100: how much gradient the hash rests on.
     pub quality: u8,
-    /// 0.0..=1.0: the share of the 256 bits whose coefficient is not close to the median.
+    /// 0.0..=1.0: the share of the 256 bits that stay as they are when each DCT coefficient is moved either way by 2 % of
+    /// the coefficients' median magnitude, or by 1.0 (noise of one grey level in the samples) if that is more.
     pub stability: f32,
+}
+
+impl Hashed {
+    /// Whether [`MIN_QUALITY`] and [`MIN_STABILITY`] are both reached. A hash below says "too little detail", not "no match".
+    pub fn has_enough_detail(&self) -> bool {
+        self.quality >= MIN_QUALITY && self.stability >= MIN_STABILITY
+    }
 }
 
 /// The eight orientations of a picture, all from one DCT.

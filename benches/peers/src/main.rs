@@ -1,0 +1,163 @@
+//! The Rust half of `make bench-hash`: makes the pictures, and measures refrain and the crates beside it.
+//!
+//! `peers generate DIR` writes one JPEG a size; `peers measure DIR NAME` prints lines of
+//! `size, what, tool, threads, pictures a second`, tab-separated.
+
+use std::error::Error;
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{ExtendedColorType, RgbImage};
+use image_hasher::{HashAlg, HasherConfig};
+use refrain::hash::{Format, Pixels};
+use refrain::image::{Decoded, decode};
+use refrain::pdq::{self, Hasher};
+use refrain::simd::Level;
+use refrain::{Limits, hash::PixelBuf};
+
+const SIZES: [(u32, u32); 4] = [(512, 512), (1024, 768), (1920, 1080), (4000, 3000)];
+/// How long each figure is measured.
+const WHILE: Duration = Duration::from_millis(1200);
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["generate", folder] => generate(Path::new(folder)),
+        ["measure", folder, size] => measure(Path::new(folder), size),
+        _ => Err("peers generate DIR | peers measure DIR SIZE".into()),
+    }
+}
+
+fn generate(folder: &Path) -> Result<(), Box<dyn Error>> {
+    fs::create_dir_all(folder)?;
+    for (width, height) in SIZES {
+        let mut bytes = Vec::new();
+        JpegEncoder::new_with_quality(&mut bytes, 85).encode(
+            &scene(width, height),
+            width,
+            height,
+            ExtendedColorType::Rgb8,
+        )?;
+        fs::write(folder.join(format!("{width}x{height}.jpg")), &bytes)?;
+        println!("{width}x{height}");
+    }
+    Ok(())
+}
+
+/// Shapes, shades and grain: about as hard to decode as a photograph (2 bits a pixel at quality 85).
+fn scene(width: u32, height: u32) -> RgbImage {
+    let mut state = 1u64;
+    let mut random = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1u64 << 24) as f32
+    };
+    let discs: Vec<[f32; 6]> = (0..60).map(|_| [(); 6].map(|()| random())).collect();
+    RgbImage::from_fn(width, height, |x, y| {
+        let (u, v) = (x as f32 / width as f32, y as f32 / height as f32);
+        let mut colour = [90.0 + 80.0 * v, 110.0 + 60.0 * u, 180.0 - 90.0 * v];
+        for disc in &discs {
+            let (dx, dy, r) = (u - disc[0], v - disc[1], 0.02 + disc[2] * 0.12);
+            if dx * dx + dy * dy < r * r {
+                colour = [disc[3] * 255.0, disc[4] * 255.0, disc[5] * 255.0];
+            }
+        }
+        let texture = 14.0 * ((x as f32 * 0.21).sin() * (y as f32 * 0.17).cos()) + (random() - 0.5) * 22.0;
+        image::Rgb(colour.map(|c| (c + texture).clamp(0.0, 255.0) as u8))
+    })
+}
+
+/// Pictures a second on one core and on all.
+fn rates<S>(make: impl Fn() -> S + Sync, work: impl Fn(&mut S) + Sync) -> [(usize, f64); 2] {
+    let mut state = make();
+    work(&mut state);
+    let mut times = Vec::new();
+    let start = Instant::now();
+    while times.len() < 3 || start.elapsed() < WHILE {
+        let before = Instant::now();
+        work(&mut state);
+        times.push(before.elapsed().as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    let alone = 1.0 / times[times.len() / 2];
+
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let (done, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut state = make();
+                while !stop.load(Ordering::Relaxed) {
+                    work(&mut state);
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        while start.elapsed() < WHILE || done.load(Ordering::Relaxed) < 6 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    [(1, alone), (threads, done.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64())]
+}
+
+fn measure(folder: &Path, size: &str) -> Result<(), Box<dyn Error>> {
+    let bytes = fs::read(folder.join(format!("{size}.jpg")))?;
+    let print = |what: &str, tool: &str, rates: [(usize, f64); 2]| {
+        for (threads, rate) in rates {
+            println!("{size}\t{what}\t{tool}\t{threads}\t{rate:.3}");
+        }
+    };
+    let rgb = image::load_from_memory(&bytes)?.into_rgb8();
+    let (width, height) = (rgb.width() as usize, rgb.height() as usize);
+    let old = old_image::DynamicImage::ImageRgb8(
+        old_image::RgbImage::from_raw(rgb.width(), rgb.height(), rgb.as_raw().clone()).ok_or("size")?,
+    );
+    let luma = still(&bytes)?;
+    let colour = Pixels::new(&rgb, width, height, width * 3, Format::Rgb8)?;
+
+    for level in Level::available() {
+        let name = format!("refrain, luma, {level}");
+        print("kernel", &name, rates(|| Hasher::at(level), |h| drop(black_box(h.hash(&luma.as_pixels())))));
+    }
+    for level in Level::available() {
+        let name = format!("refrain, RGB, {level}");
+        print("kernel", &name, rates(|| Hasher::at(level), |h| drop(black_box(h.hash(&colour)))));
+    }
+    print("kernel", "refrain, luma, all eight", rates(Hasher::new, |h| drop(black_box(h.dihedral(&luma.as_pixels())))));
+    print("kernel", "crate pdqhash, RGB", rates(|| (), |()| drop(black_box(pdqhash::generate_pdq_full_size(&old)))));
+    for (name, alg) in [("mean", HashAlg::Mean), ("gradient", HashAlg::Gradient), ("blockhash", HashAlg::Blockhash)] {
+        let make = || HasherConfig::new().hash_size(16, 16).hash_alg(alg).to_hasher();
+        print("kernel", &format!("image_hasher, RGB, {name}"), rates(make, |h| drop(black_box(h.hash_image(&rgb)))));
+    }
+
+    print("jpeg", "refrain", rates(Hasher::new, |h| drop(black_box(still(&bytes).map(|p| h.hash(&p.as_pixels()))))));
+    print("decode", "refrain", rates(|| (), |()| drop(black_box(still(&bytes)))));
+    let full = || old_image::load_from_memory(&bytes).map(|p| pdqhash::generate_pdq_full_size(&p));
+    print("jpeg", "crate pdqhash, full size", rates(|| (), |()| drop(black_box(full()))));
+    let shrunk = || old_image::load_from_memory(&bytes).map(|p| pdqhash::generate_pdq(&p));
+    print("jpeg", "crate pdqhash, shrunk first (another hash)", rates(|| (), |()| drop(black_box(shrunk()))));
+    let make = || HasherConfig::new().hash_size(16, 16).hash_alg(HashAlg::Gradient).to_hasher();
+    print(
+        "jpeg",
+        "image_hasher, gradient",
+        rates(make, |h| drop(black_box(image::load_from_memory(&bytes).map(|p| h.hash_image(&p))))),
+    );
+    // What the table compares had better agree.
+    let (ours, theirs) = (pdq::hash(&colour).ok_or("no hash")?, pdqhash::generate_pdq_full_size(&old).0);
+    let theirs = refrain::Hash(std::array::from_fn(|k| theirs[31 - k]));
+    println!("{size}\tdistance\tcrate pdqhash\t1\t{}", ours.hash.distance(&theirs));
+    println!("{size}\thash\trefrain\t1\t{}", ours.hash);
+    Ok(())
+}
+
+fn still(bytes: &[u8]) -> Result<PixelBuf, Box<dyn Error>> {
+    match decode(bytes, &Limits::default())? {
+        Decoded::Still(pixels) => Ok(pixels),
+        other => Err(format!("not a still: {other:?}").into()),
+    }
+}
