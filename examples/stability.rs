@@ -110,7 +110,7 @@ fn foretells(cases: &[Case], jpeg: usize, figure: impl Fn(&Case) -> f32) -> f64 
 }
 
 /// The cases of each class of a figure.
-fn classes(cases: &[Case], bounds: &[f32; 12], figure: impl Fn(&Case) -> f32) -> Vec<(f32, f32, Vec<&Case>)> {
+fn classes<'a>(cases: &'a [Case], bounds: &[f32; 12], figure: impl Fn(&Case) -> f32) -> Vec<(f32, f32, Vec<&'a Case>)> {
     (0..bounds.len())
         .map(|k| {
             let (from, to) = (bounds[k], bounds.get(k + 1).copied().unwrap_or(f32::INFINITY));

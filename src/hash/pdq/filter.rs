@@ -5,6 +5,8 @@
 //! rows, 64 of which are kept, and down the 64 columns, 64 of which are kept again. Memory is the ring and little else:
 //! about `4 * width * (height / 128 + 17)` bytes.
 
+use std::ops::{Deref, DerefMut};
+
 use super::SIDE;
 use crate::hash::Format;
 use crate::simd::{self, BATCH, CHUNK, Columns, KEPT, Kernels, Level, MAX_WINDOW, RowSums, Rows};
@@ -51,17 +53,18 @@ pub(super) struct Filter {
     down: Axis,
     /// Steps along a row, in whole batches.
     padded: usize,
-    /// Floats from one row of the ring to the next; the averages of a row start at `across.lag`.
+    /// Floats from one row of the ring to the next, and from there to its first average: whole vectors.
     stride: usize,
+    margin: usize,
     slots: usize,
     /// The rows after the first pass, and behind them one of zeros.
-    ring: Vec<f32>,
+    ring: Buffer<f32>,
     /// Up to a batch of rows before the first pass, where that runs in floats; none otherwise.
-    luma: Vec<f32>,
-    scratch: [Vec<u16>; 3],
+    luma: Buffer<f32>,
+    scratch: [Buffer<u16>; 3],
     counts: Vec<f32>,
-    sums: Vec<f32>,
-    delay: Vec<f32>,
+    sums: Buffer<f32>,
+    delay: Buffer<f32>,
     kept: [u32; KEPT],
     kept_counts: [f32; KEPT],
     pushed: usize,
@@ -90,13 +93,14 @@ impl Filter {
             down: Axis::default(),
             padded: 0,
             stride: 0,
+            margin: 0,
             slots: 0,
-            ring: Vec::new(),
-            luma: Vec::new(),
+            ring: Buffer::default(),
+            luma: Buffer::default(),
             scratch: Default::default(),
             counts: Vec::new(),
-            sums: Vec::new(),
-            delay: Vec::new(),
+            sums: Buffer::default(),
+            delay: Buffer::default(),
             kept: [0; KEPT],
             kept_counts: [1.0; KEPT],
             pushed: 0,
@@ -122,17 +126,18 @@ impl Filter {
             return;
         }
         self.padded = across.steps().next_multiple_of(BATCH);
-        self.stride = across.lag + self.padded + BATCH;
+        self.margin = across.lag.next_multiple_of(BATCH);
+        self.stride = self.margin + self.padded;
         self.slots = (down.window + BATCH).min(height.next_multiple_of(BATCH));
-        refill(&mut self.ring, (self.slots + 1) * self.stride);
-        refill(&mut self.sums, self.padded);
-        refill(&mut self.delay, (across.window + CHUNK) * BATCH);
+        self.ring.refill((self.slots + 1) * self.stride);
+        self.sums.refill(self.padded);
+        self.delay.refill((across.window + CHUNK) * BATCH);
         if self.sums_are_whole() {
             for buffer in &mut self.scratch {
-                buffer.resize(width.next_multiple_of(BATCH) + across.window, 0);
+                buffer.refill(width.next_multiple_of(BATCH) + across.window + 32);
             }
         } else {
-            refill(&mut self.luma, BATCH * self.padded);
+            self.luma.refill(BATCH * self.padded);
             self.counts.clear();
             self.counts.extend((0..self.padded).map(|step| across.count(step)));
         }
@@ -156,11 +161,11 @@ impl Filter {
             return;
         }
         if self.sums_are_whole() {
-            let out = y % self.slots * self.stride + self.across.lag;
+            let out = y % self.slots * self.stride + self.margin;
             (self.kernels.row_sums)(&mut RowSums {
                 row,
                 window: self.across.window,
-                scratch: self.scratch.each_mut().map(Vec::as_mut_slice),
+                scratch: self.scratch.each_mut().map(|buffer| &mut **buffer),
                 out: &mut self.ring[out..][..width.next_multiple_of(BATCH)],
             });
             self.averaged = self.pushed;
@@ -198,7 +203,10 @@ impl Filter {
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         let floats = self.ring.len() + self.luma.len() + self.counts.len() + self.sums.len() + self.delay.len();
-        4 * floats + 2 * self.scratch.iter().map(Vec::len).sum::<usize>() + 256 * self.last.ring.len() + 4 * SIDE * SIDE
+        4 * floats
+            + 2 * self.scratch.iter().map(|buffer| buffer.len()).sum::<usize>()
+            + 256 * self.last.ring.len()
+            + 4 * SIDE * SIDE
     }
 
     fn unfiltered(&self) -> bool {
@@ -213,7 +221,8 @@ impl Filter {
     /// The first pass in floats.
     fn average_rows(&mut self) {
         let first = self.averaged;
-        let at = |k: usize| (first + k) % self.slots * self.stride;
+        // The average of the first position comes out at step `across.lag`.
+        let at = |k: usize| (first + k) % self.slots * self.stride + self.margin - self.across.lag;
         (self.kernels.rows)(&mut Rows {
             input: &self.luma,
             stride: self.padded,
@@ -236,7 +245,7 @@ impl Filter {
         let (first, down) = (self.stepped, self.down);
         let row = |step: Option<usize>| {
             let slot = step.filter(|&y| y < down.length).map_or(self.slots, |y| y % self.slots);
-            slot * self.stride + self.across.lag
+            slot * self.stride + self.margin
         };
         let mut out = [0.0; BATCH * KEPT];
         (self.kernels.columns)(&mut Columns {
@@ -284,8 +293,34 @@ impl Last {
     }
 }
 
-/// A buffer of that many zeros.
-fn refill(buffer: &mut Vec<f32>, length: usize) {
-    buffer.clear();
-    buffer.resize(length, 0.0);
+/// Numbers that start on a cache line: vectors that straddle two lines cost half the speed.
+#[derive(Default)]
+struct Buffer<T> {
+    data: Vec<T>,
+    start: usize,
+}
+
+impl<T: Copy + Default> Buffer<T> {
+    /// Makes it that many zeros.
+    fn refill(&mut self, length: usize) {
+        let line = 64 / size_of::<T>();
+        self.data.clear();
+        self.data.resize(length + line, T::default());
+        self.start = self.data.as_ptr().align_offset(64).min(line);
+        self.data.truncate(self.start + length);
+    }
+}
+
+impl<T> Deref for Buffer<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.data[self.start..]
+    }
+}
+
+impl<T> DerefMut for Buffer<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.data[self.start..]
+    }
 }

@@ -34,12 +34,11 @@ pub(crate) fn samples(pixels: &Pixels<'_>) -> Option<Box<[f32; SIDE * SIDE]>> {
     Some(samples)
 }
 
-/// As [`super::dihedral`].
-pub(crate) fn dihedral(pixels: &Pixels<'_>) -> Option<Dihedral> {
-    let samples = samples(pixels)?;
-    let b = dct(&samples);
+/// As [`super::dihedral_of_samples`].
+pub(crate) fn dihedral(samples: &[f32; SIDE * SIDE]) -> Dihedral {
+    let b = dct(samples);
     let hashes = Transform::ALL.map(|transform| bits(&oriented(&b, transform)));
-    Some(Dihedral { hashes, quality: quality(&samples), stability: super::bits::stability(&b) })
+    Dihedral { hashes, quality: quality(samples), stability: super::bits::stability(&b) }
 }
 
 fn to_luma(pixels: &Pixels<'_>) -> Vec<f32> {

@@ -9,7 +9,7 @@ pub(crate) struct RowSums<'a> {
     pub(crate) row: &'a [u8],
     /// The width of the box, 1..=257.
     pub(crate) window: usize,
-    /// Three buffers, each of at least `row.len()` rounded up to 16, plus `window`.
+    /// Three buffers, each of at least `row.len()` rounded up to 16, plus `window` and 32.
     pub(crate) scratch: [&'a mut [u16]; 3],
     /// The averages: at least `row.len()` rounded up to 16; what is past the row's length is left at zero.
     pub(crate) out: &'a mut [f32],
@@ -21,37 +21,49 @@ pub(crate) unsafe fn row_sums<V: Vector<N>, const N: usize>(work: &mut RowSums<'
     let half = (window + 2) / 2;
     let rounded = length.next_multiple_of(16);
     assert!((1..=257).contains(&window) && work.out.len() >= rounded);
-    let mut reach = rounded + window;
+    let mut reach = rounded + window + 32;
     let [mut sums, mut next, total] = work.scratch.each_mut().map(|buffer| &mut buffer[..reach]);
-    // The row between zeros, so that the box of output x starts at x.
+    // The row between zeros, on a whole vector; the box of output x starts at `first + x`.
     let left = window - half;
-    sums[..left].fill(0);
-    sums[left..left + length].iter_mut().zip(work.row).for_each(|(sum, &value)| *sum = u16::from(value));
-    sums[left + length..].fill(0);
-    // `sums[x]` adds the `span` values from x on, for x below `reach`; `total[x]` the first `done` values of the box.
+    let base = left.next_multiple_of(32);
+    let first = base - left;
+    sums[..base].fill(0);
+    sums[base..base + length].iter_mut().zip(work.row).for_each(|(sum, &value)| *sum = u16::from(value));
+    sums[base + length..].fill(0);
+    // `sums[p]` adds the `span` values from p on, for p below `reach`; `total[x]` the first `done` values of box x.
     let (mut span, mut done) = (1, 0);
     while span * 2 <= window {
         if window & span != 0 {
             match done {
-                0 => total[..rounded].copy_from_slice(&sums[..rounded]),
-                _ => total[..rounded].iter_mut().zip(&sums[done..]).for_each(|(total, sum)| *total += sum),
+                0 => total[..rounded].copy_from_slice(&sums[first..first + rounded]),
+                _ => total[..rounded].iter_mut().zip(&sums[first + done..]).for_each(|(total, sum)| *total += sum),
             }
             done += span;
         }
-        reach -= span;
-        for ((next, a), b) in next[..reach].iter_mut().zip(&sums[..reach]).zip(&sums[span..]) {
-            *next = a + b;
+        // Two doublings at once where the box has no part between them.
+        if window & (span * 2) == 0 && span * 4 <= window {
+            reach -= 3 * span;
+            let (b, c, d) = (&sums[span..], &sums[span * 2..], &sums[span * 3..]);
+            for ((((next, a), b), c), d) in next[..reach].iter_mut().zip(&*sums).zip(b).zip(c).zip(d) {
+                *next = (a + b) + (c + d);
+            }
+            span *= 4;
+        } else {
+            reach -= span;
+            for ((next, a), b) in next[..reach].iter_mut().zip(&*sums).zip(&sums[span..]) {
+                *next = a + b;
+            }
+            span *= 2;
         }
         std::mem::swap(&mut sums, &mut next);
-        span *= 2;
     }
     if done > 0 {
-        for ((next, a), b) in next[..rounded].iter_mut().zip(&total[..rounded]).zip(&sums[done..]) {
+        for ((next, a), b) in next[..rounded].iter_mut().zip(&total[..rounded]).zip(&sums[first + done..]) {
             *next = a + b;
         }
         std::mem::swap(&mut sums, &mut next);
     }
-    let from = &sums[..rounded];
+    let from = if done > 0 { &sums[..rounded] } else { &sums[first..first + rounded] };
     let (count, inverse) = (window as f32, 1.0 / window as f32);
     // SAFETY: `from` and `out` hold `rounded` numbers, a multiple of `N`; the caller enables the instructions.
     unsafe {
