@@ -226,9 +226,9 @@ fn plot(cases: &[Case]) -> Result<String, std::fmt::Error> {
     writeln!(svg, "<path d=\"M{bound:.1} {top}V{}\" stroke=\"#444\" stroke-dasharray=\"5 4\"/>", top + height)?;
     writeln!(
         svg,
-        "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"end\">refused below {}</text>",
-        bound - 6.0,
-        top + 14.0,
+        "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">refused below {}</text>",
+        bound,
+        top - 5.0,
         pdq::MIN_STABILITY
     )?;
     let classes = classes(cases, &STABILITY, |c| c.stability);
@@ -244,13 +244,8 @@ fn plot(cases: &[Case]) -> Result<String, std::fmt::Error> {
             )?;
         }
         writeln!(svg, "<path d=\"{line}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>")?;
-        let up = top + 40.0 + 18.0 * jpeg as f64;
-        writeln!(
-            svg,
-            "<text x=\"{}\" y=\"{up}\" fill=\"{colour}\">JPEG quality {}</text>",
-            left + width - 110.0,
-            JPEG[jpeg]
-        )?;
+        let up = top + 230.0 + 18.0 * jpeg as f64;
+        writeln!(svg, "<text x=\"{}\" y=\"{up}\" fill=\"{colour}\">JPEG quality {}</text>", left + 130.0, JPEG[jpeg])?;
     }
     writeln!(svg, "<text x=\"{}\" y=\"392\" text-anchor=\"middle\">stability</text>\n</svg>", left + width / 2.0)?;
     Ok(svg)
