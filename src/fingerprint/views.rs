@@ -146,7 +146,11 @@ const QUERY_WINDOWS: &[Window] = &[
 ///
 /// The windows of a picture without a content box are those of the whole.
 pub(crate) fn areas(canvas: &Canvas, windows: &[Window]) -> Vec<(View, Area)> {
-    let content = content_box::of_canvas(canvas);
+    of_content(content_box::of_canvas(canvas), windows)
+}
+
+/// The same, where the content box is known.
+pub(crate) fn of_content(content: Option<Area>, windows: &[Window]) -> Vec<(View, Area)> {
     let base = content.unwrap_or(Area::FULL);
     let content = content.map(|area| (View::Content, area));
     content.into_iter().chain(windows.iter().map(|&w| (View::Window(w), base.within(w.area())))).collect()

@@ -6,10 +6,11 @@
 
 use std::collections::VecDeque;
 
-use super::grid::{Grid, Rect, Shape};
+use super::grid::{Grid, Shape};
 use crate::error::{Error, Result};
-use crate::fingerprint::{FrameHash, Options, Role, Sampling, VideoFingerprint, View};
+use crate::fingerprint::{FrameHash, Options, Role, Sampling, VideoFingerprint, View, ViewSet, views};
 use crate::hash::{Pixels, pdq};
+use crate::image::canvas::Area;
 
 /// How [`Sampling::Mixed`] samples a film; times are in seconds. The defaults are the measured best.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,7 +71,7 @@ impl Builder {
             end: 0.0,
             last: None,
             next: 0.0,
-            mixed: Mixed::new(recipe),
+            mixed: Mixed::new(recipe, options.views),
             hashes: Vec::new(),
         }
     }
@@ -165,6 +166,9 @@ struct Waiting {
 #[derive(Debug, Clone)]
 struct Mixed {
     recipe: Recipe,
+    views: ViewSet,
+    /// The content box of the last window.
+    content: Option<Area>,
     /// The frame before, which is shown until the next one comes.
     shown: Option<(f64, Grid)>,
     /// Sums over the last hops, the newest one unfinished.
@@ -180,9 +184,11 @@ struct Mixed {
 }
 
 impl Mixed {
-    fn new(recipe: Recipe) -> Self {
+    fn new(recipe: Recipe, views: ViewSet) -> Self {
         let hop = recipe.hop.max(0.04);
         Self {
+            views,
+            content: None,
             recipe: Recipe { hop, window: recipe.window.max(1), ..recipe },
             shown: None,
             hops: VecDeque::from([(Grid::default(), 0.0)]),
@@ -251,9 +257,10 @@ impl Mixed {
         }
         mean.scale((1.0 / weight) as f32);
         self.windows += 1;
-        let hash =
-            FrameHash::of_samples((end - weight / 2.0).max(0.0), Role::Window, View::Full, &mean.shrink(Rect::FULL));
-        keep(hash, &mut self.last_window, hashes);
+        // A mean over time shows bars and captions as they are and blurs what is between them.
+        self.content = if self.views == ViewSet::None { None } else { mean.content() };
+        let time = (end - weight / 2.0).max(0.0);
+        emit(time, Role::Window, &mean, self.content, self.views, &mut self.last_window, hashes);
     }
 
     /// Judges whether frames that wait are anchors, now that the frames around them are known.
@@ -279,9 +286,8 @@ impl Mixed {
             self.decided = time;
             let least = self.is_least(at, reach);
             if self.waiting[at].after_cut || least {
-                let waiting = &self.waiting[at];
-                let hash = FrameHash::of_samples(time, Role::Anchor, View::Full, &waiting.grid.shrink(Rect::FULL));
-                keep(hash, &mut self.last_anchor, hashes);
+                let grid = &self.waiting[at].grid;
+                emit(time, Role::Anchor, grid, self.content, self.views, &mut self.last_anchor, hashes);
             }
             while self.waiting.front().is_some_and(|first| first.time < self.decided - reach) {
                 if let Some(gone) = self.waiting.pop_front()
@@ -329,13 +335,26 @@ impl Mixed {
     }
 }
 
-/// Takes a hash unless it shows for less than [`SAME_FOR`] seconds what the last one already shows.
-fn keep(hash: FrameHash, last: &mut Option<FrameHash>, hashes: &mut Vec<FrameHash>) {
+/// Hashes the views of a picture, unless it shows for less than [`SAME_FOR`] seconds what the last one already shows.
+fn emit(
+    time: f64,
+    role: Role,
+    grid: &Grid,
+    content: Option<Area>,
+    views: ViewSet,
+    last: &mut Option<FrameHash>,
+    hashes: &mut Vec<FrameHash>,
+) {
+    let full = FrameHash::of_samples(time, role, View::Full, &grid.shrink(Area::FULL));
     let same =
-        last.as_ref().is_some_and(|last| last.hash.distance(&hash.hash) < SAME && hash.time < last.time + SAME_FOR);
-    if !same {
-        *last = Some(hash.clone());
-        hashes.push(hash);
+        last.as_ref().is_some_and(|last| last.hash.distance(&full.hash) < SAME && time < last.time + SAME_FOR);
+    if same {
+        return;
+    }
+    *last = Some(full.clone());
+    hashes.push(full);
+    for (view, area) in views::of_content(content, &views.windows()) {
+        hashes.push(FrameHash::of_samples(time, role, view, &grid.shrink(area)));
     }
 }
 

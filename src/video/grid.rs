@@ -5,6 +5,8 @@
 //! ten), and crops, rotations and means over time are taken on the grid at no cost.
 
 use crate::hash::{Format, Pixels, pdq};
+use crate::image::canvas::{Area, Canvas};
+use crate::image::content_box;
 
 /// Samples along each side.
 pub(super) const SIDE: usize = 128;
@@ -69,24 +71,6 @@ impl Turn {
         let y = if self.reverse_y { side - 1 - y } else { y };
         if self.transpose { (y, x) } else { (x, y) }
     }
-}
-
-/// Part of a grid: `x`, `y`, `width` and `height` in samples.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rect {
-    /// Left edge.
-    pub x: u8,
-    /// Upper edge.
-    pub y: u8,
-    /// Width, at least 1.
-    pub width: u8,
-    /// Height, at least 1.
-    pub height: u8,
-}
-
-impl Rect {
-    /// The whole grid.
-    pub const FULL: Self = Self { x: 0, y: 0, width: SIDE as u8, height: SIDE as u8 };
 }
 
 /// 128x128 mean samples of an upright picture, 0.0..=255.0 each.
@@ -169,6 +153,13 @@ impl Grid {
         }
     }
 
+    /// The content box of the picture, if there are bars to take off.
+    pub(crate) fn content(&self) -> Option<Area> {
+        let bytes: Vec<u8> = self.0.iter().map(|value| value.round().clamp(0.0, 255.0) as u8).collect();
+        let pixels = Pixels::luma(&bytes, SIDE, SIDE, SIDE).ok()?;
+        content_box::of_canvas(&Canvas::new(&pixels)?)
+    }
+
     /// The mean absolute difference of the samples.
     pub(crate) fn difference(&self, other: &Self) -> f32 {
         let mut lanes = [0.0f32; 16];
@@ -181,9 +172,9 @@ impl Grid {
     }
 
     /// The 64x64 samples of a part, as PDQ's DCT takes them: the mean over the area that each covers.
-    pub fn shrink(&self, rect: Rect) -> Box<[f32; pdq::SIDE * pdq::SIDE]> {
+    pub(crate) fn shrink(&self, area: Area) -> Box<[f32; pdq::SIDE * pdq::SIDE]> {
         let mut out = Box::new([0.0; pdq::SIDE * pdq::SIDE]);
-        if rect == Rect::FULL {
+        if area == Area::FULL {
             for (i, row) in out.chunks_exact_mut(pdq::SIDE).enumerate() {
                 let (upper, lower) = self.0[2 * i * SIDE..][..2 * SIDE].split_at(SIDE);
                 for (j, out) in row.iter_mut().enumerate() {
@@ -192,8 +183,8 @@ impl Grid {
             }
             return out;
         }
-        let columns = weights(rect.x, rect.width);
-        let rows = weights(rect.y, rect.height);
+        let columns = weights(area.left, area.right);
+        let rows = weights(area.top, area.bottom);
         let mut half = vec![0.0f32; SIDE * pdq::SIDE];
         for (row, half) in self.0.chunks_exact(SIDE).zip(half.chunks_exact_mut(pdq::SIDE)) {
             for (out, (first, parts)) in half.iter_mut().zip(&columns) {
@@ -218,18 +209,19 @@ fn span(cell: usize, length: usize) -> std::ops::Range<usize> {
 }
 
 /// For each of 64 samples the first of the cells under it, and the share that each of them has.
-fn weights(start: u8, length: u8) -> Vec<(usize, Vec<f32>)> {
-    let step = f32::from(length.max(1)) / pdq::SIDE as f32;
+fn weights(from: f64, to: f64) -> Vec<(usize, Vec<f32>)> {
+    let (start, end) = (from * SIDE as f64, to * SIDE as f64);
+    let step = ((end - start) / pdq::SIDE as f64).max(1e-6);
     (0..pdq::SIDE)
         .map(|i| {
-            let from = (f32::from(start) + i as f32 * step).min(SIDE as f32 - 0.01);
-            let to = (from + step).min(SIDE as f32);
+            let from = (start + i as f64 * step).clamp(0.0, SIDE as f64 - 0.01);
+            let to = (from + step).min(SIDE as f64);
             let first = from as usize;
             let last = (to.ceil() as usize).clamp(first + 1, SIDE);
-            let parts: Vec<f32> =
-                (first..last).map(|k| ((k as f32 + 1.0).min(to) - (k as f32).max(from)).max(0.0)).collect();
-            let total: f32 = parts.iter().sum();
-            (first, parts.into_iter().map(|part| part / total.max(1e-6)).collect())
+            let parts: Vec<f64> =
+                (first..last).map(|k| ((k as f64 + 1.0).min(to) - (k as f64).max(from)).max(0.0)).collect();
+            let total: f64 = parts.iter().sum();
+            (first, parts.into_iter().map(|part| (part / total.max(1e-9)) as f32).collect())
         })
         .collect()
 }
@@ -279,7 +271,7 @@ mod tests {
             let picture = picture(width, height, seed as u32);
             let exact = pdq::hash(&picture.as_pixels()).unwrap();
             let grid = Grid::of_pixels(&picture.as_pixels()).unwrap();
-            let hashed = pdq::hash_of_samples(&grid.shrink(Rect::FULL));
+            let hashed = pdq::hash_of_samples(&grid.shrink(Area::FULL));
             let distance = hashed.hash.distance(&exact.hash);
             assert!(distance <= 10, "{width}x{height}: {distance}");
         }
@@ -317,8 +309,8 @@ mod tests {
         for (at, value) in grid.0.iter_mut().enumerate() {
             *value = (at % SIDE) as f32;
         }
-        let rect = Rect { x: 10, y: 3, width: 77, height: 125 };
-        let shrunk = grid.shrink(rect);
+        let (left, right) = (10.0 / 128.0, 87.0 / 128.0);
+        let shrunk = grid.shrink(Area { left, top: 3.0 / 128.0, right, bottom: 1.0 });
         assert!((shrunk[0] - (10.0 + 77.0 / 128.0 - 0.5)).abs() < 0.15, "{}", shrunk[0]);
         let mean: f32 = shrunk.iter().sum::<f32>() / 4096.0;
         assert!((mean - (10.0 + 38.0)).abs() < 0.1, "{mean}");

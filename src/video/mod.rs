@@ -12,7 +12,7 @@ mod grid;
 pub mod vpdq;
 
 pub use builder::{Builder, Recipe};
-pub use grid::{Grid, Rect};
+pub use grid::Grid;
 
 use crate::error::Result;
 use crate::fingerprint::{Media, Options, VideoFingerprint};
