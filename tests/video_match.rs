@@ -5,9 +5,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use refrain::bank::{BankConfig, Reference};
 use refrain::fingerprint::{Media, VideoFingerprint};
+use refrain::matching::Outcome;
 use refrain::matching::align::{Agreement, compare};
-use refrain::{Options, video};
+use refrain::{Options, Store, fingerprint, video};
 
 fn folder(name: &str) -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -36,10 +38,6 @@ fn conformance_films_find_their_originals_and_no_other() {
         for (reference_name, reference) in &films {
             let scene = |name: &str| name.split('-').next().unwrap().to_owned();
             let segments = compare(query, reference, &Agreement::default());
-            let bars = |name: &str| !name.contains("no-bar");
-            if bars(query_name) != bars(reference_name) {
-                continue;
-            }
             if scene(query_name) == scene(reference_name) {
                 let Some(first) = segments.first() else { panic!("{query_name} does not find {reference_name}") };
                 let covered = first.query[1] - first.query[0];
@@ -59,4 +57,62 @@ fn bytes_and_files_are_the_same() {
     let path = folder.join("test-padded-dimensions.mp4");
     let bytes = std::fs::read(&path).unwrap();
     assert_eq!(film(&path), video::fingerprint(&Media::bytes(&bytes), &Options::default()).unwrap());
+}
+
+/// Every row of the truth table that has a film on either side, through a store as users have it.
+#[test]
+fn fixtures_find_their_originals_with_the_seconds() {
+    let Some(folder) = folder("fixtures") else { return };
+    let place = tempfile::tempdir().unwrap();
+    let store = Store::create_or_open(place.path().join("store")).unwrap();
+    store.set_bank(&BankConfig::new("removed")).unwrap();
+    let print = |path: &Path| fingerprint(Media::file(path), &Options::default()).unwrap();
+    let mut films = 0;
+    for entry in std::fs::read_dir(folder.join("removed")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        films += usize::from(name.ends_with(".mp4"));
+        store.add(&Reference::new(name).bank("removed"), &print(&path)).unwrap();
+    }
+    assert!(films >= 4, "{films} films among the references");
+    let truth = std::fs::read_to_string(folder.join("truth.csv")).unwrap();
+    let (mut rows, mut missed) = (0, Vec::new());
+    for row in truth.lines().skip(1) {
+        let f: Vec<&str> = row.split(',').collect();
+        let film = |name: &str| [".mp4", ".webm", ".mkv", ".gif"].iter().any(|end| name.ends_with(end));
+        if !(film(f[0]) && f[0] != "city-tiny.gif" || film(f[1])) {
+            continue;
+        }
+        rows += 1;
+        let verdict = store.ask(&print(&folder.join("uploads").join(f[0]))).unwrap();
+        if f[10] == "no_match" {
+            assert!(verdict.matches.is_empty(), "{} finds {:?}", f[0], verdict.matches);
+            continue;
+        }
+        let Some(found) = verdict.matches.iter().find(|found| found.reference == f[1] && !found.near) else {
+            println!("{}: {} is not found: {:?}", f[0], f[1], verdict.outcome);
+            if f[10] == "found" {
+                missed.push(row.to_owned());
+            }
+            continue;
+        };
+        assert_eq!(verdict.outcome, Outcome::Match, "{row}");
+        // The table names the way back.
+        let back = f[3].replace("270", "90");
+        assert_eq!(found.transform.name(), if back == f[3] { f[3].replace("90", "270") } else { back }, "{row}");
+        let segment = &found.segments[0];
+        println!("{} shows {}: {segment:?}", f[0], f[1]);
+        let number = |at: usize| f[at].parse::<f64>().ok();
+        for (what, got, at) in [("query", segment.query, 5), ("reference", segment.reference, 7)] {
+            if let (Some(from), Some(to)) = (number(at), number(at + 1)) {
+                let off = (got[0] - from).abs().max((got[1] - to).abs());
+                assert!(off <= 1.0, "{row}: {what} {got:?}");
+            }
+        }
+        if let Some(speed) = number(9) {
+            assert!((segment.speed - speed).abs() < 0.07, "{row}: {}", segment.speed);
+        }
+    }
+    assert!(rows >= 14, "{rows} rows with films");
+    assert_eq!(missed, Vec::<String>::new(), "not found");
 }

@@ -46,13 +46,15 @@ pub struct Agreement {
     pub max_distance: u32,
     /// Hits whose detail hashes are farther apart than this are not looked at.
     pub max_detail: u32,
+    /// Hashes below this quality are not compared by [`compare`].
+    pub min_quality: u8,
     /// The sum of weights of different pictures (see [`weight`]) that makes a segment.
     pub needed: f64,
 }
 
 impl Default for Agreement {
     fn default() -> Self {
-        Self { tolerance: 0.6, gap: 8.0, reach: 0.5, max_distance: 64, max_detail: 72, needed: 3.0 }
+        Self { tolerance: 0.6, gap: 8.0, reach: 0.5, max_distance: 64, max_detail: 50, min_quality: 50, needed: 3.0 }
     }
 }
 
@@ -181,8 +183,9 @@ pub fn align(hits: &[FrameHit], durations: [f64; 2], agreement: &Agreement) -> V
 pub fn compare(query: &VideoFingerprint, reference: &VideoFingerprint, agreement: &Agreement) -> Vec<Segment> {
     let (query_runs, reference_runs) = (runs(&query.frames), runs(&reference.frames));
     let mut hits = Vec::new();
-    for (q, query_run) in query.frames.iter().zip(query_runs) {
-        for (r, reference_run) in reference.frames.iter().zip(&reference_runs) {
+    let clear = |frame: &FrameHash| frame.quality >= agreement.min_quality;
+    for (q, query_run) in query.frames.iter().zip(query_runs).filter(|(frame, _)| clear(frame)) {
+        for (r, reference_run) in reference.frames.iter().zip(&reference_runs).filter(|(frame, _)| clear(frame)) {
             let mut consider = |turn: usize, hash: &Hash| {
                 let distance = hash.distance(&r.hash);
                 for (inverted, distance) in [(false, distance), (true, 256 - distance)] {
