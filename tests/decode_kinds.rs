@@ -109,6 +109,41 @@ fn sixteen_bits_of_grey_are_kept() {
     assert_eq!(got.into_data(), samples.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>());
 }
 
+/// A picture hashed while its rows come has the hash of the decoded picture, whatever its kind.
+#[test]
+fn hashing_rows_as_they_come_changes_nothing() {
+    let mut seen = 0;
+    let folders =
+        ["tests/media", "../shared/conformance/pdq/synthetic", "../shared/conformance/pdq/modes", "fixtures/uploads"];
+    for folder in folders {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let Ok(entries) = folder.read_dir() else {
+            println!("skipped: {} is not there", folder.display());
+            continue;
+        };
+        for entry in entries {
+            let path = entry.unwrap().path();
+            let bytes = std::fs::read(&path).unwrap();
+            if let Ok(Decoded::Still(picture)) = decode(&bytes, &Limits::default()) {
+                let streamed = refrain::image::hash(&bytes, &Limits::default()).unwrap();
+                assert_eq!(streamed, pdq::dihedral(&picture.as_pixels()), "{}", path.display());
+                seen += usize::from(path.extension().is_some_and(|end| end == "png"));
+            }
+        }
+    }
+    assert!(seen >= 7, "{seen} PNGs");
+    // A PNG that is far larger than the memory it may take.
+    let large = image::GrayImage::from_fn(3000, 4000, |x, y| image::Luma([(x * y / 977) as u8]));
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    large.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    let mut limits = Limits::default();
+    limits.memory = bytes.get_ref().len() as u64 + 1_000_000;
+    assert!(matches!(decode(bytes.get_ref(), &limits), Err(Error::Limit { limit: "memory", .. })));
+    let streamed = refrain::image::hash(bytes.get_ref(), &limits).unwrap();
+    let whole = refrain::hash::Pixels::luma(large.as_raw(), 3000, 4000, 3000).unwrap();
+    assert_eq!(streamed, pdq::dihedral(&whole));
+}
+
 #[test]
 fn exif_turns_jpegs() {
     for (tag, size) in [(3, (80, 60)), (5, (60, 80)), (8, (60, 80))] {
@@ -169,6 +204,30 @@ fn other_stills_decode_or_say_what_is_missing() {
                 assert_eq!((image.width, image.height), (160, 120), "{name}");
             }
             Err(error @ Error::Unsupported { .. }) => println!("{error}"),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+/// HEIC and AVIF files say in boxes of their own how they must be turned and mirrored: stored as the EXIF tag of the same
+/// number would have it, they come out as the original.
+#[test]
+fn turns_of_avif_are_applied() {
+    let original = still("rgb.png");
+    let (pixels, n) = (original.as_pixels(), original.format().bytes());
+    let at = |x: usize, y: usize| &pixels.row(y)[x * n..][..n];
+    let transposed: Vec<u8> = (0..160).flat_map(|x| (0..120).flat_map(move |y| at(x, y)).copied()).collect();
+    let transverse: Vec<u8> =
+        (0..160).rev().flat_map(|x| (0..120).rev().flat_map(move |y| at(x, y)).copied()).collect();
+    for (name, data) in [("turned-5.avif", transposed), ("turned-7.avif", transverse)] {
+        let expected = PixelBuf::new(data, 120, 160, original.format()).unwrap();
+        match decode(&std::fs::read(path(name)).unwrap(), &Limits::default()) {
+            Ok(Decoded::Still(picture)) => {
+                assert_eq!((picture.width(), picture.height()), (120, 160), "{name}");
+                let distance = hash_of(&picture).distance(&hash_of(&expected));
+                assert!(distance <= 10, "{name}: {distance}");
+            }
+            Err(error @ Error::Unsupported { .. }) => println!("{name}: {error}"),
             other => panic!("{name}: {other:?}"),
         }
     }

@@ -79,7 +79,8 @@ impl Layout {
                 }
                 0xD9 => break,
                 0xDA => {
-                    layout.ends = bytes[at..].windows(2).any(|pair| pair == [0xFF, 0xD9]);
+                    // From the end, where it nearly always stands.
+                    layout.ends = bytes[at..].windows(2).rev().any(|pair| pair == [0xFF, 0xD9]);
                     break;
                 }
                 _ => {}

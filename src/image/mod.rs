@@ -16,6 +16,7 @@ mod heif;
 mod jpeg;
 pub(crate) mod kind;
 mod orient;
+mod rows;
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,6 +29,7 @@ use self::animation::Opened;
 pub use self::animation::{Animation, Played};
 pub use self::content_box::{Rect, content_box};
 use self::kind::Kind;
+pub use self::rows::hash;
 use crate::error::{Error, Result};
 use crate::hash::PixelBuf;
 use crate::limits::Limits;
