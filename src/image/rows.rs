@@ -75,7 +75,7 @@ fn png(bytes: &[u8], limits: &Limits) -> Result<Option<Option<Dihedral>>> {
             }
         }
         let row = flatten::flatten(samples, width, 1, color)?;
-            stream.push_row(row.as_pixels().row(0))?;
+        stream.push_row(row.as_pixels().row(0))?;
     }
     stream.finish_dihedral().map(|hashed| Some(Some(hashed)))
 }
