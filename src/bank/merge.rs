@@ -18,7 +18,7 @@ const PAGE_OF_NOTHING: [u8; 3_900] = [0; 3_900];
 pub(super) const REMOVED: &str = "removed";
 
 impl Store {
-    /// Makes one part of the index, and overwrites what is left of removed references. Questions go on meanwhile.
+    /// Makes one part of the index, without removed hashes, and overwrites what is left of removed references. Questions go on meanwhile.
     ///
     /// Pages that another process still reads are left to the next merge.
     ///
@@ -29,7 +29,10 @@ impl Store {
         if !self.writes() {
             return Err(Error::option("store", "opened for reading; open it for writing to merge"));
         }
-        fenced(&self.file, || self.overwrite(cancel))?;
+        fenced(&self.file, || {
+            self.index.merge(cancel)?;
+            self.overwrite(cancel)
+        })?;
         self.refresh().map(|_| ())
     }
 

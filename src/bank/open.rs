@@ -15,7 +15,7 @@ pub(crate) use crate::index::database::{fenced, from_redb as failed};
 
 /// The database within a store.
 pub(crate) const FILE: &str = "store.redb";
-/// The end of the name of a store that is being made.
+/// Within the name of a store that is being made.
 const FRESH: &str = ".new";
 /// The folder of the index's parts within a store.
 pub(crate) const PARTS: &str = "parts";
@@ -32,7 +32,7 @@ fn sweep(dir: &Path) {
     let Ok(entries) = fs::read_dir(dir) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with(FILE) && name.ends_with(FRESH)) {
+        if name.to_str().is_some_and(|name| name.starts_with(FILE) && name.contains(FRESH)) {
             let _ = fs::remove_file(entry.path());
         }
     }
