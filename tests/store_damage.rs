@@ -10,7 +10,7 @@ use redb::{ReadableDatabase, TableDefinition};
 use refrain::bank::{Reference, Upload};
 use refrain::hash::Hash;
 use refrain::matching::Outcome;
-use refrain::{Error, Store};
+use refrain::{Cancel, Error, Store};
 
 const COUNT: u64 = 40;
 
@@ -156,6 +156,42 @@ fn a_store_of_another_version_is_refused_politely_and_left_alone() {
     drop(redb::Database::create(other.join("store.redb")).unwrap());
     let error = Store::open(&other).err().unwrap();
     assert!(error.to_string().contains("another program"), "{error}");
+}
+
+#[test]
+fn a_damaged_missing_or_cut_part_is_named_and_the_rest_of_the_store_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = whole(folder.path());
+    Store::open(&from).unwrap().merge(&Cancel::new()).unwrap();
+    read(&Store::open_reader(&from).unwrap()).unwrap();
+    let part = |dir: &Path| {
+        let mut parts = fs::read_dir(dir.join("parts")).unwrap().map(|entry| entry.unwrap().path());
+        (parts.next().unwrap(), parts.next())
+    };
+    assert!(part(&from).1.is_none(), "a merge leaves one part");
+    let bytes = fs::read(part(&from).0).unwrap();
+    let dir = folder.path().join("part");
+    let mut tried = 0;
+    for at in (0..bytes.len()).step_by(bytes.len() / 60 + 1) {
+        for cut in [false, true] {
+            copy(&from, &dir);
+            let mut bytes = bytes.clone();
+            if cut {
+                bytes.truncate(at);
+            } else {
+                bytes[at] ^= 1 << (at % 8);
+            }
+            fs::write(part(&dir).0, &bytes).unwrap();
+            // Only the database is looked at here: its records are whole.
+            assert_eq!(Store::open_reader(&dir).map(|store| store.references(None).unwrap().count()).unwrap_or(39), 39);
+            assert!(suffer(&dir), "byte {at}, cut {cut}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 60);
+    copy(&from, &dir);
+    fs::remove_file(part(&dir).0).unwrap();
+    assert!(suffer(&dir));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod ask;
 mod config;
 pub mod lists;
 mod log;
+mod merge;
 mod open;
 mod read;
 mod records;

@@ -15,12 +15,27 @@ pub(crate) use crate::index::database::{fenced, from_redb as failed};
 
 /// The database within a store.
 pub(crate) const FILE: &str = "store.redb";
+/// Within the name of a store that is being made.
+const FRESH: &str = ".new";
 /// The folder of the index's parts within a store.
 pub(crate) const PARTS: &str = "parts";
 
 /// Opens the database of the store in `dir` for writing.
 pub(crate) fn writer(dir: &Path) -> Result<Database> {
-    checked(Database::open(&present(dir)?)?)
+    let database = checked(Database::open(&present(dir)?)?)?;
+    sweep(dir);
+    Ok(database)
+}
+
+/// Takes away stores that were being made here when their programs were killed.
+fn sweep(dir: &Path) {
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with(FILE) && name.contains(FRESH)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Opens the database of the store in `dir` for reading only.
@@ -42,14 +57,15 @@ pub(crate) fn create(dir: &Path) -> Result<()> {
     fs::create_dir_all(dir).map_err(|error| Error::io(dir, error))?;
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let fresh = dir.join(format!("{FILE}.{}-{count}.new", std::process::id()));
+    let fresh = dir.join(format!("{FILE}.{}-{count}{FRESH}", std::process::id()));
     let made = make(&fresh).and_then(|()| match fs::hard_link(&fresh, &file) {
         // Where there are no hard links, the last of two that make the store at once wins; both are empty.
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {
             fs::rename(&fresh, &file).map_err(|error| Error::io(&file, error))
         }
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Error::io(&file, error)),
-        _ => Ok(()),
+        // Somebody else was quicker, and may have swept this one away.
+        Err(_) if file.exists() => Ok(()),
+        linked => linked.map_err(|error| Error::io(&file, error)),
     });
     let _ = fs::remove_file(&fresh);
     made?;

@@ -409,6 +409,7 @@ impl Store {
             }
         }
         self.refresh()?;
+        found.problems.extend(self.index.verify()?.damage);
         let indexed = self.index.stats().entries;
         // Another process may have written meanwhile; then the two numbers are of different moments.
         if found.problems.is_empty() && before == self.known().sequence && indexed != hashes {

@@ -305,3 +305,41 @@ fn a_new_reference_finds_the_uploads_from_before() {
     assert_eq!(retro(&reader, 0).len(), 1);
     assert!(matches!(reader.remember("u4", "", &turned), Err(Error::Option { .. })));
 }
+
+#[test]
+fn after_a_merge_no_byte_of_a_removed_hash_is_on_the_disk() {
+    let (folder, store) = fresh();
+    for seed in 0..300 {
+        store.add_hash(&removed(&format!("r{seed}")), hash(seed), None).unwrap();
+    }
+    let gone: Vec<u64> = (0..300).filter(|seed| seed % 7 == 0).collect();
+    store.refuse(&Upload::Hash(hash(1000)), "removed", "r7").unwrap();
+    for seed in &gone {
+        store.remove_reference("removed", &format!("r{seed}")).unwrap();
+    }
+    let on_disk = |seed: u64| {
+        let mut folders = vec![folder.path().to_path_buf()];
+        let mut count = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if entry.is_dir() {
+                    folders.push(entry);
+                } else {
+                    // Half a hash is enough to recognise it by.
+                    let bytes = std::fs::read(entry).unwrap();
+                    count += bytes.windows(16).filter(|window| *window == &hash(seed).0[8..24]).count();
+                }
+            }
+        }
+        count
+    };
+    assert!(on_disk(8) > 0 && on_disk(0) > 0, "the test sees hashes where they are");
+    store.merge(&crate::Cancel::new()).unwrap();
+    for seed in gone.into_iter().chain([1000]) {
+        assert_eq!(on_disk(seed), 0, "{seed}");
+    }
+    assert!(on_disk(8) > 0);
+    assert_eq!(store.ask_hash(&hash(8)).unwrap().outcome, Outcome::Match);
+    assert_eq!(store.ask_hash(&hash(7)).unwrap().outcome, Outcome::NoMatch);
+    assert!(store.verify().unwrap().problems.is_empty());
+}

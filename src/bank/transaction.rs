@@ -7,6 +7,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::config::BankConfig;
 use super::log::{Change, LogRecord};
+use super::merge::REMOVED;
 use super::open::failed;
 use super::records::{self, BANKS, FINGERPRINTS, LOG, META, NAMES, OPERATIONS, REFERENCES, REFUSED};
 use super::reference::ReferenceRecord;
@@ -48,6 +49,7 @@ pub(crate) struct Tx<'t> {
     number: u64,
     now: u64,
     changed: bool,
+    removed: bool,
 }
 
 pub(crate) fn now() -> u64 {
@@ -78,6 +80,7 @@ impl<'t> Tx<'t> {
             entries: Vec::new(),
             now: now(),
             changed: false,
+            removed: false,
         })
     }
 
@@ -89,6 +92,9 @@ impl<'t> Tx<'t> {
         self.flush()?;
         self.meta.insert("sequence", self.sequence).map_err(|error| failed(self.file, error))?;
         self.meta.insert("number", self.number).map_err(|error| failed(self.file, error))?;
+        if self.removed {
+            self.meta.insert(REMOVED, 1).map_err(|error| failed(self.file, error))?;
+        }
         Ok(true)
     }
 
@@ -219,6 +225,7 @@ impl<'t> Tx<'t> {
         self.references.remove(record.number).map_err(wrong)?;
         self.fingerprints.remove(record.number).map_err(wrong)?;
         self.refused.retain_in((record.number, "")..(record.number + 1, ""), |_, _| false).map_err(wrong)?;
+        self.removed = true;
         self.index.remove(self.write, record.number)
     }
 
@@ -235,6 +242,7 @@ impl<'t> Tx<'t> {
 
     pub(crate) fn drop_refusal(&mut self, number: u64, upload: &str) -> Result<()> {
         self.refused.remove((number, upload)).map_err(|error| failed(self.file, error))?;
+        self.removed = true;
         Ok(())
     }
 
