@@ -64,7 +64,6 @@ impl Database {
         Self::writer(path, |builder| builder.open(path))
     }
 
-    #[allow(dead_code)] // for the storage trait, next
     /// Opens a database that lives in `backend`, which no other process can see; `path` is its name in errors.
     pub(crate) fn in_backend(path: &Path, backend: impl StorageBackend) -> Result<Self> {
         fenced(path, || {
@@ -106,7 +105,6 @@ impl Database {
         })
     }
 
-    #[allow(dead_code)] // for verify, next
     /// Checks the database file from end to end, repairing what a crash left.
     ///
     /// # Errors

@@ -43,6 +43,21 @@ impl Delta {
         }
     }
 
+    /// Drops what came under numbers below `flushed`.
+    pub(super) fn drop_below(&mut self, flushed: u64) {
+        self.chunks.retain(|chunk| chunk.numbers.last().is_some_and(|last| *last >= flushed));
+        if let Some(first) = self.chunks.first_mut()
+            && first.numbers.first().is_some_and(|number| *number < flushed)
+        {
+            let gone = first.numbers.partition_point(|number| *number < flushed);
+            let chunk = Arc::make_mut(first);
+            chunk.hashes.drain(..gone);
+            chunk.ids.drain(..gone);
+            chunk.numbers.drain(..gone);
+        }
+        self.entries = self.chunks.iter().map(|chunk| chunk.ids.len()).sum();
+    }
+
     /// Entries, buried ones included.
     pub(super) fn len(&self) -> usize {
         self.entries

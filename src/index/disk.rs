@@ -3,8 +3,10 @@
 use std::fs;
 use std::ops::Deref;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::database::Database;
+use super::storage::{Backend, Medium, Storage};
 use super::{Entry, Index};
 use crate::error::{Error, Result};
 
@@ -59,6 +61,26 @@ impl DiskIndex {
     /// [`Error::Corrupt`], [`Error::Format`], [`Error::Io`].
     pub fn open_reader(folder: &Path) -> Result<Self> {
         Self::with(Database::open_reader(&folder.join(DATABASE))?, folder)
+    }
+
+    /// The index in any storage, with its database in any medium, both of which no other process can see. Parts are
+    /// only made by [`Index::maintain`] and [`Index::merge`], never in the background.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn in_storage(storage: Arc<dyn Storage>, medium: impl Medium) -> Result<Self> {
+        let database = Database::in_backend(&storage.path(DATABASE), Backend(medium))?;
+        let index = Index::with(&database, storage, false)?;
+        Ok(Self { index, database })
+    }
+
+    /// Checks every page of the database of the index in `folder`, which nobody may have open for writing, and repairs
+    /// what a crash left. [`Index::verify`] checks the parts.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::Locked`], [`Error::Io`].
+    pub fn check(folder: &Path) -> Result<()> {
+        Database::check(&folder.join(DATABASE))
     }
 
     fn with(database: Database, folder: &Path) -> Result<Self> {

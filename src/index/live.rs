@@ -1,40 +1,81 @@
 //! The index of a store: entries in the database's tables and in parts, seen through snapshots.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::thread::JoinHandle;
 
 use redb::WriteTransaction;
 
 use super::database::Database;
-use super::snapshot::Snapshot;
-use super::tables::{self, Meta};
-use super::{Entry, Stats};
-use crate::error::Result;
+use super::merge::FLUSH;
+use super::part::Part;
+use super::snapshot::{Slot, Snapshot};
+use super::storage::{Folder, Storage};
+use super::tables::{self, Meta, Record};
+use super::{Entry, EntryId, Stats};
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+use crate::hash::Hash;
+
+/// From this many entries on, one add makes a part of its own.
+const BULK: usize = 1 << 17;
+/// A delta of this many times [`FLUSH`] makes whoever adds wait until it is a part.
+const PATIENCE: usize = 8;
+/// Tries to open a list of parts that a writer keeps changing.
+const TRIES: usize = 20;
 
 /// A durable index that shares a database, and its transactions, with the tables beside it.
 ///
-/// One process writes, any number read; each holds [`Snapshot`]s and calls [`Self::refresh`] to see later commits.
+/// One process writes, any number read; each holds [`Snapshot`]s and calls [`Self::refresh`] to see later commits. In the
+/// writing process a thread in the background turns added entries into parts and merges parts; [`Self::merge`] does it
+/// at once.
 #[derive(Debug)]
 pub struct Index {
-    database: Database,
-    dir: PathBuf,
+    pub(super) shared: Arc<Shared>,
+    background: Mutex<Option<JoinHandle<()>>>,
+    automatic: bool,
+}
+
+/// What the background thread shares.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) database: Database,
+    pub(super) storage: Arc<dyn Storage>,
     current: RwLock<Arc<Snapshot>>,
     refreshing: Mutex<()>,
+    /// Held by whoever changes the list of parts.
+    pub(super) maintaining: Mutex<()>,
+    pub(super) temporary: AtomicU64,
+    pub(super) stop: Cancel,
 }
 
 impl Index {
-    /// The index whose tables are in `database` and whose parts are in `dir`.
+    /// The index whose tables are in `database` and whose parts are in `dir`, which a writer sweeps.
     ///
     /// # Errors
-    /// [`Error::Corrupt`](crate::Error::Corrupt), [`Error::Format`](crate::Error::Format), [`Error::Io`](crate::Error::Io).
+    /// [`Error::Corrupt`], [`Error::Format`], [`Error::Io`].
     pub(crate) fn open(database: &Database, dir: &Path) -> Result<Self> {
-        let index = Self {
+        Self::with(database, Arc::new(Folder(dir.to_path_buf())), true)
+    }
+
+    /// As [`Self::open`], with parts in any storage. Without `automatic`, only [`Self::maintain`] and [`Self::merge`]
+    /// make parts.
+    pub(super) fn with(database: &Database, storage: Arc<dyn Storage>, automatic: bool) -> Result<Self> {
+        let shared = Shared {
             database: database.clone(),
-            dir: dir.to_path_buf(),
+            storage,
             current: RwLock::default(),
             refreshing: Mutex::default(),
+            maintaining: Mutex::default(),
+            temporary: AtomicU64::new(0),
+            stop: Cancel::new(),
         };
+        let index = Self { shared: Arc::new(shared), background: Mutex::default(), automatic };
         index.refresh()?;
+        if database.is_writer() {
+            index.shared.sweep();
+        }
         Ok(index)
     }
 
@@ -42,12 +83,22 @@ impl Index {
     ///
     /// The caller sees to it that no id is added twice without a [`Self::remove`] in between.
     pub(crate) fn add(&self, txn: &WriteTransaction, entries: &[Entry]) -> Result<()> {
-        tables::add(&self.database, txn, entries)
+        if entries.len() < BULK {
+            return tables::add(&self.shared.database, txn, entries);
+        }
+        // A part of its own; if the transaction is never committed, the next open sweeps it away.
+        for some in entries.chunks(1 << 27) {
+            let (mut ids, mut hashes) = (Vec::new(), Vec::new());
+            super::merge::sorted(some.iter().copied(), &mut ids, &mut hashes);
+            let record = self.shared.write_part(&hashes, &ids, rayon::current_num_threads(), &Cancel::new())?;
+            tables::list(&self.shared.database, txn, record)?;
+        }
+        Ok(())
     }
 
     /// Stages the removal of everything that `owner` has so far, in this transaction or before.
     pub(crate) fn remove(&self, txn: &WriteTransaction, owner: u64) -> Result<()> {
-        tables::remove(&self.database, txn, owner)
+        tables::remove(&self.shared.database, txn, owner)
     }
 
     /// Takes up what was committed since the last call, by this process or another; true if there was anything.
@@ -55,27 +106,55 @@ impl Index {
     /// Costs microseconds when there was nothing, and otherwise as much as there is that is new.
     ///
     /// # Errors
-    /// [`Error::Corrupt`](crate::Error::Corrupt), [`Error::Io`](crate::Error::Io); the snapshot stays as it was.
+    /// [`Error::Corrupt`], [`Error::Io`]; the snapshot stays as it was.
     pub fn refresh(&self) -> Result<bool> {
-        let _one_at_a_time = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.snapshot();
-        let txn = self.database.begin_read()?;
-        let meta = Meta::read(&self.database, &txn)?;
-        if meta == before.meta {
-            return Ok(false);
+        let changed = self.shared.refresh()?;
+        let waiting = self.shared.snapshot().delta.len();
+        if changed && self.automatic && self.shared.database.is_writer() && waiting >= FLUSH {
+            if waiting >= FLUSH * PATIENCE {
+                self.maintain()?;
+            } else {
+                self.kick();
+            }
         }
-        let mut next = Snapshot { meta, delta: before.delta.clone(), tombstones: before.tombstones.clone() };
-        tables::batches(&self.database, &txn, before.meta.next, |number, entries| next.delta.push(number, &entries))?;
-        tables::tombstones(&self.database, &txn, before.meta.next, |number, owner| {
-            next.tombstones.insert(owner, number);
-        })?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
-        Ok(true)
+        Ok(changed)
+    }
+
+    /// Has the background thread at work.
+    fn kick(&self) {
+        let mut background = self.background.lock().unwrap_or_else(PoisonError::into_inner);
+        if background.as_ref().is_none_or(JoinHandle::is_finished) {
+            let shared = Arc::clone(&self.shared);
+            let work = move || {
+                // What fails here fails again, aloud, in a later add, `maintain` or `merge`.
+                let _ = shared.maintain(&shared.stop);
+            };
+            *background = std::thread::Builder::new().name("refrain-index".into()).spawn(work).ok();
+        }
+    }
+
+    /// Does at once what the background thread would do by and by: makes a part of the entries that were added since the
+    /// last one, if they are many, and merges parts of like size.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Corrupt`]; the index stays as it was.
+    pub fn maintain(&self) -> Result<()> {
+        self.shared.maintain(&Cancel::new())
+    }
+
+    /// Makes one part of everything; removed hashes are gone from the disk afterwards. Searches go on beside it.
+    ///
+    /// While it runs the disk holds the old parts and the new one.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], [`Error::Io`], [`Error::Corrupt`]; the index stays as it was.
+    pub fn merge(&self, cancel: &Cancel) -> Result<()> {
+        self.shared.merge_all(cancel)
     }
 
     /// The index as of the last [`Self::refresh`].
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        self.shared.snapshot()
     }
 
     /// What the index holds, as of the last [`Self::refresh`].
@@ -83,15 +162,134 @@ impl Index {
         let snapshot = self.snapshot();
         Stats {
             entries: snapshot.len(),
-            parts: 0,
-            bytes: 0,
+            parts: snapshot.parts.len() as u64,
+            bytes: snapshot.parts.iter().map(|slot| slot.record.bytes).sum(),
             tombstones: snapshot.tombstones.len() as u64,
             delta: snapshot.delta.len() as u64,
         }
     }
+}
 
-    /// The folder of the parts.
-    pub fn dir(&self) -> &Path {
-        &self.dir
+impl Drop for Index {
+    fn drop(&mut self) {
+        self.shared.stop.cancel();
+        let thread = self.background.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
     }
+}
+
+impl Shared {
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn refresh(&self) -> Result<bool> {
+        let _one_at_a_time = Self::lock(&self.refreshing);
+        let before = self.snapshot();
+        for attempt in 1.. {
+            let txn = self.database.begin_read()?;
+            let meta = Meta::read(&self.database, &txn)?;
+            if meta == before.meta {
+                return Ok(false);
+            }
+            let mut next = Snapshot {
+                meta,
+                delta: before.delta.clone(),
+                tombstones: before.tombstones.clone(),
+                parts: Vec::new(),
+                dead: OnceLock::new(),
+                kernels: before.kernels,
+            };
+            if meta.flushed > before.meta.flushed {
+                next.delta.drop_below(meta.flushed);
+            }
+            let new = before.meta.next;
+            tables::batches(&self.database, &txn, new, |number, entries| next.delta.push(number, &entries))?;
+            tables::tombstones(&self.database, &txn, new, |number, owner| next.tombstones.insert(owner, number))?;
+            if meta.cleared > before.meta.cleared {
+                next.tombstones.drop_below(meta.cleared);
+            }
+            let mut gone = false;
+            for record in tables::parts(&self.database, &txn)? {
+                let usable = |slot: &&Slot| slot.part.as_ref().is_ok_and(|part| !part.is_damaged());
+                let known = before.parts.iter().filter(usable).find(|slot| slot.record.digest == record.digest);
+                let part = match known {
+                    Some(slot) => slot.part.clone(),
+                    None => self.open_part(&record).map(Arc::new).map_err(Arc::new),
+                };
+                gone |= matches!(&part, Err(error) if is_missing(error));
+                next.parts.push(Slot { record, part });
+            }
+            // A part that is not there was merged away since the list was read, or is lost.
+            if gone && attempt < TRIES {
+                drop(txn);
+                let now = Meta::read(&self.database, &self.database.begin_read()?)?;
+                if now != meta {
+                    continue;
+                }
+            }
+            *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+            break;
+        }
+        Ok(true)
+    }
+
+    fn open_part(&self, record: &Record) -> Result<Part> {
+        let name = record.name();
+        let path = self.storage.path(&name);
+        let bytes = self.storage.open(&name).map_err(|source| Error::io(&path, source))?;
+        let part = Part::parse(bytes, &path)?;
+        if part.len() as u64 != record.entries {
+            return Err(Error::corrupt(path, format!("{} entries instead of {}", part.len(), record.entries)));
+        }
+        Ok(part)
+    }
+
+    /// Writes a part under its final name, durably; it is not listed yet.
+    pub(super) fn write_part(
+        &self,
+        hashes: &[Hash],
+        ids: &[EntryId],
+        threads: usize,
+        cancel: &Cancel,
+    ) -> Result<Record> {
+        let temporary = format!("new-{}.tmp", self.temporary.fetch_add(1, Ordering::Relaxed));
+        let path = self.storage.path(&temporary);
+        let io = |source| Error::io(&path, source);
+        let write = || -> Result<Record> {
+            let mut sink = self.storage.create(&temporary).map_err(io)?;
+            let built = super::part::build(hashes, ids, &mut sink, threads, cancel).map_err(|error| error.at(&path))?;
+            sink.sync().map_err(io)?;
+            drop(sink);
+            let record =
+                Record { number: 0, digest: built.digest, entries: ids.len() as u64, bytes: built.bytes, applied: 0 };
+            self.storage.rename(&temporary, &record.name()).map_err(io)?;
+            self.storage.sync().map_err(io)?;
+            Ok(record)
+        };
+        write().inspect_err(|_| {
+            let _ = self.storage.remove(&temporary); // what cannot be removed is swept at the next open
+        })
+    }
+
+    /// Removes what is not listed: left by a crash, or by a system that would not remove an open file.
+    fn sweep(&self) {
+        let listed: Vec<String> = self.snapshot().parts.iter().map(|slot| slot.record.name()).collect();
+        for name in self.storage.list().unwrap_or_default() {
+            let ours = name.ends_with(".part") || name.ends_with(".tmp");
+            if ours && !listed.contains(&name) {
+                let _ = self.storage.remove(&name); // tried again at the next open
+            }
+        }
+    }
+}
+
+fn is_missing(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
 }

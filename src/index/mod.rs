@@ -4,13 +4,20 @@ pub(crate) mod database;
 mod delta;
 mod disk;
 mod live;
+mod map;
+mod merge;
+mod part;
+mod search;
 mod snapshot;
+pub mod storage;
 mod tables;
 mod tombstones;
+mod verify;
 
 pub use disk::DiskIndex;
 pub use live::Index;
 pub use snapshot::{Hits, MAX_DISTANCE, Snapshot};
+pub use verify::{Report, Salvaged};
 
 use crate::hash::Hash;
 

@@ -1,16 +1,32 @@
 //! An unchanging view of an index, and the questions that it answers.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::{Arc, OnceLock};
+
+use rayon::prelude::*;
 
 use super::delta::Delta;
-use super::tables::Meta;
+use super::part::Part;
+use super::search::{Mih, Plan, Scan, plan};
+use super::tables::{Meta, Record};
 use super::tombstones::Tombstones;
 use super::{Hit, Query};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
+use crate::simd::distance::Kernels;
 
 /// The widest radius that can be asked for, inclusive.
 pub const MAX_DISTANCE: u32 = 96;
+
+/// Hashes that one thread scans at a time.
+const ROWS: usize = 1 << 16;
+/// Nanoseconds of work below which threads are not worth waking.
+const ALONE: f64 = 200_000.0;
+/// Nanoseconds of work that a task should hold at least.
+const TASK: f64 = 100_000.0;
+/// A capped search throws away what is over the cap whenever this many hits have gathered.
+const GATHER: usize = 1 << 16;
 
 /// An index as it was at one moment. It stays valid, and the same, whatever happens to the index afterwards.
 #[derive(Debug, Default)]
@@ -18,6 +34,17 @@ pub struct Snapshot {
     pub(super) meta: Meta,
     pub(super) delta: Delta,
     pub(super) tombstones: Tombstones,
+    pub(super) parts: Vec<Slot>,
+    /// Buried entries of each part, once somebody asks.
+    pub(super) dead: OnceLock<Vec<u64>>,
+    pub(super) kernels: Option<Kernels>,
+}
+
+/// A listed part, open or unusable.
+#[derive(Debug, Clone)]
+pub(super) struct Slot {
+    pub(super) record: Record,
+    pub(super) part: Result<Arc<Part>, Arc<Error>>,
 }
 
 /// The hits of a batch of queries.
@@ -25,8 +52,18 @@ pub struct Snapshot {
 pub struct Hits {
     /// Sorted by query, then distance, then id.
     pub hits: Vec<Hit>,
-    /// The queries that had more hits than the cap; their nearest are in `hits`.
+    /// The queries that had more hits than the cap, in order; their nearest are in `hits`.
     pub cut: Vec<u32>,
+}
+
+/// A piece of a search.
+enum Task<'a> {
+    /// Some queries through a part's postings.
+    Mih(&'a Slot, Vec<(u32, &'a Query)>),
+    /// Some rows of a part.
+    Part(&'a Slot, Arc<Scan<'a>>, std::ops::Range<usize>),
+    /// One chunk of the delta.
+    Chunk(usize, Arc<Scan<'a>>),
 }
 
 impl Snapshot {
@@ -44,22 +81,34 @@ impl Snapshot {
     /// # Errors
     /// As [`Self::search`].
     pub fn search_each(&self, queries: &[Query], cap: usize) -> Result<Hits> {
-        let mut found = Hits::default();
-        self.visit(queries, |hit| {
-            found.hits.push(hit);
-            ControlFlow::Continue(())
-        })?;
-        found.hits.sort_unstable();
-        let mut kept = (u32::MAX, 0);
-        let cut = &mut found.cut;
-        found.hits.retain(|hit| {
-            kept = if kept.0 == hit.query { (hit.query, kept.1 + 1) } else { (hit.query, 1) };
-            if kept.1 > cap && cut.last() != Some(&hit.query) {
-                cut.push(hit.query);
+        let (tasks, cost) = self.tasks(queries)?;
+        let work = |task: &Task<'_>| -> Result<Vec<Hit>> {
+            let mut hits = Vec::new();
+            let mut limit = GATHER;
+            let _ = self.run(task, &mut |hit| {
+                hits.push(hit);
+                if cap != usize::MAX && hits.len() >= limit {
+                    trim(&mut hits, cap.saturating_add(1));
+                    limit = hits.len() * 2 + GATHER;
+                }
+                ControlFlow::Continue(())
+            })?;
+            Ok(hits)
+        };
+        let alone = cost < ALONE || tasks.len() < 2;
+        let mut hits: Vec<Hit> = if alone {
+            let mut all = Vec::new();
+            for task in &tasks {
+                all.append(&mut work(task)?);
             }
-            kept.1 <= cap
-        });
-        Ok(found)
+            all
+        } else {
+            let all: Vec<Vec<Hit>> = tasks.par_iter().map(work).collect::<Result<_>>()?;
+            all.concat()
+        };
+        hits.sort_unstable();
+        let cut = trim_sorted(&mut hits, cap);
+        Ok(Hits { hits, cut })
     }
 
     /// The `k` nearest entries of each query that are within `max_distance`, sorted by query, distance, id.
@@ -67,8 +116,30 @@ impl Snapshot {
     /// # Errors
     /// As [`Self::search`].
     pub fn nearest(&self, queries: &[Hash], k: usize, max_distance: u32) -> Result<Vec<Hit>> {
-        let queries: Vec<Query> = queries.iter().map(|&hash| Query { hash, max_distance }).collect();
-        Ok(self.search_each(&queries, k)?.hits)
+        if max_distance > MAX_DISTANCE {
+            return Err(too_wide(max_distance));
+        }
+        // Most have their neighbours close by: ask narrowly first, and again only for those that have not enough.
+        let mut waiting: Vec<u32> = (0..).take(queries.len()).collect();
+        let mut found = Vec::new();
+        for radius in [7, 15, 31, 47, MAX_DISTANCE].map(|radius| radius.min(max_distance)) {
+            let asked: Vec<Query> =
+                waiting.iter().map(|&query| Query { hash: queries[query as usize], max_distance: radius }).collect();
+            let hits = self.search_each(&asked, k)?.hits;
+            let mut counts = vec![0; waiting.len()];
+            hits.iter().for_each(|hit| counts[hit.query as usize] += 1);
+            let enough = |query: u32| counts[query as usize] >= k || radius == max_distance;
+            found.extend(hits.into_iter().filter(|hit| enough(hit.query)).map(|hit| {
+                let query = waiting[hit.query as usize];
+                Hit { query, ..hit }
+            }));
+            waiting = (0..).zip(waiting).filter(|&(i, _)| !enough(i)).map(|(_, query)| query).collect();
+            if waiting.is_empty() {
+                break;
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
     }
 
     /// Calls `each` with every hit, each once, in no particular order, until it breaks. Nothing is gathered in memory.
@@ -76,39 +147,185 @@ impl Snapshot {
     /// # Errors
     /// As [`Self::search`]; what was visited before the error stands.
     pub fn visit(&self, queries: &[Query], mut each: impl FnMut(Hit) -> ControlFlow<()>) -> Result<()> {
-        if let Some(query) = queries.iter().find(|query| query.max_distance > MAX_DISTANCE) {
-            let detail = format!("at most {MAX_DISTANCE}, got {}", query.max_distance);
-            return Err(Error::option("max_distance", detail));
-        }
-        for chunk in &self.delta.chunks {
-            for ((hash, &id), &number) in chunk.hashes.iter().zip(&chunk.ids).zip(&chunk.numbers) {
-                for (i, query) in (0..).zip(queries) {
-                    let distance = query.hash.distance(hash);
-                    if distance <= query.max_distance
-                        && !self.tombstones.bury(id.owner(), number)
-                        && each(Hit { query: i, distance, id }).is_break()
-                    {
-                        return Ok(());
-                    }
-                }
+        for task in &self.tasks(queries)?.0 {
+            if self.run(task, &mut each)?.is_break() {
+                break;
             }
         }
         Ok(())
     }
 
+    /// The work, in pieces, and the nanoseconds that all of it may take.
+    fn tasks<'a>(&'a self, queries: &'a [Query]) -> Result<(Vec<Task<'a>>, f64)> {
+        if let Some(query) = queries.iter().find(|query| query.max_distance > MAX_DISTANCE) {
+            return Err(too_wide(query.max_distance));
+        }
+        let kernels = self.kernels();
+        let (mut tasks, mut total) = (Vec::new(), 0.0);
+        let mut everything = None;
+        let mut all = || {
+            let numbered = || (0..).zip(queries).collect();
+            Arc::clone(everything.get_or_insert_with(|| Arc::new(Scan::new(kernels, numbered()))))
+        };
+        if queries.is_empty() {
+            return Ok((tasks, total));
+        }
+        for chunk in 0..self.delta.chunks.len() {
+            total += self.delta.chunks[chunk].ids.len() as f64 * queries.len() as f64 * 0.5;
+            tasks.push(Task::Chunk(chunk, all()));
+        }
+        let mut sorted: BTreeMap<u32, Vec<(u32, &Query)>> = BTreeMap::new();
+        for (number, query) in (0..).zip(queries) {
+            sorted.entry(query.max_distance).or_default().push((number, query));
+        }
+        for slot in &self.parts {
+            let part = slot.part.as_ref().map_err(|error| copy(error))?;
+            let mut scanned = Vec::new();
+            for (&radius, group) in &sorted {
+                let (way, cost) = plan(&part.layout, radius, queries.len());
+                total += cost * group.len() as f64;
+                match way {
+                    Plan::Mih => {
+                        let size = ((TASK / cost) as usize).clamp(8, 1024);
+                        tasks.extend(group.chunks(size).map(|some| Task::Mih(slot, some.to_vec())));
+                    }
+                    Plan::Scan => scanned.extend_from_slice(group),
+                }
+            }
+            if scanned.is_empty() {
+                continue;
+            }
+            let scan = if scanned.len() == queries.len() { all() } else { Arc::new(Scan::new(kernels, scanned)) };
+            for from in (0..part.len()).step_by(ROWS) {
+                tasks.push(Task::Part(slot, Arc::clone(&scan), from..(from + ROWS).min(part.len())));
+            }
+        }
+        Ok((tasks, total))
+    }
+
+    fn run(&self, task: &Task<'_>, each: &mut dyn FnMut(Hit) -> ControlFlow<()>) -> Result<ControlFlow<()>> {
+        let mut in_part = |slot: &Slot, part: &Part, query: u32, distance: u32, at: usize| {
+            let id = part.id(at)?;
+            if self.tombstones.bury(id.owner(), slot.record.number) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            Ok(each(Hit { query, distance, id }))
+        };
+        match task {
+            Task::Mih(slot, queries) => {
+                let part = slot.part.as_ref().map_err(|error| copy(error))?;
+                Mih::new(part, self.kernels()).run(queries, &mut |q, d, at| in_part(slot, part, q, d, at))
+            }
+            Task::Part(slot, scan, rows) => {
+                let part = slot.part.as_ref().map_err(|error| copy(error))?;
+                part.ensure_hashes(rows.start, rows.len())?;
+                let hashes = &part.hashes()[rows.clone()];
+                scan.run(hashes, rows.start, &mut |q, d, at| in_part(slot, part, q, d, at))
+            }
+            Task::Chunk(chunk, scan) => {
+                let chunk = &self.delta.chunks[*chunk];
+                scan.run(&chunk.hashes, 0, &mut |query, distance, at| {
+                    let id = chunk.ids[at];
+                    if self.tombstones.bury(id.owner(), chunk.numbers[at]) {
+                        return Ok(ControlFlow::Continue(()));
+                    }
+                    Ok(each(Hit { query, distance, id }))
+                })
+            }
+        }
+    }
+
+    fn kernels(&self) -> Kernels {
+        self.kernels.unwrap_or_else(Kernels::current)
+    }
+
+    /// Buried entries of each part. A part that cannot be read counts none.
+    pub(super) fn dead(&self) -> &[u64] {
+        self.dead.get_or_init(|| {
+            let count = |slot: &Slot| -> u64 {
+                let Ok(part) = &slot.part else { return 0 };
+                let buried = self.tombstones.iter().filter(|(_, number)| slot.record.number < *number);
+                buried.map(|(owner, _)| part.of_owner(owner).map_or(0, |range| range.len() as u64)).sum()
+            };
+            self.parts.iter().map(count).collect()
+        })
+    }
+
     /// Entries that can be found.
     pub fn len(&self) -> u64 {
+        let in_parts: u64 = self.parts.iter().map(|slot| slot.record.entries).sum();
         if self.tombstones.is_empty() {
-            return self.delta.len() as u64;
+            return in_parts + self.delta.len() as u64;
         }
         let live = |chunk: &super::delta::Chunk| {
             chunk.ids.iter().zip(&chunk.numbers).filter(|(id, n)| !self.tombstones.bury(id.owner(), **n)).count()
         };
-        self.delta.chunks.iter().map(|chunk| live(chunk) as u64).sum()
+        let in_delta: u64 = self.delta.chunks.iter().map(|chunk| live(chunk) as u64).sum();
+        in_parts - self.dead().iter().sum::<u64>() + in_delta
     }
 
     /// Whether nothing can be found.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The same index without the parts that cannot be opened, and why they cannot: what is left still answers.
+    pub fn without_damaged(&self) -> (Self, Vec<Error>) {
+        let (whole, damaged): (Vec<&Slot>, Vec<&Slot>) = self.parts.iter().partition(|slot| {
+            slot.part.as_ref().is_ok_and(|part| (0..part.blocks()).all(|block| part.check(block).is_ok()))
+        });
+        let why = |slot: &Slot| match &slot.part {
+            Err(error) => copy(error),
+            Ok(part) => (0..part.blocks())
+                .find_map(|block| part.check(block).err())
+                .unwrap_or_else(|| Error::corrupt(part.path(), "damaged")),
+        };
+        let errors = damaged.into_iter().map(why).collect();
+        let snapshot = Self {
+            meta: self.meta,
+            delta: self.delta.clone(),
+            tombstones: self.tombstones.clone(),
+            parts: whole.into_iter().cloned().collect(),
+            dead: OnceLock::new(),
+            kernels: self.kernels,
+        };
+        (snapshot, errors)
+    }
+}
+
+/// Keeps the nearest `keep` hits of each query.
+fn trim(hits: &mut Vec<Hit>, keep: usize) {
+    hits.sort_unstable();
+    trim_sorted(hits, keep);
+}
+
+/// As [`trim`], for sorted hits; returns the queries that lost any.
+fn trim_sorted(hits: &mut Vec<Hit>, keep: usize) -> Vec<u32> {
+    let (mut query, mut count) = (None, 0);
+    let mut cut = Vec::new();
+    hits.retain(|hit| {
+        count = if query == Some(hit.query) { count + 1 } else { 1 };
+        query = Some(hit.query);
+        if count > keep && cut.last() != query.as_ref() {
+            cut.push(hit.query);
+        }
+        count <= keep
+    });
+    cut
+}
+
+fn too_wide(got: u32) -> Error {
+    Error::option("max_distance", format!("at most {MAX_DISTANCE}, got {got}"))
+}
+
+/// Errors cannot be cloned; one that is kept is told again.
+pub(super) fn copy(error: &Error) -> Error {
+    match error {
+        Error::Corrupt { path, detail } => Error::corrupt(path, detail),
+        Error::Format { path, expected, got } => {
+            Error::Format { path: path.clone(), expected: expected.clone(), got: got.clone() }
+        }
+        Error::Io { path, source } => Error::io(path, std::io::Error::new(source.kind(), source.to_string())),
+        other => Error::corrupt("", other.to_string()),
     }
 }

@@ -12,6 +12,7 @@ use crate::hash::Hash;
 
 const META: TableDefinition<'static, &str, u64> = TableDefinition::new("index_meta");
 const BATCHES: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("index_batches");
+const PARTS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("index_parts");
 const TOMBSTONES: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("index_tombstones");
 
 /// The version of these tables that this program reads and writes.
@@ -28,6 +29,56 @@ pub(super) struct Meta {
     pub(super) generation: u64,
     /// The number the next batch or tombstone takes.
     pub(super) next: u64,
+    /// Batches numbered less have gone into parts.
+    pub(super) flushed: u64,
+    /// Tombstones numbered less have been applied to everything.
+    pub(super) cleared: u64,
+}
+
+/// A part as the tables know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Record {
+    /// The largest number of what is in it.
+    pub(super) number: u64,
+    /// BLAKE3 of the file, and so its name.
+    pub(super) digest: [u8; 32],
+    /// Entries, buried ones included.
+    pub(super) entries: u64,
+    /// Bytes of the file.
+    pub(super) bytes: u64,
+    /// Tombstones numbered less have been applied to it.
+    pub(super) applied: u64,
+}
+
+impl Record {
+    /// The file.
+    pub(super) fn name(&self) -> String {
+        format!("{}.part", blake3::Hash::from_bytes(self.digest).to_hex())
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.digest.to_vec();
+        for value in [self.entries, self.bytes, self.applied] {
+            bytes.extend_from_slice(&value.to_le_bytes());
+        }
+        let sum = crc32fast::hash(&bytes);
+        bytes.extend_from_slice(&sum.to_le_bytes());
+        bytes
+    }
+
+    fn decode(number: u64, bytes: &[u8]) -> Option<Self> {
+        let (rest, sum) = bytes.split_last_chunk::<4>()?;
+        let (digest, values) = rest.split_first_chunk::<32>()?;
+        let (&[entries, bytes, applied], []) = values.as_chunks::<8>() else { return None };
+        let [entries, bytes, applied] = [entries, bytes, applied].map(u64::from_le_bytes);
+        (*sum == crc32fast::hash(rest).to_le_bytes()).then_some(Self {
+            number,
+            digest: *digest,
+            entries,
+            bytes,
+            applied,
+        })
+    }
 }
 
 impl Meta {
@@ -50,11 +101,19 @@ impl Meta {
                 got: format!("version {version}"),
             });
         }
-        Ok(Self { generation: get("generation")?, next: get("next")? })
+        let (generation, next) = (get("generation")?, get("next")?);
+        Ok(Self { generation, next, flushed: get("flushed")?, cleared: get("cleared")? })
     }
 
     fn write(&self, database: &Database, table: &mut Table<'_, &'static str, u64>) -> Result<()> {
-        for (name, value) in [("version", VERSION), ("generation", self.generation), ("next", self.next)] {
+        let values = [
+            ("version", VERSION),
+            ("generation", self.generation),
+            ("next", self.next),
+            ("flushed", self.flushed),
+            ("cleared", self.cleared),
+        ];
+        for (name, value) in values {
             table.insert(name, value).map_err(|e| database.error(e))?;
         }
         Ok(())
@@ -134,6 +193,70 @@ pub(super) fn tombstones(
             .ok_or_else(|| Error::corrupt(database.path(), format!("index tombstone {}", number.value())))?;
         each(number.value(), owner);
     }
+    Ok(())
+}
+
+/// The parts, by number.
+pub(super) fn parts(database: &Database, txn: &ReadTransaction) -> Result<Vec<Record>> {
+    let Some(table) = optional(database, txn.open_table(PARTS))? else { return Ok(Vec::new()) };
+    let mut parts = Vec::new();
+    for row in table.range::<u64>(..).map_err(|e| database.error(e))? {
+        let (number, bytes) = row.map_err(|e| database.error(e))?;
+        let record = Record::decode(number.value(), bytes.value())
+            .ok_or_else(|| Error::corrupt(database.path(), format!("record of index part {}", number.value())))?;
+        parts.push(record);
+    }
+    Ok(parts)
+}
+
+/// A change of the list of parts.
+#[derive(Debug, Default)]
+pub(super) struct Swap {
+    /// Parts that go, by number.
+    pub(super) old: Vec<u64>,
+    /// The part that comes.
+    pub(super) new: Option<Record>,
+    /// Batches numbered less are in the new part.
+    pub(super) flushed: u64,
+}
+
+/// Stages a change of the list of parts, and drops the batches and tombstones that are no longer needed.
+pub(super) fn swap(database: &Database, txn: &WriteTransaction, swap: &Swap) -> Result<()> {
+    let error = |e: redb::StorageError| database.error(e);
+    let mut table = txn.open_table(PARTS).map_err(|e| database.error(e))?;
+    for number in &swap.old {
+        table.remove(number).map_err(error)?;
+    }
+    if let Some(record) = &swap.new {
+        table.insert(record.number, record.encode().as_slice()).map_err(error)?;
+    }
+    let mut applied = u64::MAX;
+    for row in table.iter().map_err(error)? {
+        let (number, bytes) = row.map_err(error)?;
+        // A damaged record keeps the tombstones.
+        applied = applied.min(Record::decode(number.value(), bytes.value()).map_or(0, |record| record.applied));
+    }
+    let (flushed, cleared) = advance(database, txn, |meta| {
+        meta.flushed = meta.flushed.max(swap.flushed);
+        meta.cleared = meta.cleared.max(applied.min(meta.flushed));
+        (meta.flushed, meta.cleared)
+    })?;
+    for (definition, below) in [(BATCHES, flushed), (TOMBSTONES, cleared)] {
+        let mut table = txn.open_table(definition).map_err(|e| database.error(e))?;
+        table.retain_in(..below, |_, _| false).map_err(error)?;
+    }
+    Ok(())
+}
+
+/// Stages the listing of a part of entries that were never in a batch; `record` gets its number.
+pub(super) fn list(database: &Database, txn: &WriteTransaction, mut record: Record) -> Result<()> {
+    record.number = advance(database, txn, |meta| {
+        meta.next += 1;
+        meta.next - 1
+    })?;
+    record.applied = record.number;
+    let mut table = txn.open_table(PARTS).map_err(|e| database.error(e))?;
+    table.insert(record.number, record.encode().as_slice()).map_err(|e| database.error(e))?;
     Ok(())
 }
 

@@ -24,6 +24,20 @@ impl Tombstones {
         }
     }
 
+    /// Forgets those numbered less than `cleared`.
+    pub(super) fn drop_below(&mut self, cleared: u64) {
+        let mut all = HashMap::clone(&self.old);
+        all.extend(self.recent.drain());
+        all.retain(|_, number| *number >= cleared);
+        self.old = Arc::new(all);
+    }
+
+    /// Every owner that was removed, with the number of its last tombstone.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let old = self.old.iter().filter(|(owner, _)| !self.recent.contains_key(owner));
+        old.chain(&self.recent).map(|(owner, number)| (*owner, *number))
+    }
+
     /// Whether an entry of `owner` that came under `number` is dead.
     #[inline]
     pub(super) fn bury(&self, owner: u64, number: u64) -> bool {

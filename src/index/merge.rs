@@ -1,0 +1,179 @@
+//! Making parts out of added entries, and fewer parts out of many.
+//!
+//! Entries become a part when there are [`FLUSH`] of them, and [`FANOUT`] parts of one size class become one of the
+//! next, so that an entry is written once into the database and once for each class: about `log4(n / 16384) + 2` times.
+//! Removed entries are left out of whatever is written, and a part of which a quarter was removed is written anew.
+
+use std::sync::Arc;
+
+use super::live::Shared;
+use super::snapshot::{Slot, copy};
+use super::tables::{self, Record, Swap};
+use super::{Entry, EntryId};
+use crate::cancel::Cancel;
+use crate::error::Result;
+use crate::hash::Hash;
+
+/// Entries that make a part.
+pub(super) const FLUSH: usize = 1 << 14;
+/// Parts of one size class that become one of the next.
+const FANOUT: usize = 4;
+/// A part is written anew when one in this many of its entries was removed.
+const DEAD: u64 = 4;
+/// No merge makes a part of more entries than this, unless it is asked for.
+const LARGEST: u64 = 1 << 28;
+
+impl Shared {
+    /// What is due: see the module's head.
+    pub(super) fn maintain(&self, cancel: &Cancel) -> Result<()> {
+        let _alone = Self::lock(&self.maintaining);
+        self.refresh()?;
+        if self.snapshot().delta.len() >= FLUSH {
+            self.rewrite(&[], true, 1, cancel)?;
+        }
+        while let Some(due) = self.due() {
+            cancel.check()?;
+            self.rewrite(&due, false, 1, cancel)?;
+        }
+        Ok(())
+    }
+
+    /// Everything into one part.
+    pub(super) fn merge_all(&self, cancel: &Cancel) -> Result<()> {
+        let _alone = Self::lock(&self.maintaining);
+        self.refresh()?;
+        let snapshot = self.snapshot();
+        let clean = snapshot.parts.len() <= 1 && snapshot.delta.len() == 0 && snapshot.tombstones.is_empty();
+        if clean {
+            return Ok(());
+        }
+        let all: Vec<u64> = snapshot.parts.iter().map(|slot| slot.record.number).collect();
+        self.rewrite(&all, true, rayon::current_num_threads(), cancel)
+    }
+
+    /// Parts that should become one.
+    fn due(&self) -> Option<Vec<u64>> {
+        let snapshot = self.snapshot();
+        let dead = snapshot.dead();
+        let mut classes: Vec<Vec<&Slot>> = vec![Vec::new(); 32];
+        for (slot, dead) in snapshot.parts.iter().zip(dead).filter(|(slot, _)| slot.part.is_ok()) {
+            if *dead > 0 && *dead >= slot.record.entries / DEAD {
+                return Some(vec![slot.record.number]);
+            }
+            let class = (slot.record.entries / FLUSH as u64).max(1).ilog(FANOUT as u64) as usize;
+            classes[class].push(slot);
+        }
+        let due = classes.into_iter().find(|class| {
+            class.len() >= FANOUT && class.iter().map(|slot| slot.record.entries).sum::<u64>() <= LARGEST
+        })?;
+        Some(due.iter().map(|slot| slot.record.number).collect())
+    }
+
+    /// Makes one part of the parts with these numbers and, with `delta`, of what is in none.
+    ///
+    /// The order is: write, sync the file, name it, sync the folder, commit the new list, and only then remove the old
+    /// files. Whoever still has them open keeps reading.
+    fn rewrite(&self, numbers: &[u64], delta: bool, threads: usize, cancel: &Cancel) -> Result<()> {
+        let snapshot = self.snapshot();
+        let old: Vec<&Slot> = snapshot.parts.iter().filter(|slot| numbers.contains(&slot.record.number)).collect();
+        let (mut ids, mut hashes) = (Vec::new(), Vec::new());
+        {
+            let mut entries: Vec<Entry> = Vec::new();
+            for slot in &old {
+                let part = slot.part.as_ref().map_err(|error| copy(error))?;
+                part.ensure_hashes(0, part.len())?;
+                for (at, &hash) in part.hashes().iter().enumerate() {
+                    let id = part.id(at)?;
+                    if !snapshot.tombstones.bury(id.owner(), slot.record.number) {
+                        entries.push(Entry { id, hash });
+                    }
+                }
+                cancel.check()?;
+            }
+            if delta {
+                for chunk in &snapshot.delta.chunks {
+                    let rows = chunk.ids.iter().zip(&chunk.hashes).zip(&chunk.numbers);
+                    let live = rows.filter(|((id, _), number)| !snapshot.tombstones.bury(id.owner(), **number));
+                    entries.extend(live.map(|((&id, &hash), _)| Entry { id, hash }));
+                }
+            }
+            sorted(entries.into_iter(), &mut ids, &mut hashes);
+        }
+        let horizon = snapshot.meta.next;
+        let mut new = None;
+        if !ids.is_empty() {
+            let record = self.write_part(&hashes, &ids, threads, cancel)?;
+            // The newest of what went in, so that what is removed from now on is removed from it.
+            let newest = old.iter().map(|slot| slot.record.number).max();
+            let in_delta = snapshot.delta.chunks.last().and_then(|chunk| chunk.numbers.last().copied());
+            let number = newest.max(in_delta.filter(|_| delta)).unwrap_or(0);
+            new = Some(Record { number, applied: horizon, ..record });
+        }
+        let flushed = if delta { horizon } else { 0 };
+        let swap = Swap { old: old.iter().map(|slot| slot.record.number).collect(), new, flushed };
+        self.commit(&swap)?;
+        self.discard(old);
+        Ok(())
+    }
+
+    /// Removes the files of parts that are no longer listed. Two parts of the same contents share a file.
+    fn discard<'a>(&self, old: impl IntoIterator<Item = &'a Slot>) {
+        let snapshot = self.snapshot();
+        for slot in old {
+            if snapshot.parts.iter().all(|listed| listed.record.digest != slot.record.digest) {
+                let _ = self.storage.remove(&slot.record.name()); // refused while it is open: swept at the next open
+            }
+        }
+    }
+
+    /// Swaps the list of parts in one transaction, and takes it up.
+    pub(super) fn commit(&self, swap: &Swap) -> Result<()> {
+        let txn = self.database.begin_write()?;
+        tables::swap(&self.database, &txn, swap)?;
+        txn.commit().map_err(|error| self.database.error(error))?;
+        self.refresh().map(drop)
+    }
+
+    /// Saves what is whole of every damaged part into a new one, and leaves the damaged one out of the list. Returns
+    /// entries saved and entries lost.
+    pub(super) fn salvage(&self) -> Result<(u64, u64)> {
+        let _alone = Self::lock(&self.maintaining);
+        self.refresh()?;
+        let snapshot = self.snapshot();
+        let (mut saved, mut lost) = (0, 0);
+        for slot in &snapshot.parts {
+            let mut entries = Vec::new();
+            let gone = match &slot.part {
+                Ok(part) if whole(part) => continue,
+                Ok(part) => part.salvage(|id, hash| entries.push(Entry { id, hash })) as u64,
+                Err(_) => slot.record.entries,
+            };
+            let (mut ids, mut hashes) = (Vec::new(), Vec::new());
+            entries.retain(|entry| !snapshot.tombstones.bury(entry.id.owner(), slot.record.number));
+            sorted(entries.into_iter(), &mut ids, &mut hashes);
+            let mut new = None;
+            if !ids.is_empty() {
+                let record = self.write_part(&hashes, &ids, rayon::current_num_threads(), &Cancel::new())?;
+                new = Some(Record { number: slot.record.number, applied: snapshot.meta.next, ..record });
+            }
+            saved += ids.len() as u64;
+            lost += gone;
+            self.commit(&Swap { old: vec![slot.record.number], new, flushed: 0 })?;
+            self.discard([slot]);
+        }
+        Ok((saved, lost))
+    }
+}
+
+fn whole(part: &Arc<super::part::Part>) -> bool {
+    (0..part.blocks()).all(|block| part.check(block).is_ok())
+}
+
+/// Sorts entries by id and then hash, as parts hold them.
+pub(super) fn sorted(entries: impl Iterator<Item = Entry>, ids: &mut Vec<EntryId>, hashes: &mut Vec<Hash>) {
+    let mut entries: Vec<Entry> = entries.collect();
+    // Runs that are sorted already, as parts are, are merged rather than sorted.
+    entries.sort();
+    ids.extend(entries.iter().map(|entry| entry.id));
+    hashes.extend(entries.iter().map(|entry| entry.hash));
+}

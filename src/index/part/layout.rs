@@ -1,0 +1,198 @@
+//! Where everything lies in a part: a function of the number of entries alone.
+
+/// The first bytes of every part.
+pub(super) const MAGIC: [u8; 8] = *b"REFRPART";
+/// The last bytes of every part.
+pub(super) const END: [u8; 4] = *b"END.";
+/// The version of the format that this program writes, and the only one it reads.
+pub(super) const VERSION: u32 = 1;
+/// Bytes before the first section.
+pub(super) const HEADER: usize = 4096;
+/// Bytes that share a checksum.
+pub(super) const BLOCK: usize = 1 << 14;
+/// Sections begin at multiples of this.
+const ALIGN: usize = 64;
+/// Parts of fewer entries have no postings: a scan of them is as fast.
+const POSTINGS_FROM: usize = 1 << 15;
+/// From here on 13 bands of 19 or 20 bits take the place of 16 of 16, and positions take four bytes rather than three.
+const WIDE_FROM: usize = 1 << 24;
+/// Most entries of a part.
+pub(super) const MAX_ENTRIES: usize = u32::MAX as usize;
+
+/// One of the disjoint runs of bits that hashes are looked up by.
+///
+/// A band owns the bits from `start` on; the lowest `key_bits` of them choose the bucket. Beside each posting stand the
+/// first 16 bits of the next band, the residue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::index) struct Band {
+    /// The first bit.
+    pub(in crate::index) start: u16,
+    /// Bits that choose the bucket.
+    pub(in crate::index) key_bits: u8,
+    /// The first bit of the residue.
+    pub(in crate::index) residue: u16,
+    /// Where the offsets are: `2^key_bits + 1` numbers of four bytes, the first posting of each bucket.
+    pub(in crate::index) offsets: usize,
+    /// Where the residues are: two bytes a posting.
+    pub(in crate::index) residues: usize,
+    /// Where the positions of the hashes are: three or four bytes a posting.
+    pub(in crate::index) positions: usize,
+}
+
+impl Band {
+    /// The bucket of a hash with these words.
+    #[inline]
+    pub(in crate::index) fn key(&self, words: &[u64; 4]) -> u32 {
+        bits(words, self.start) & ((1 << self.key_bits) - 1)
+    }
+
+    /// The residue of a hash with these words.
+    #[inline]
+    pub(in crate::index) fn residue_of(&self, words: &[u64; 4]) -> u16 {
+        bits(words, self.residue) as u16
+    }
+}
+
+/// 32 bits from bit `start` on; what is past the end is zero.
+#[inline]
+fn bits(words: &[u64; 4], start: u16) -> u32 {
+    let (word, shift) = (usize::from(start / 64), start % 64);
+    let next = if word < 3 && shift > 0 { words[word + 1] << (64 - shift) } else { 0 };
+    (words[word] >> shift | next) as u32
+}
+
+/// Where everything lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::index) struct Layout {
+    /// Entries.
+    pub(in crate::index) entries: usize,
+    /// Bytes of a posting's position.
+    pub(in crate::index) position_bytes: usize,
+    /// None, 16 or 13.
+    pub(in crate::index) bands: Vec<Band>,
+    /// Where the hashes are: 32 bytes each, in the order of the ids.
+    pub(in crate::index) hashes: usize,
+    /// Where the ids are: eight bytes each, never falling.
+    pub(in crate::index) ids: usize,
+    /// Where the checksums are, and the end of what they cover.
+    pub(super) checksums: usize,
+    /// Bytes of the file.
+    pub(super) len: usize,
+}
+
+impl Layout {
+    /// The layout of a part of `entries` entries; `None` for more than fit.
+    pub(in crate::index) fn new(entries: usize) -> Option<Self> {
+        if entries > MAX_ENTRIES {
+            return None;
+        }
+        let count: usize = match entries {
+            0..POSTINGS_FROM => 0,
+            POSTINGS_FROM..WIDE_FROM => 16,
+            _ => 13,
+        };
+        let position_bytes = if entries < WIDE_FROM { 3 } else { 4 };
+        let mut at = HEADER;
+        let mut take = |len: usize| {
+            let from = at;
+            at = (at + len).next_multiple_of(ALIGN);
+            from
+        };
+        let (hashes, ids) = (take(entries * 32), take(entries * 8));
+        let mut bands = Vec::with_capacity(count);
+        for band in 0..count {
+            let start = |band: usize| (256 * (band % count) / count) as u16;
+            let width = 256 * (band + 1) / count - 256 * band / count;
+            // No more buckets than a sixth of the entries: their offsets would outgrow what they save.
+            let key_bits = width.min((entries / 6).ilog2() as usize);
+            bands.push(Band {
+                start: start(band),
+                key_bits: key_bits as u8,
+                residue: start(band + 1),
+                offsets: take(((1 << key_bits) + 1) * 4),
+                residues: take(entries * 2),
+                // One byte more, so that four can be read at every position.
+                positions: take(entries * position_bytes + 1),
+            });
+        }
+        let checksums = at;
+        let blocks = (checksums - HEADER).div_ceil(BLOCK);
+        Some(Self { entries, position_bytes, bands, hashes, ids, checksums, len: checksums + blocks * 4 + 8 })
+    }
+
+    /// Checksummed blocks.
+    pub(super) fn blocks(&self) -> usize {
+        (self.checksums - HEADER).div_ceil(BLOCK)
+    }
+
+    /// The bytes that block `block` covers.
+    pub(super) fn block(&self, block: usize) -> std::ops::Range<usize> {
+        let from = HEADER + block * BLOCK;
+        from..(from + BLOCK).min(self.checksums)
+    }
+
+    /// The header.
+    pub(super) fn header(&self) -> Vec<u8> {
+        let mut header = Vec::with_capacity(HEADER);
+        header.extend_from_slice(&MAGIC);
+        header.extend_from_slice(&VERSION.to_le_bytes());
+        header.extend_from_slice(&(HEADER as u32).to_le_bytes());
+        for value in [self.entries, self.len, self.hashes, self.ids, self.checksums] {
+            header.extend_from_slice(&(value as u64).to_le_bytes());
+        }
+        for value in [BLOCK, self.position_bytes, self.bands.len(), 0] {
+            header.extend_from_slice(&(value as u32).to_le_bytes());
+        }
+        for band in &self.bands {
+            for value in [band.start, u16::from(band.key_bits), band.residue, 16] {
+                header.extend_from_slice(&value.to_le_bytes());
+            }
+            for value in [band.offsets, band.residues, band.positions] {
+                header.extend_from_slice(&(value as u64).to_le_bytes());
+            }
+        }
+        header.resize(HEADER - 4, 0);
+        let sum = crc32fast::hash(&header);
+        header.extend_from_slice(&sum.to_le_bytes());
+        header
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_takes_at_most_132_bytes_at_any_size() {
+        let mut n = 1000;
+        while n < 400_000_000 {
+            let layout = Layout::new(n).unwrap();
+            let bytes = (layout.len - HEADER) as f64 / n as f64;
+            assert!(bytes <= 132.0, "{n}: {bytes}");
+            n = n * 11 / 10;
+        }
+        assert!(Layout::new(MAX_ENTRIES + 1).is_none());
+    }
+
+    #[test]
+    fn bands_are_disjoint_and_their_residues_are_within_the_next() {
+        for n in [40_000, 1 << 20, 1 << 25] {
+            let bands = Layout::new(n).unwrap().bands;
+            for (band, next) in bands.iter().zip(bands.iter().cycle().skip(1)) {
+                let room = (256 + next.start - band.start - 1) % 256 + 1;
+                assert!(u16::from(band.key_bits) <= room && band.residue == next.start, "{n} {band:?}");
+                assert!(room >= 16);
+            }
+        }
+    }
+
+    #[test]
+    fn bits_are_taken_from_where_they_are() {
+        let words = [0x1111_2222_3333_4444, 0x5555_6666_7777_8888, 0x9999_aaaa_bbbb_cccc, 0xdddd_eeee_ffff_0123];
+        assert_eq!(bits(&words, 0), 0x3333_4444);
+        assert_eq!(bits(&words, 16), 0x2222_3333);
+        assert_eq!(bits(&words, 48), 0x8888_1111);
+        assert_eq!(bits(&words, 236) & 0xfffff, 0xdddde);
+        assert_eq!(bits(&words, 60), 0x7778_8881);
+    }
+}

@@ -1,0 +1,11 @@
+//! Parts: immutable files of hashes with the postings that find them. `docs/format.md` has the bytes.
+//!
+//! `layout` says where everything lies, `build` writes, `read` reads any bytes laid out so.
+
+mod build;
+mod layout;
+mod read;
+
+pub(super) use build::build;
+pub(super) use layout::{Band, Layout};
+pub(super) use read::Part;

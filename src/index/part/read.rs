@@ -1,0 +1,252 @@
+//! Reading a part out of any bytes: a mapped file, a buffer, a slice of something larger.
+//!
+//! Opening looks at the header and the list of checksums only. A block is checked when something in it is first used,
+//! and never again, so that a search never answers from a damaged block and opening takes no longer for a larger part.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use super::layout::{BLOCK, END, HEADER, Layout, MAGIC, VERSION};
+use crate::error::{Error, Result};
+use crate::hash::Hash;
+use crate::index::EntryId;
+use crate::simd::distance::as_hashes;
+
+/// Bytes that a part lies in.
+pub(in crate::index) type Bytes = Box<dyn AsRef<[u8]> + Send + Sync>;
+
+/// An open part.
+pub(in crate::index) struct Part {
+    bytes: Bytes,
+    path: PathBuf,
+    pub(in crate::index) layout: Layout,
+    /// One bit for each block that was found whole.
+    checked: Vec<AtomicU64>,
+    left: AtomicUsize,
+    whole: AtomicBool,
+    damaged: AtomicBool,
+}
+
+impl Part {
+    /// Opens the part in `bytes`; `path` is its name in errors.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], or [`Error::Format`] for another version.
+    pub(in crate::index) fn parse(bytes: Bytes, path: &Path) -> Result<Self> {
+        let all: &[u8] = (*bytes).as_ref();
+        let corrupt = |detail: &str| Error::corrupt(path, detail);
+        let header = all.get(..HEADER).ok_or_else(|| corrupt("shorter than its header"))?;
+        if header[..8] != MAGIC {
+            return Err(corrupt("it does not begin like a part of an index"));
+        }
+        if number(header, 8, 4) != VERSION as usize {
+            let (expected, got) = (format!("a part of version {VERSION}"), format!("version {}", number(header, 8, 4)));
+            return Err(Error::Format { path: path.to_path_buf(), expected, got });
+        }
+        if number(header, HEADER - 4, 4) != crc32fast::hash(&header[..HEADER - 4]) as usize {
+            return Err(corrupt("header"));
+        }
+        let layout = Layout::new(number(header, 16, 8)).filter(|layout| layout.header() == header);
+        let layout = layout.ok_or_else(|| corrupt("the header contradicts itself"))?;
+        if all.len() != layout.len {
+            return Err(Error::corrupt(path, format!("{} bytes long instead of {}", all.len(), layout.len)));
+        }
+        let sums = &all[layout.checksums..layout.len - 8];
+        if all[layout.len - 4..] != END || number(all, layout.len - 8, 4) != crc32fast::hash(sums) as usize {
+            return Err(corrupt("list of checksums"));
+        }
+        let blocks = layout.blocks();
+        let checked = (0..blocks.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        let path = path.to_path_buf();
+        Ok(Self {
+            bytes,
+            path,
+            layout,
+            checked,
+            left: AtomicUsize::new(blocks),
+            whole: AtomicBool::new(blocks == 0),
+            damaged: AtomicBool::new(false),
+        })
+    }
+
+    /// All bytes, checked or not.
+    #[inline]
+    pub(in crate::index) fn raw(&self) -> &[u8] {
+        (*self.bytes).as_ref()
+    }
+
+    /// The file.
+    pub(in crate::index) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Entries, buried ones included.
+    pub(in crate::index) fn len(&self) -> usize {
+        self.layout.entries
+    }
+
+    /// Makes sure that `len` bytes at `at` are as they were written.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] naming the file and what the damaged block holds.
+    #[inline]
+    pub(in crate::index) fn ensure(&self, at: usize, len: usize) -> Result<()> {
+        if self.whole.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let (first, last) = ((at - HEADER) / BLOCK, (at + len.max(1) - 1 - HEADER) / BLOCK);
+        for block in first..=last {
+            let known =
+                self.checked.get(block / 64).is_some_and(|bits| bits.load(Ordering::Relaxed) >> (block % 64) & 1 == 1);
+            if !known {
+                self.check(block)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks one block.
+    #[cold]
+    pub(in crate::index) fn check(&self, block: usize) -> Result<()> {
+        let sum = number(self.raw(), self.layout.checksums + block * 4, 4);
+        if crc32fast::hash(&self.raw()[self.layout.block(block)]) as usize != sum {
+            self.damaged.store(true, Ordering::Relaxed);
+            return Err(Error::corrupt(&self.path, format!("block {block} ({})", self.holds(block))));
+        }
+        let bit = 1 << (block % 64);
+        if self.checked[block / 64].fetch_or(bit, Ordering::Relaxed) & bit == 0
+            && self.left.fetch_sub(1, Ordering::Relaxed) == 1
+        {
+            self.whole.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Whether a damaged block has been met.
+    pub(in crate::index) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// Blocks.
+    pub(in crate::index) fn blocks(&self) -> usize {
+        self.layout.blocks()
+    }
+
+    /// What a block begins with, for people.
+    fn holds(&self, block: usize) -> &'static str {
+        let at = HEADER + block * BLOCK;
+        if at < self.layout.ids {
+            "hashes"
+        } else if self.layout.bands.first().is_none_or(|band| at < band.offsets) {
+            "ids"
+        } else {
+            "postings"
+        }
+    }
+
+    /// Every hash, not checked: see [`Self::ensure_hashes`].
+    #[inline]
+    pub(in crate::index) fn hashes(&self) -> &[Hash] {
+        as_hashes(&self.raw()[self.layout.hashes..self.layout.hashes + self.layout.entries * 32])
+    }
+
+    /// Makes sure of `len` hashes from number `at` on.
+    #[inline]
+    pub(in crate::index) fn ensure_hashes(&self, at: usize, len: usize) -> Result<()> {
+        self.ensure(self.layout.hashes + at * 32, len * 32)
+    }
+
+    /// The id of entry `at`.
+    #[inline]
+    pub(in crate::index) fn id(&self, at: usize) -> Result<EntryId> {
+        self.ensure(self.layout.ids + at * 8, 8)?;
+        Ok(self.raw_id(at))
+    }
+
+    #[inline]
+    fn raw_id(&self, at: usize) -> EntryId {
+        EntryId::from_u64(number(self.raw(), self.layout.ids + at * 8, 8) as u64)
+    }
+
+    /// The entries of `owner`: ids never fall, so they lie together.
+    pub(in crate::index) fn of_owner(&self, owner: u64) -> Result<std::ops::Range<usize>> {
+        let search = |owner: u64| -> Result<usize> {
+            let (mut low, mut high) = (0, self.len());
+            while low < high {
+                let middle = usize::midpoint(low, high);
+                if self.id(middle)?.owner() < owner {
+                    low = middle + 1;
+                } else {
+                    high = middle;
+                }
+            }
+            Ok(low)
+        };
+        Ok(search(owner)?..search(owner + 1)?)
+    }
+
+    /// Calls `each` with every entry whose hash and id are whole; returns how many are not.
+    pub(in crate::index) fn salvage(&self, mut each: impl FnMut(EntryId, Hash)) -> usize {
+        let mut lost = 0;
+        for (at, hash) in self.hashes().iter().enumerate() {
+            match self.ensure_hashes(at, 1).and_then(|()| self.id(at)) {
+                Ok(id) => each(id, *hash),
+                Err(_) => lost += 1,
+            }
+        }
+        lost
+    }
+
+    /// Whether the contents make sense: ids in order, buckets in order, every posting where its hash belongs.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for the first thing that does not.
+    pub(in crate::index) fn check_contents(&self) -> Result<()> {
+        let wrong = |what: &str| Err(Error::corrupt(&self.path, what));
+        self.ensure(HEADER, self.layout.checksums - HEADER)?;
+        if (1..self.len()).any(|at| self.raw_id(at - 1) > self.raw_id(at)) {
+            return wrong("ids out of order");
+        }
+        let (raw, hashes) = (self.raw(), self.hashes());
+        for band in &self.layout.bands {
+            let offset = |bucket: usize| number(raw, band.offsets + bucket * 4, 4);
+            let buckets = 1 << band.key_bits;
+            if offset(0) != 0 || offset(buckets) != self.len() || (0..buckets).any(|b| offset(b) > offset(b + 1)) {
+                return wrong("buckets out of order");
+            }
+            let mut posted = 0u64;
+            for bucket in 0..buckets {
+                for posting in offset(bucket)..offset(bucket + 1) {
+                    let width = self.layout.position_bytes;
+                    let position = number(raw, band.positions + posting * width, width);
+                    let residue = number(raw, band.residues + posting * 2, 2);
+                    let words = hashes.get(position).map(Hash::words);
+                    if !words
+                        .is_some_and(|w| band.key(&w) as usize == bucket && usize::from(band.residue_of(&w)) == residue)
+                    {
+                        return wrong("a posting that is not its hash's");
+                    }
+                    posted += position as u64;
+                }
+            }
+            if posted != (self.len() as u64) * (self.len() as u64).saturating_sub(1) / 2 {
+                return wrong("a hash that is posted twice");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Part").field("path", &self.path).field("entries", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// The little-endian number of `len` bytes, at most 8, at `at`.
+#[inline]
+pub(super) fn number(bytes: &[u8], at: usize, len: usize) -> usize {
+    let mut value = [0; 8];
+    value[..len].copy_from_slice(&bytes[at..at + len]);
+    u64::from_le_bytes(value) as usize
+}

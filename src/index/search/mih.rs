@@ -1,0 +1,329 @@
+//! Multi-index hashing (Norouzi, Punjani, Fleet 2012) with budgets for each band and a filter beside each posting.
+//!
+//! Work goes in stages over a batch of lookups, each stage asking for the memory that the next one reads: offsets,
+//! residues, positions, hashes. A hit is reported by the first band that finds it, so nothing has to be remembered.
+
+use std::ops::ControlFlow;
+
+use super::Emit;
+use super::plan::{BANDS, MAX_BUDGET, Masks, budgets, cheapest, choose, lookup_cost, scan_cost};
+use super::scan::Scan;
+use crate::error::{Error, Result};
+use crate::hash::Hash;
+use crate::index::Query;
+use crate::index::part::{Band, Part};
+use crate::simd::distance::{Bucket, Kernels, distances, filter, prefetch};
+
+/// Lookups that are under way at once: enough to hide memory, few enough to stay in the second-level cache.
+const LOOKUPS: usize = 1024;
+/// A query whose buckets hold this many times what was expected, and [`HEAVY_LEAST`] more, is planned anew.
+const HEAVY: f64 = 4.0;
+/// See [`HEAVY`].
+const HEAVY_LEAST: f64 = 4096.0;
+
+/// A search of one part; keeps its buffers from batch to batch.
+pub(in crate::index) struct Mih<'a> {
+    part: &'a Part,
+    kernels: Kernels,
+    masks: Vec<&'static Masks>,
+    probes: Vec<Probe>,
+    /// Where each band's probes begin.
+    runs: Vec<(usize, usize)>,
+    buckets: Vec<Bucket>,
+    owners: Vec<u32>,
+    passed: Vec<(u32, u32)>,
+    pairs: Vec<(u32, u32)>,
+    bands: Vec<u8>,
+    distances: Vec<u16>,
+}
+
+/// A bucket to look up.
+#[derive(Clone, Copy)]
+struct Probe {
+    key: u32,
+    asked: u32,
+    residue: u16,
+    limit: u16,
+}
+
+/// A query on its way through the bands.
+struct Asked<'a> {
+    number: u32,
+    query: &'a Query,
+    words: [u64; 4],
+    budgets: [u8; BANDS],
+    /// Postings in its buckets.
+    load: f64,
+}
+
+impl<'a> Mih<'a> {
+    /// A search of `part`, which has postings.
+    pub(in crate::index) fn new(part: &'a Part, kernels: Kernels) -> Self {
+        let masks = part.layout.bands.iter().map(|band| Masks::of(band.key_bits)).collect();
+        let (probes, runs, buckets, owners) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (passed, pairs, bands, distances) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { part, kernels, masks, probes, runs, buckets, owners, passed, pairs, bands, distances }
+    }
+
+    /// Answers `queries`, giving the number of each back with its hits.
+    pub(in crate::index) fn run(&mut self, queries: &[(u32, &Query)], emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
+        let mut batch: Vec<Asked<'_>> = Vec::new();
+        let mut lookups = 0;
+        for &(number, query) in queries {
+            let budgets = budgets(&self.part.layout, query.max_distance);
+            let more = self.lookups(&budgets);
+            if !batch.is_empty() && lookups + more > LOOKUPS {
+                if self.batch(&mut batch, true, emit)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+                batch.clear();
+                lookups = 0;
+            }
+            lookups += more;
+            batch.push(Asked { number, query, words: query.hash.words(), budgets, load: 0.0 });
+        }
+        self.batch(&mut batch, true, emit)
+    }
+
+    fn lookups(&self, budgets: &[u8; BANDS]) -> usize {
+        let of = |(band, budget): (&Band, &u8)| {
+            (0..u32::from(*budget)).map(|d| choose(u32::from(band.key_bits), d)).sum::<f64>()
+        };
+        self.part.layout.bands.iter().zip(budgets).map(of).sum::<f64>() as usize
+    }
+
+    /// All bands for a batch. With `adapt`, queries that fell into heavy buckets are set aside and planned one by one.
+    fn batch(&mut self, batch: &mut [Asked<'_>], adapt: bool, emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
+        let hashes: Vec<Hash> = batch.iter().map(|asked| asked.query.hash).collect();
+        let lookups: usize = batch.iter().map(|asked| self.lookups(&asked.budgets)).sum();
+        let adapt = adapt && lookups <= 4 * LOOKUPS;
+        let room = if adapt { usize::MAX } else { LOOKUPS };
+        self.clear();
+        for band in 0..self.part.layout.bands.len() {
+            self.runs.push((band, self.probes.len()));
+            for number in 0..batch.len() {
+                self.enlist(band, number as u32, &batch[number]);
+                if self.probes.len() >= room {
+                    self.resolve(batch)?;
+                    if self.finish(batch, &hashes, emit)?.is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                    self.clear();
+                    self.runs.push((band, 0));
+                }
+            }
+        }
+        self.resolve(batch)?;
+        let mut heavy = Vec::new();
+        if adapt {
+            let postings = self.part.len() as f64;
+            let bits = self.part.layout.bands.first().map_or(16, |band| band.key_bits);
+            for (number, asked) in (0u32..).zip(batch.iter()) {
+                let expected = self.lookups(&asked.budgets) as f64 * postings / f64::from(1u32 << bits);
+                if asked.load > expected * HEAVY + HEAVY_LEAST {
+                    heavy.push(number);
+                }
+            }
+            if !heavy.is_empty() {
+                // Empty buckets answer nothing; their queries come back below.
+                for (bucket, owner) in self.buckets.iter_mut().zip(&self.owners) {
+                    if heavy.binary_search(owner).is_ok() {
+                        bucket.len = 0;
+                    }
+                }
+            }
+        }
+        if self.finish(batch, &hashes, emit)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        for number in heavy {
+            let asked = &batch[number as usize];
+            let (budgets, cost) = self.adapted(asked)?;
+            let (number, query) = (asked.number, asked.query);
+            let flow = if cost > scan_cost(self.part.len(), 1) {
+                self.scan(number, query, emit)?
+            } else {
+                let again = Asked { number, query, words: query.hash.words(), budgets, load: 0.0 };
+                self.batch(&mut [again], false, emit)?
+            };
+            if flow.is_break() {
+                return Ok(flow);
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn clear(&mut self) {
+        self.probes.clear();
+        self.runs.clear();
+        self.buckets.clear();
+        self.owners.clear();
+    }
+
+    /// Lists the buckets that a query asks for in a band, and asks for their offsets.
+    #[inline]
+    fn enlist(&mut self, band: usize, number: u32, asked: &Asked<'_>) {
+        let (raw, masks) = (self.part.raw(), self.masks[band]);
+        let (own, room) = room(&self.part.layout.bands, &asked.budgets, band);
+        let band = &self.part.layout.bands[band];
+        let (key, residue) = (band.key(&asked.words), band.residue_of(&asked.words));
+        for distance in 0..own {
+            let limit = (room - distance) as u16;
+            for mask in masks.with(distance) {
+                let key = key ^ mask;
+                prefetch(raw, band.offsets + key as usize * 4);
+                self.probes.push(Probe { key, asked: number, residue, limit });
+            }
+        }
+    }
+
+    /// Offsets to buckets, whose residues are asked for.
+    fn resolve(&mut self, batch: &mut [Asked<'_>]) -> Result<()> {
+        let (part, raw) = (self.part, self.part.raw());
+        for run in 0..self.runs.len() {
+            let (band, from) = self.runs[run];
+            let until = self.runs.get(run + 1).map_or(self.probes.len(), |next| next.1);
+            self.runs[run].1 = self.buckets.len();
+            let band = &part.layout.bands[band];
+            for probe in &self.probes[from..until] {
+                let at = band.offsets + probe.key as usize * 4;
+                part.ensure(at, 8)?;
+                let [start, end] = [word(raw, at), word(raw, at + 4)];
+                if start > end || end as usize > part.len() {
+                    return Err(Error::corrupt(part.path(), "buckets out of order"));
+                }
+                if start == end {
+                    continue;
+                }
+                let (first, last) = (band.residues + start as usize * 2, band.residues + end as usize * 2 - 1);
+                prefetch(raw, first);
+                prefetch(raw, last);
+                self.buckets.push(Bucket { start, len: end - start, residue: probe.residue, limit: probe.limit });
+                self.owners.push(probe.asked);
+                batch[probe.asked as usize].load += f64::from(end - start);
+            }
+        }
+        Ok(())
+    }
+
+    /// Buckets to hits.
+    fn finish(&mut self, batch: &[Asked<'_>], hashes: &[Hash], emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
+        let (part, raw) = (self.part, self.part.raw());
+        let width = part.layout.position_bytes;
+        self.passed.clear();
+        self.pairs.clear();
+        self.bands.clear();
+        let mut done = 0;
+        // Which postings pass, band by band; ask for the positions of those that do.
+        let mut ends = Vec::with_capacity(self.runs.len());
+        for run in 0..self.runs.len() {
+            let (number, from) = self.runs[run];
+            let until = self.runs.get(run + 1).map_or(self.buckets.len(), |next| next.1);
+            let band = &part.layout.bands[number];
+            for bucket in &self.buckets[from..until] {
+                part.ensure(band.residues + bucket.start as usize * 2, bucket.len as usize * 2)?;
+            }
+            let residues = &raw[band.residues..band.residues + part.len() * 2];
+            filter(self.kernels, residues, &self.buckets[from..until], from as u32, &mut self.passed);
+            for &(_, posting) in &self.passed[done..] {
+                prefetch(raw, band.positions + posting as usize * width);
+            }
+            done = self.passed.len();
+            ends.push((number, done));
+        }
+        // Where their hashes are; ask for those.
+        done = 0;
+        for (number, end) in ends {
+            let band = &part.layout.bands[number];
+            for &(bucket, posting) in &self.passed[done..end] {
+                let at = band.positions + posting as usize * width;
+                part.ensure(at, width)?;
+                let position = word(raw, at) & (u32::MAX >> (32 - 8 * width));
+                if position as usize >= part.len() {
+                    return Err(Error::corrupt(part.path(), "a posting past the last hash"));
+                }
+                prefetch(raw, part.layout.hashes + position as usize * 32);
+                self.pairs.push((self.owners[bucket as usize], position));
+                self.bands.push(number as u8);
+            }
+            done = end;
+        }
+        for &(_, position) in &self.pairs {
+            part.ensure_hashes(position as usize, 1)?;
+        }
+        self.distances.clear();
+        distances(self.kernels, part.hashes(), hashes, &self.pairs, &mut self.distances);
+        for ((&(asked, position), &distance), &band) in self.pairs.iter().zip(&self.distances).zip(&self.bands) {
+            let asked = &batch[asked as usize];
+            if u32::from(distance) <= asked.query.max_distance {
+                let words = part.hashes()[position as usize].words();
+                let earlier = (0..usize::from(band)).any(|band| self.finds(band, asked, &words));
+                if !earlier && emit(asked.number, u32::from(distance), position as usize)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Whether a band finds the hash with these words.
+    fn finds(&self, band: usize, asked: &Asked<'_>, words: &[u64; 4]) -> bool {
+        let (own, room) = room(&self.part.layout.bands, &asked.budgets, band);
+        let band = &self.part.layout.bands[band];
+        let distance = (band.key(words) ^ band.key(&asked.words)).count_ones() as usize;
+        let further = (band.residue_of(words) ^ band.residue_of(&asked.words)).count_ones() as usize;
+        distance < own && distance + further <= room
+    }
+
+    /// Budgets that go round the heavy buckets near a query, and what they will cost.
+    fn adapted(&self, asked: &Asked<'_>) -> Result<([u8; BANDS], f64)> {
+        let (part, raw) = (self.part, self.part.raw());
+        let mut costs = [[0.0; MAX_BUDGET + 1]; BANDS];
+        for (number, band) in part.layout.bands.iter().enumerate() {
+            let key = band.key(&asked.words);
+            let bits = u32::from(band.key_bits);
+            let average = part.len() as f64 / f64::from(1u32 << bits);
+            let (mut probes, mut postings, mut excess) = (0.0, 0.0, 1.0f64);
+            for distance in 0..MAX_BUDGET {
+                let count = choose(bits, distance as u32);
+                if distance <= 2 {
+                    let mut here = 0.0;
+                    for mask in self.masks[number].with(distance) {
+                        let at = band.offsets + (key ^ mask) as usize * 4;
+                        part.ensure(at, 8)?;
+                        here += f64::from(word(raw, at + 4).saturating_sub(word(raw, at)));
+                    }
+                    excess = (here / (count * average)).max(1.0);
+                    postings += here;
+                } else {
+                    postings += (count * average * excess).min(part.len() as f64);
+                }
+                probes += count;
+                costs[number][distance + 1] = lookup_cost(probes, postings);
+            }
+        }
+        Ok(cheapest(part.layout.bands.len(), asked.query.max_distance, |band, budget| costs[band][budget]))
+    }
+
+    /// The last resort: past every hash.
+    fn scan(&self, number: u32, query: &Query, emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
+        self.part.ensure_hashes(0, self.part.len())?;
+        Scan::new(self.kernels, vec![(number, query)]).run(self.part.hashes(), 0, emit)
+    }
+}
+
+/// A band's budget, and how far a hash may be off in the band and in its residue together.
+#[inline]
+fn room(bands: &[Band], budgets: &[u8; BANDS], band: usize) -> (usize, usize) {
+    let own = usize::from(budgets[band]);
+    let next = usize::from(budgets[if band + 1 < bands.len() { band + 1 } else { 0 }]);
+    (own, (own + next).saturating_sub(1))
+}
+
+/// The four bytes at `at`.
+#[inline]
+fn word(bytes: &[u8], at: usize) -> u32 {
+    let mut word = [0; 4];
+    word.copy_from_slice(&bytes[at..at + 4]);
+    u32::from_le_bytes(word)
+}

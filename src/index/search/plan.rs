@@ -1,0 +1,194 @@
+//! What a question will cost, and which way to answer it.
+//!
+//! The *general pigeonhole*: bands get budgets that add up to `r + 1`; a hash within `r` is below its budget in at least
+//! one band. Going round the bands as a ring (the cycle lemma; Qin and Xiao 2018 call it the pigeonring), there is even
+//! a band where it is below the budget and, together with the band after it, below both budgets: that is what the
+//! residue beside each posting is held against.
+
+use std::sync::OnceLock;
+
+use super::scan::SLICED_FROM;
+use crate::index::part::Layout;
+
+/// The largest number of bands of any layout.
+pub(super) const BANDS: usize = 16;
+/// The largest budget that a band can get: `97 / 13`, and one more.
+pub(super) const MAX_BUDGET: usize = 8;
+
+/// Nanoseconds, measured on one core of a Sapphire Rapids; only their proportions matter.
+mod cost {
+    /// Looking up a bucket.
+    pub(super) const PROBE: f64 = 14.0;
+    /// Filtering a posting.
+    pub(super) const POSTING: f64 = 0.15;
+    /// Fetching a hash whose residue passed.
+    pub(super) const CANDIDATE: f64 = 30.0;
+    /// One query against one row.
+    pub(super) const ROW: f64 = 0.6;
+    /// One query against one lane of a block of planes.
+    pub(super) const LANE: f64 = 0.16;
+    /// Turning a row into planes.
+    pub(super) const TURN: f64 = 5.0;
+}
+
+/// Which way to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::index) enum Plan {
+    /// Through the postings.
+    Mih,
+    /// Past every hash.
+    Scan,
+}
+
+/// The cheaper way to ask a part about one of `batch` queries within `radius`, and the nanoseconds expected.
+pub(in crate::index) fn plan(layout: &Layout, radius: u32, batch: usize) -> (Plan, f64) {
+    let scan = scan_cost(layout.entries, batch);
+    match mih_cost(layout, radius) {
+        Some(mih) if mih <= scan => (Plan::Mih, mih),
+        _ => (Plan::Scan, scan),
+    }
+}
+
+/// Nanoseconds a query that a scan takes.
+pub(super) fn scan_cost(entries: usize, batch: usize) -> f64 {
+    let each = if batch < SLICED_FROM { cost::ROW } else { cost::LANE + cost::TURN / batch as f64 };
+    entries as f64 * each
+}
+
+fn mih_cost(layout: &Layout, radius: u32) -> Option<f64> {
+    if layout.bands.is_empty() {
+        return None;
+    }
+    let budgets = budgets(layout, radius);
+    let mut sum = 0.0;
+    for (i, band) in layout.bands.iter().enumerate() {
+        let (own, next) = (budgets[i], budgets[(i + 1) % layout.bands.len()]);
+        let per_bucket = layout.entries as f64 / f64::from(1u32 << band.key_bits);
+        for distance in 0..u32::from(own) {
+            let probes = choose(u32::from(band.key_bits), distance);
+            let room = u32::from(own + next) - 1 - distance;
+            let pass: f64 = (0..=room.min(16)).map(|d| choose(16, d)).sum::<f64>() / 65536.0;
+            sum += probes * (cost::PROBE + per_bucket * (cost::POSTING + pass * cost::CANDIDATE));
+        }
+    }
+    Some(sum)
+}
+
+/// Budgets for `radius` when nothing is known of the buckets: even ones.
+pub(super) fn budgets(layout: &Layout, radius: u32) -> [u8; BANDS] {
+    let (all, count) = (radius as usize + 1, layout.bands.len());
+    std::array::from_fn(|i| if i < count { (all / count + usize::from(i < all % count)) as u8 } else { 0 })
+}
+
+/// The cheapest budgets that add up to `radius + 1`, and their cost; `weigh(band, budget)` is the cost of one.
+pub(super) fn cheapest(bands: usize, radius: u32, weigh: impl Fn(usize, usize) -> f64) -> ([u8; BANDS], f64) {
+    let all = radius as usize + 1;
+    // best[s]: the cheapest way to spend s on the bands so far, and what each got.
+    let mut best = vec![(f64::INFINITY, [0u8; BANDS]); all + 1];
+    best[0].0 = 0.0;
+    for band in 0..bands {
+        let mut next = vec![(f64::INFINITY, [0u8; BANDS]); all + 1];
+        for (spent, (cost, budgets)) in best.iter().enumerate().filter(|(_, (cost, _))| cost.is_finite()) {
+            for budget in 0..=MAX_BUDGET.min(all - spent) {
+                let cost = cost + weigh(band, budget);
+                if cost < next[spent + budget].0 {
+                    next[spent + budget] = (cost, *budgets);
+                    next[spent + budget].1[band] = budget as u8;
+                }
+            }
+        }
+        best = next;
+    }
+    (best[all].1, best[all].0)
+}
+
+/// Nanoseconds that `probes` lookups and `postings` filtered take.
+pub(super) fn lookup_cost(probes: f64, postings: f64) -> f64 {
+    probes * cost::PROBE + postings * (cost::POSTING + 0.005 * cost::CANDIDATE)
+}
+
+/// Ways to choose `k` of `n`.
+pub(super) fn choose(n: u32, k: u32) -> f64 {
+    (0..k).fold(1.0, |ways, i| ways * f64::from(n - i) / f64::from(i + 1))
+}
+
+/// All numbers of `bits` bits with fewer than [`MAX_BUDGET`] ones, those with fewer first.
+pub(super) struct Masks {
+    all: Vec<u32>,
+    ends: [usize; MAX_BUDGET],
+}
+
+impl Masks {
+    /// The masks of keys of `bits` bits, at most 24.
+    pub(super) fn of(bits: u8) -> &'static Self {
+        static MASKS: [OnceLock<Masks>; 25] = [const { OnceLock::new() }; 25];
+        MASKS[usize::from(bits)].get_or_init(|| {
+            let mut all = vec![0];
+            let mut ends = [1; MAX_BUDGET];
+            let mut from = 0;
+            for end in &mut ends[1..] {
+                let until = all.len();
+                for i in from..until {
+                    let mask: u32 = all[i];
+                    // Only bits above the highest one that is set, so that each mask comes once.
+                    all.extend((32 - mask.leading_zeros()..u32::from(bits)).map(|bit| mask | 1 << bit));
+                }
+                from = until;
+                *end = all.len();
+            }
+            Self { all, ends }
+        })
+    }
+
+    /// Those with `ones` ones.
+    #[inline]
+    pub(super) fn with(&self, ones: usize) -> &[u32] {
+        let from = if ones == 0 { 0 } else { self.ends[ones - 1] };
+        &self.all[from..self.ends[ones]]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_are_all_there_and_come_once() {
+        let masks = Masks::of(13);
+        for ones in 0..MAX_BUDGET {
+            let mut some = masks.with(ones).to_vec();
+            assert!(some.iter().all(|mask| mask.count_ones() as usize == ones && *mask < 1 << 13));
+            some.sort_unstable();
+            some.dedup();
+            assert_eq!(some.len() as f64, choose(13, ones as u32));
+        }
+    }
+
+    #[test]
+    fn budgets_add_up() {
+        for entries in [50_000, 20_000_000] {
+            let layout = Layout::new(entries).unwrap();
+            for radius in 0..=96 {
+                let even = budgets(&layout, radius);
+                assert_eq!(even.iter().map(|b| u32::from(*b)).sum::<u32>(), radius + 1);
+                assert!(even.iter().all(|b| usize::from(*b) <= MAX_BUDGET));
+                let weigh = |band: usize, budget: usize| (budget * budget * (1 + band % 3)) as f64;
+                let (cheap, cost) = cheapest(layout.bands.len(), radius, weigh);
+                assert_eq!(cheap.iter().map(|b| u32::from(*b)).sum::<u32>(), radius + 1);
+                let sum = |budgets: &[u8; BANDS]| -> f64 {
+                    budgets.iter().enumerate().map(|(i, b)| weigh(i, usize::from(*b))).sum()
+                };
+                assert!(cost <= sum(&even) && (cost - sum(&cheap)).abs() < 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn wide_radii_are_scanned_and_narrow_ones_looked_up() {
+        let layout = Layout::new(1_000_000).unwrap();
+        assert_eq!(plan(&layout, 0, 1).0, Plan::Mih);
+        assert_eq!(plan(&layout, 31, 64).0, Plan::Mih);
+        assert_eq!(plan(&layout, 96, 64).0, Plan::Scan);
+        assert_eq!(plan(&Layout::new(100).unwrap(), 0, 1).0, Plan::Scan);
+    }
+}

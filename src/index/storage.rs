@@ -1,0 +1,171 @@
+//! Where parts are kept: a folder, or anything else that can do what a folder does.
+//!
+//! Other storages are for tests that make writes fail, and for media that are no file system.
+
+use std::fmt::Debug;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::map::Mapped;
+
+/// Names to bytes, with the operations that a commit needs.
+pub trait Storage: Send + Sync + Debug {
+    /// Begins a file under a name that is not in use.
+    ///
+    /// # Errors
+    /// What the medium says; so it is with all of these.
+    fn create(&self, name: &str) -> io::Result<Box<dyn Sink>>;
+    /// Gives a file another name, replacing what has it.
+    ///
+    /// # Errors
+    /// As above.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Makes names, not contents, durable.
+    ///
+    /// # Errors
+    /// As above.
+    fn sync(&self) -> io::Result<()>;
+    /// Forgets a name. Bytes that were opened before stay readable if the medium can do that; if it refuses instead,
+    /// the file stays until a later sweep.
+    ///
+    /// # Errors
+    /// As above.
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// All names.
+    ///
+    /// # Errors
+    /// As above.
+    fn list(&self) -> io::Result<Vec<String>>;
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    /// As above.
+    fn open(&self, name: &str) -> io::Result<Box<dyn AsRef<[u8]> + Send + Sync>>;
+    /// A name as errors should print it.
+    fn path(&self, name: &str) -> PathBuf;
+}
+
+/// A file that is being written.
+pub trait Sink: Write {
+    /// Makes the contents durable.
+    ///
+    /// # Errors
+    /// What the medium says.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// A file that a database lives in, for databases that live in no file.
+pub trait Medium: Send + Sync + Debug + 'static {
+    /// Bytes.
+    ///
+    /// # Errors
+    /// What the medium says; so it is with all of these.
+    #[allow(clippy::len_without_is_empty)]
+    fn len(&self) -> io::Result<u64>;
+    /// Fills `out` with what lies at `at`.
+    ///
+    /// # Errors
+    /// As above.
+    fn read(&self, at: u64, out: &mut [u8]) -> io::Result<()>;
+    /// Cuts off, or adds zeros.
+    ///
+    /// # Errors
+    /// As above.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Makes everything durable.
+    ///
+    /// # Errors
+    /// As above.
+    fn sync(&self) -> io::Result<()>;
+    /// Writes at `at`, within the length.
+    ///
+    /// # Errors
+    /// As above.
+    fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()>;
+}
+
+/// A [`Medium`] as redb wants it.
+#[derive(Debug)]
+pub(super) struct Backend<M>(pub(super) M);
+
+impl<M: Medium> redb::StorageBackend for Backend<M> {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync()
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+}
+
+/// A folder of a file system; its files are mapped.
+#[derive(Debug, Clone)]
+pub(super) struct Folder(pub(super) PathBuf);
+
+impl Storage for Folder {
+    fn create(&self, name: &str) -> io::Result<Box<dyn Sink>> {
+        fs::create_dir_all(&self.0)?;
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(self.0.join(name))?;
+        Ok(Box::new(FileSink(BufWriter::with_capacity(1 << 20, file))))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.0.join(from), self.0.join(to))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        sync_folder(&self.0)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.0.join(name))
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(&self.0) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    }
+
+    fn open(&self, name: &str) -> io::Result<Box<dyn AsRef<[u8]> + Send + Sync>> {
+        Ok(Box::new(Mapped::new(&File::open(self.0.join(name))?)?))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+struct FileSink(BufWriter<File>);
+
+impl Write for FileSink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Sink for FileSink {
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.flush()?;
+        self.0.get_ref().sync_all()
+    }
+}
+
+/// Makes the names in `folder` durable, where the system has a way to.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}

@@ -1,0 +1,93 @@
+//! Looking for damage, and saving what is whole.
+
+use super::Index;
+use super::tables;
+use crate::error::{Error, Result};
+
+/// What [`Index::verify`] found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Parts looked at.
+    pub parts: u64,
+    /// Entries in the parts and in the database that are whole or lie in a part that is.
+    pub entries: u64,
+    /// Every damage: which file, and what in it.
+    pub damage: Vec<Error>,
+}
+
+impl Report {
+    /// Whether there is no damage.
+    pub fn is_whole(&self) -> bool {
+        self.damage.is_empty()
+    }
+}
+
+/// What [`Index::salvage`] did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Salvaged {
+    /// Entries that were written anew.
+    pub saved: u64,
+    /// Entries that are gone.
+    pub lost: u64,
+}
+
+impl Index {
+    /// Reads everything and compares it with its checksums, names and order.
+    ///
+    /// The database's own pages are checked when it is opened after a crash, and by
+    /// [`DiskIndex::check`](super::DiskIndex::check).
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the database cannot be read at all; damage is in the report.
+    pub fn verify(&self) -> Result<Report> {
+        let mut report = Report::default();
+        if let Err(error) = self.refresh() {
+            report.damage.push(error);
+        }
+        let snapshot = self.snapshot();
+        for slot in &snapshot.parts {
+            report.parts += 1;
+            let part = match &slot.part {
+                Ok(part) => part,
+                Err(error) => {
+                    report.damage.push(super::snapshot::copy(error));
+                    continue;
+                }
+            };
+            let before = report.damage.len();
+            report.damage.extend((0..part.blocks()).filter_map(|block| part.check(block).err()));
+            if report.damage.len() == before {
+                if let Err(error) = part.check_contents() {
+                    report.damage.push(error);
+                } else if blake3::hash(part.raw()).as_bytes() != &slot.record.digest {
+                    report.damage.push(Error::corrupt(part.path(), "it is not what its name says"));
+                } else {
+                    report.entries += slot.record.entries;
+                }
+            }
+        }
+        let txn = self.shared.database.begin_read()?;
+        let database = &self.shared.database;
+        let tables = super::database::fenced(database.path(), || {
+            let mut entries = 0;
+            tables::batches(database, &txn, 0, |_, batch| entries += batch.len() as u64)?;
+            tables::tombstones(database, &txn, 0, |_, _| {})?;
+            tables::parts(database, &txn)?;
+            Ok(entries)
+        });
+        match tables {
+            Ok(entries) => report.entries += entries,
+            Err(error) => report.damage.push(error),
+        }
+        Ok(report)
+    }
+
+    /// Writes what is whole of each damaged part into a new one and forgets the rest.
+    ///
+    /// # Errors
+    /// [`Error::Option`] in a process that only reads, [`Error::Io`].
+    pub fn salvage(&self) -> Result<Salvaged> {
+        let (saved, lost) = self.shared.salvage()?;
+        Ok(Salvaged { saved, lost })
+    }
+}

@@ -1,0 +1,171 @@
+//! Hamming distances with AVX-512: population counts of whole vectors, any logic of three inputs in one instruction.
+
+use std::arch::x86_64::*;
+
+use super::{Bucket, Lanes, Mask, Planes, SlicedQuery, Table, Wide, load_at, within_at};
+use crate::hash::Hash;
+
+#[target_feature(enable = "avx512f,avx512bw,avx512bitalg,popcnt,bmi1")]
+pub(super) fn filter(residues: &[u8], buckets: &[Bucket], first: u32, out: &mut Vec<(u32, u32)>) {
+    let (residues, _) = residues.as_chunks::<2>();
+    for (number, bucket) in (first..).zip(buckets) {
+        let start = bucket.start as usize;
+        let Some(cells) = residues.get(start..start.saturating_add(bucket.len as usize)) else { continue };
+        let wanted = _mm512_set1_epi16(bucket.residue as i16);
+        let limit = _mm512_set1_epi16(bucket.limit as i16);
+        let mut at = bucket.start;
+        for chunk in cells.chunks(32) {
+            let valid = u32::MAX >> (32 - chunk.len());
+            // SAFETY: lanes past the end of the chunk are masked, and masked lanes are not touched.
+            let cells = unsafe { _mm512_maskz_loadu_epi16(valid, chunk.as_ptr().cast()) };
+            let counts = _mm512_popcnt_epi16(_mm512_xor_si512(cells, wanted));
+            let mut mask = _mm512_mask_cmple_epu16_mask(valid, counts, limit);
+            while mask != 0 {
+                out.push((number, at + mask.trailing_zeros()));
+                mask &= mask - 1;
+            }
+            at += chunk.len() as u32;
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt,bmi1")]
+pub(super) fn scan(hashes: &[Hash], query: &Hash, limit: u32, out: &mut Vec<(u32, u32)>) {
+    let q = query.words();
+    let twice = _mm512_set_epi64(
+        q[3] as i64,
+        q[2] as i64,
+        q[1] as i64,
+        q[0] as i64,
+        q[3] as i64,
+        q[2] as i64,
+        q[1] as i64,
+        q[0] as i64,
+    );
+    let (eights, rest) = hashes.as_chunks::<8>();
+    let most = _mm512_set1_epi64(i64::from(limit));
+    let mut at = 0;
+    for eight in eights {
+        let pair = |i: usize| {
+            // SAFETY: eight hashes are four vectors long.
+            let two = unsafe { _mm512_loadu_si512(eight.as_ptr().cast::<__m512i>().add(i)) };
+            _mm512_popcnt_epi64(_mm512_xor_si512(two, twice))
+        };
+        let [a, b, c, d] = [pair(0), pair(1), pair(2), pair(3)];
+        // Words 0 + 1 and 2 + 3 of each hash: a0 b0 a0' b0' | ... in 128-bit lanes, then both halves.
+        let ab = _mm512_add_epi64(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+        let cd = _mm512_add_epi64(_mm512_unpacklo_epi64(c, d), _mm512_unpackhi_epi64(c, d));
+        let sums = _mm512_add_epi64(_mm512_shuffle_i64x2::<0x88>(ab, cd), _mm512_shuffle_i64x2::<0xdd>(ab, cd));
+        if _mm512_cmple_epu64_mask(sums, most) != 0 {
+            for (at, hash) in (at..).zip(eight) {
+                let distance = query.distance(hash);
+                if distance <= limit {
+                    out.push((at, distance));
+                }
+            }
+        }
+        at += 8;
+    }
+    for (at, hash) in (at..).zip(rest) {
+        let distance = query.distance(hash);
+        if distance <= limit {
+            out.push((at, distance));
+        }
+    }
+}
+
+/// 512 lanes.
+#[derive(Clone, Copy)]
+struct Full(__m512i);
+
+// SAFETY of the calls below: this type is only named by functions that enable AVX-512, into which its methods are inlined.
+impl Lanes for Full {
+    const WIDTH: usize = 512;
+    #[inline(always)]
+    fn load(wide: &Wide, _: usize) -> Self {
+        // SAFETY: eight words are 64 bytes.
+        Self(unsafe { _mm512_load_si512(wide.0.as_ptr().cast()) })
+    }
+    #[inline(always)]
+    fn store(self, words: &mut [u64], _: usize) {
+        let words = &mut words[..8];
+        // SAFETY: eight words are 64 bytes.
+        unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), self.0) }
+    }
+    #[inline(always)]
+    fn splat(set: bool) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm512_set1_epi64(if set { -1 } else { 0 }) })
+    }
+    #[inline(always)]
+    fn xor3(self, b: Self, c: Self) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm512_ternarylogic_epi64::<0x96>(self.0, b.0, c.0) })
+    }
+    #[inline(always)]
+    fn majority(self, b: Self, c: Self) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm512_ternarylogic_epi64::<0xe8>(self.0, b.0, c.0) })
+    }
+    #[inline(always)]
+    fn not(self) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm512_ternarylogic_epi64::<0x0f>(self.0, self.0, self.0) })
+    }
+    #[inline(always)]
+    fn any(self) -> bool {
+        // SAFETY: see above.
+        unsafe { _mm512_test_epi64_mask(self.0, self.0) != 0 }
+    }
+    #[inline(always)]
+    fn repeat(word: u64) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm512_set1_epi64(word as i64) })
+    }
+    #[inline(always)]
+    fn choose(self, a: Self, b: Self) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm512_ternarylogic_epi64::<0xca>(self.0, a.0, b.0) })
+    }
+    #[inline(always)]
+    fn up(self, by: u32) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm512_sll_epi64(self.0, _mm_cvtsi32_si128(by as i32)) })
+    }
+    #[inline(always)]
+    fn down(self, by: u32) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm512_srl_epi64(self.0, _mm_cvtsi32_si128(by as i32)) })
+    }
+    #[inline(always)]
+    fn sort(rows: [&Wide; 4]) -> [Wide; 4] {
+        let [a, b, c, d] =
+            [Self::load(rows[0], 0).0, Self::load(rows[1], 0).0, Self::load(rows[2], 0).0, Self::load(rows[3], 0).0];
+        let mut sorted = [Wide([0; 8]); 4];
+        // SAFETY: see above.
+        let vectors = unsafe {
+            let (ab, cd) = (_mm512_unpacklo_epi64(a, b), _mm512_unpacklo_epi64(c, d));
+            let (ab_odd, cd_odd) = (_mm512_unpackhi_epi64(a, b), _mm512_unpackhi_epi64(c, d));
+            [
+                _mm512_shuffle_i64x2::<0x88>(ab, cd),
+                _mm512_shuffle_i64x2::<0x88>(ab_odd, cd_odd),
+                _mm512_shuffle_i64x2::<0xdd>(ab, cd),
+                _mm512_shuffle_i64x2::<0xdd>(ab_odd, cd_odd),
+            ]
+        };
+        for (wide, vector) in sorted.iter_mut().zip(vectors) {
+            Self(vector).store(&mut wide.0, 0);
+        }
+        sorted
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt")]
+pub(super) fn load(hashes: &[Hash], planes: &mut [Planes; 2], table: &mut Table) {
+    load_at::<Full>(hashes, planes, table);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt")]
+pub(super) fn within(table: &Table, query: &SlicedQuery) -> Option<(Mask, Mask)> {
+    within_at::<Full>(table, query)
+}
