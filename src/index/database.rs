@@ -56,6 +56,18 @@ impl Database {
     /// # Errors
     /// [`Error::Locked`] while another process writes to it, [`Error::Corrupt`], [`Error::Format`], [`Error::Io`].
     pub(crate) fn create(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            // Made whole under another name first: a crash half-way would leave what cannot be told from a foreign file.
+            let new = path.with_extension(format!("new-{}", std::process::id()));
+            drop(Self::writer(&new, |builder| builder.create(&new))?);
+            let named = match std::fs::hard_link(&new, path) {
+                Ok(()) => std::fs::remove_file(&new),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => std::fs::remove_file(&new),
+                Err(_) => std::fs::rename(&new, path), // a file system without links
+            };
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            named.and_then(|()| super::storage::sync_folder(folder)).map_err(|source| Error::io(path, source))?;
+        }
         Self::writer(path, |builder| builder.create(path))
     }
 
@@ -66,6 +78,14 @@ impl Database {
 
     /// Opens a database that lives in `backend`, which no other process can see; `path` is its name in errors.
     pub(crate) fn in_backend(path: &Path, backend: impl StorageBackend) -> Result<Self> {
+        // A crash while it was made leaves a length without the magic number, which is written last.
+        let unmade = || -> std::io::Result<bool> {
+            let mut magic = [0; 4];
+            Ok(backend.len()? > 4 && backend.read(0, &mut magic).is_ok() && magic == [0; 4])
+        };
+        if unmade().map_err(|source| Error::io(path, source))? {
+            backend.set_len(0).map_err(|source| Error::io(path, source))?;
+        }
         fenced(path, || {
             let database = Builder::new()
                 .set_cache_size(CACHE_BYTES)

@@ -56,12 +56,12 @@ pub trait Sink: Write {
 }
 
 /// A file that a database lives in, for databases that live in no file.
+#[allow(clippy::len_without_is_empty)] // a medium is never asked that
 pub trait Medium: Send + Sync + Debug + 'static {
     /// Bytes.
     ///
     /// # Errors
     /// What the medium says; so it is with all of these.
-    #[allow(clippy::len_without_is_empty)]
     fn len(&self) -> io::Result<u64>;
     /// Fills `out` with what lies at `at`.
     ///
@@ -166,6 +166,6 @@ impl Sink for FileSink {
 }
 
 /// Makes the names in `folder` durable, where the system has a way to.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }

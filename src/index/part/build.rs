@@ -169,6 +169,6 @@ impl Writer<'_> {
             self.out.write_all(bytes)?;
             self.digest.update(bytes);
         }
-        Ok(Built { digest: *self.digest.finalize().as_bytes(), bytes: layout.len as u64 })
+        Ok(Built { digest: *self.digest.finalize().as_bytes(), bytes: layout.file as u64 })
     }
 }

@@ -77,7 +77,7 @@ pub(in crate::index) struct Layout {
     /// Where the checksums are, and the end of what they cover.
     pub(super) checksums: usize,
     /// Bytes of the file.
-    pub(super) len: usize,
+    pub(super) file: usize,
 }
 
 impl Layout {
@@ -117,7 +117,7 @@ impl Layout {
         }
         let checksums = at;
         let blocks = (checksums - HEADER).div_ceil(BLOCK);
-        Some(Self { entries, position_bytes, bands, hashes, ids, checksums, len: checksums + blocks * 4 + 8 })
+        Some(Self { entries, position_bytes, bands, hashes, ids, checksums, file: checksums + blocks * 4 + 8 })
     }
 
     /// Checksummed blocks.
@@ -137,7 +137,7 @@ impl Layout {
         header.extend_from_slice(&MAGIC);
         header.extend_from_slice(&VERSION.to_le_bytes());
         header.extend_from_slice(&(HEADER as u32).to_le_bytes());
-        for value in [self.entries, self.len, self.hashes, self.ids, self.checksums] {
+        for value in [self.entries, self.file, self.hashes, self.ids, self.checksums] {
             header.extend_from_slice(&(value as u64).to_le_bytes());
         }
         for value in [BLOCK, self.position_bytes, self.bands.len(), 0] {
@@ -167,7 +167,7 @@ mod tests {
         let mut n = 1000;
         while n < 400_000_000 {
             let layout = Layout::new(n).unwrap();
-            let bytes = (layout.len - HEADER) as f64 / n as f64;
+            let bytes = (layout.file - HEADER) as f64 / n as f64;
             assert!(bytes <= 132.0, "{n}: {bytes}");
             n = n * 11 / 10;
         }

@@ -48,11 +48,11 @@ impl Part {
         }
         let layout = Layout::new(number(header, 16, 8)).filter(|layout| layout.header() == header);
         let layout = layout.ok_or_else(|| corrupt("the header contradicts itself"))?;
-        if all.len() != layout.len {
-            return Err(Error::corrupt(path, format!("{} bytes long instead of {}", all.len(), layout.len)));
+        if all.len() != layout.file {
+            return Err(Error::corrupt(path, format!("{} bytes long instead of {}", all.len(), layout.file)));
         }
-        let sums = &all[layout.checksums..layout.len - 8];
-        if all[layout.len - 4..] != END || number(all, layout.len - 8, 4) != crc32fast::hash(sums) as usize {
+        let sums = &all[layout.checksums..layout.file - 8];
+        if all[layout.file - 4..] != END || number(all, layout.file - 8, 4) != crc32fast::hash(sums) as usize {
             return Err(corrupt("list of checksums"));
         }
         let blocks = layout.blocks();
