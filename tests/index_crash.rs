@@ -5,6 +5,8 @@
 //! fails. What then survives is what was synced, plus, chosen at random, some of the writes since: whole, torn in two,
 //! or not at all, in any order.
 
+#![allow(clippy::unwrap_used)]
+
 mod index_support;
 
 use std::collections::HashMap;
