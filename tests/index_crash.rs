@@ -372,7 +372,7 @@ fn child_that_writes_until_it_is_killed() {
         // Told only once it is durable.
         writeln!(out, "\ndurable {owner}").unwrap();
         out.flush().unwrap();
-        if owner % 5000 == 0 {
+        if owner.is_multiple_of(5000) {
             index.merge(&Cancel::new()).unwrap();
         }
     }
