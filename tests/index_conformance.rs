@@ -1,5 +1,7 @@
 //! The published lists of hashes give exactly the published pairs, counts and neighbours.
 
+#![allow(clippy::unwrap_used)]
+
 mod index_support;
 
 use std::collections::BTreeSet;

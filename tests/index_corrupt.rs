@@ -1,5 +1,7 @@
 //! A bit that flips anywhere is found; a damaged file is named and the rest goes on; what is whole is saved.
 
+#![allow(clippy::unwrap_used)]
+
 mod index_support;
 
 use std::fs;

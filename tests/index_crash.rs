@@ -5,6 +5,8 @@
 //! fails. What then survives is what was synced, plus, chosen at random, some of the writes since: whole, torn in two,
 //! or not at all, in any order.
 
+#![allow(clippy::unwrap_used)]
+
 mod index_support;
 
 use std::collections::HashMap;
@@ -370,7 +372,7 @@ fn child_that_writes_until_it_is_killed() {
         // Told only once it is durable.
         writeln!(out, "\ndurable {owner}").unwrap();
         out.flush().unwrap();
-        if owner % 5000 == 0 {
+        if owner.is_multiple_of(5000) {
             index.merge(&Cancel::new()).unwrap();
         }
     }

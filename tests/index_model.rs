@@ -1,5 +1,7 @@
 //! Thousands of random adds, removes, merges, refreshes and reopenings leave what a plain list would hold.
 
+#![allow(clippy::unwrap_used)]
+
 mod index_support;
 
 use std::path::Path;

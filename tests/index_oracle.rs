@@ -1,6 +1,8 @@
 //! Search finds what comparing everything finds: on random, clustered and adversarial hashes, at every radius, through
 //! postings and scans, in one part and in many.
 
+#![allow(clippy::unwrap_used)]
+
 mod index_support;
 
 use std::ops::ControlFlow;

@@ -1,5 +1,7 @@
 //! One process writes while others, and many threads, search; nobody waits, nobody sees half a batch.
 
+#![allow(clippy::unwrap_used)]
+
 mod index_support;
 
 use std::io::{self, BufRead, BufReader, Write};

@@ -1,6 +1,6 @@
 //! What the tests of the index share: random and clustered hashes, and an index that is plainly right.
 
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use refrain::Hash;
 use refrain::index::{Entry, EntryId, Hit, Query};
