@@ -4,8 +4,10 @@
 //! 2021) and VSC2022 (Pizzi et al. 2023) challenges. The command `refrain eval` runs it all and writes the report.
 
 pub mod attacks;
+pub mod data;
 pub mod distractors;
 pub mod font;
+pub mod metrics;
 pub mod picture;
 pub mod random;
 pub mod sheet;
