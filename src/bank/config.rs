@@ -106,7 +106,7 @@ impl BankConfig {
             action: Action::Block,
             max_distance: 31,
             near_distance: 47,
-            max_detail_distance: 62,
+            max_detail_distance: crate::matching::DETAIL_RADIUS,
             max_frame_distance: 64,
             min_quality: 50,
             min_stability: 0.5,

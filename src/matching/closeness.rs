@@ -9,6 +9,8 @@ use crate::fingerprint::View;
 
 /// PDQ hashes further apart than this are never one picture, whatever the detail hash says.
 pub(crate) const PDQ_LIMIT: u32 = 95;
+/// The default radius of the detail hash, inclusive.
+pub(crate) const DETAIL_RADIUS: u32 = 62;
 /// So much closer the detail hashes must be if both sides are only parts of their pictures: there are hundreds of such
 /// pairs, and parts of a template are alike.
 const PARTS: u32 = 20;
