@@ -3,6 +3,7 @@
 
 mod add;
 mod bank;
+mod eval;
 mod hash;
 mod list;
 mod matches;
@@ -51,6 +52,7 @@ enum Command {
     Bank(bank::Args),
     Reference(reference::Args),
     List(list::Args),
+    Eval(eval::Args),
     Stats(store::StatsArgs),
     Verify(store::VerifyArgs),
 }
@@ -104,6 +106,7 @@ fn main() -> ExitCode {
         Command::Bank(args) => bank::run(&args),
         Command::Reference(args) => reference::run(&args),
         Command::List(args) => list::run(&args),
+        Command::Eval(args) => eval::run_eval(&args),
         Command::Stats(args) => store::stats(&args),
         Command::Verify(args) => store::verify(&args),
     };

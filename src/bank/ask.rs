@@ -10,7 +10,7 @@ use super::refuse::{SAME, digest, whole};
 use super::store::{AskOptions, Store};
 use super::write::{DETAIL, of_hash};
 use crate::error::{Error, Result};
-use crate::fingerprint::Fingerprint;
+use crate::fingerprint::{Fingerprint, View};
 use crate::hash::Hash;
 use crate::matching::{self, Closeness, Look, Match, Outcome, Pair, Radii, Verdict};
 
@@ -61,13 +61,14 @@ impl Store {
         let min_quality = policies.values().map(|policy| policy.bank.min_quality).min().unwrap_or(default.min_quality);
         let stabilities = policies.values().map(|policy| policy.bank.min_stability);
         let min_stability = stabilities.min_by(f32::total_cmp).unwrap_or(default.min_stability);
-        let looks = matching::looks(fingerprint, min_quality, min_stability, options.turned);
+        let mut looks = matching::looks(fingerprint, min_quality, min_stability, options.turned);
         if looks.is_empty() {
             return Ok(Verdict::empty(Outcome::TooLittleDetail));
         }
         if policies.is_empty() {
             return Ok(Verdict::empty(Outcome::NoMatch));
         }
+        looks.retain(|look| policies.values().any(|policy| policy.bank.views.asks(look.view)));
         let film = matches!(fingerprint, Fingerprint::Video(_));
         let asked =
             |policy: &Policy| policy.radii.pdq.max(policy.radii.pdq_near).max(if film { policy.frames } else { 0 });
@@ -77,10 +78,12 @@ impl Store {
         fenced(&self.file, || {
             let snapshot = self.index.snapshot();
             let mut candidates = Vec::new();
-            let hashes: Vec<Hash> = looks.iter().map(|look| look.hash).collect();
+            // Windows are known by their detail hash only.
+            let whole = (0u32..).zip(&looks).filter(|(_, look)| !matches!(look.view, View::Window(_)));
+            let (at, hashes): (Vec<u32>, Vec<Hash>) = whole.map(|(at, look)| (at, look.hash)).unzip();
             for hit in snapshot.search(&hashes, pdq_radius)? {
                 if hit.id.ordinal() & DETAIL == 0 {
-                    candidates.push((hit.id.owner(), hit.query, hit.id.ordinal()));
+                    candidates.push((hit.id.owner(), at[hit.query as usize], hit.id.ordinal()));
                 }
             }
             if let Some(radius) = detail_radius {

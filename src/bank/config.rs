@@ -106,7 +106,7 @@ impl BankConfig {
             action: Action::Block,
             max_distance: 31,
             near_distance: 47,
-            max_detail_distance: 47,
+            max_detail_distance: crate::matching::DETAIL_RADIUS,
             max_frame_distance: 64,
             min_quality: 50,
             min_stability: 0.5,
@@ -129,7 +129,7 @@ impl BankConfig {
         let wider = max_distance.saturating_add(16);
         self.near_distance = wider.min(Self::MAX_DISTANCE.max(max_distance));
         self.max_frame_distance = max_distance.saturating_add(33).min(Self::MAX_DISTANCE.max(max_distance));
-        self.max_detail_distance = wider.min(Self::new("").max_detail_distance);
+        self.max_detail_distance = max_distance.saturating_add(31).min(Self::new("").max_detail_distance);
         self
     }
 
@@ -202,7 +202,7 @@ mod views {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ViewSet, D::Error> {
         let name = String::deserialize(deserializer)?;
-        let sets = [ViewSet::None, ViewSet::Standard, ViewSet::Thorough];
+        let sets = [ViewSet::None, ViewSet::Standard, ViewSet::Thorough, ViewSet::Uploads];
         sets.into_iter()
             .find(|set| set.name() == name)
             .ok_or_else(|| D::Error::custom(format!("expected one of none, standard, thorough, got \"{name}\"")))

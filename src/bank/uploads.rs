@@ -57,8 +57,8 @@ impl Store {
                 (_, false) => None,
                 (true, true) => {
                     let store = Self::create_or_open(&folder)?;
-                    // All views of an upload are kept: which of them count is the reference's bank's to say.
-                    store.set_bank(&BankConfig::new(BANK).views(ViewSet::Thorough))?;
+                    // What a query would ask for is kept, and a reference asks with what it is stored with.
+                    store.set_bank(&BankConfig::new(BANK).views(ViewSet::Uploads))?;
                     Some(Arc::new(store))
                 }
                 (false, true) => Some(Arc::new(Self::open_reader(&folder)?)),

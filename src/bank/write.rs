@@ -399,6 +399,9 @@ fn entries(number: u64, fingerprint: &Fingerprint, config: &BankConfig) -> Resul
     let mut entries = Vec::with_capacity(2 * items.len());
     let mut skipped = 0;
     for (at, item) in items.iter().enumerate() {
+        if !config.views.stores(item.view) {
+            continue;
+        }
         if item.quality < config.min_quality || item.stability < config.min_stability {
             skipped += 1;
             continue;
@@ -408,7 +411,10 @@ fn entries(number: u64, fingerprint: &Fingerprint, config: &BankConfig) -> Resul
         let id = |ordinal| {
             EntryId::new(number, ordinal).ok_or_else(|| Error::limit("references", EntryId::MAX_OWNER, number))
         };
-        entries.push(Entry { id: id(at)?, hash: item.hash });
+        // Of windows the detail hash only: PDQ is for lists that know nothing else, and they know whole pictures.
+        if !matches!(item.view, View::Window(_)) {
+            entries.push(Entry { id: id(at)?, hash: item.hash });
+        }
         if let Some(detail) = item.detail {
             entries.push(Entry { id: id(at | DETAIL)?, hash: detail.hash });
         }

@@ -4,13 +4,22 @@
 //! 2021) and VSC2022 (Pizzi et al. 2023) challenges. The command `refrain eval` runs it all and writes the report.
 
 pub mod attacks;
+pub mod data;
 pub mod distractors;
 pub mod font;
+pub mod method;
+pub mod metrics;
 pub mod picture;
 pub mod random;
+pub mod report;
+pub mod run;
 pub mod sheet;
+pub mod summary;
 
 pub use attacks::{Attack, Context, Group};
 pub use distractors::{Synthetic, Template, synthetic};
+pub use method::Method;
 pub use picture::Picture;
 pub use random::Random;
+pub use run::{Config, Progress, run};
+pub use summary::Report;

@@ -70,11 +70,14 @@ impl View {
 pub enum ViewSet {
     /// The whole picture only: one entry a reference.
     None,
-    /// The whole picture and its content box.
+    /// The whole picture, its content box and eleven windows; queries ask for nine.
     #[default]
     Standard,
-    /// All views.
+    /// The same queries against 29 windows of each reference.
     Thorough,
+    /// For uploads that are remembered, where the sides change places: what a query of [`ViewSet::Thorough`] asks for is
+    /// kept, and what its references keep is asked for.
+    Uploads,
 }
 
 impl ViewSet {
@@ -84,22 +87,26 @@ impl ViewSet {
             Self::None => "none",
             Self::Standard => "standard",
             Self::Thorough => "thorough",
+            Self::Uploads => "uploads",
         }
     }
 
     /// The windows that references of this set are stored with.
     pub fn reference_windows(self) -> &'static [Window] {
         match self {
-            Self::None | Self::Standard => &[],
-            Self::Thorough => REFERENCE_WINDOWS,
+            Self::None => &[],
+            Self::Standard => STANDARD_REFERENCE_WINDOWS,
+            Self::Thorough => THOROUGH_REFERENCE_WINDOWS,
+            Self::Uploads => QUERY_WINDOWS,
         }
     }
 
     /// The windows that queries of this set ask for.
     pub fn query_windows(self) -> &'static [Window] {
         match self {
-            Self::None | Self::Standard => &[],
-            Self::Thorough => QUERY_WINDOWS,
+            Self::None => &[],
+            Self::Standard | Self::Thorough => QUERY_WINDOWS,
+            Self::Uploads => THOROUGH_REFERENCE_WINDOWS,
         }
     }
 
@@ -129,8 +136,55 @@ impl ViewSet {
     }
 }
 
-const REFERENCE_WINDOWS: &[Window] = &[Window::centred(90), Window::centred(80), Window::centred(70)];
+/// The middle, and one side a tenth or a quarter shorter: eleven windows that most crops come near.
+const STANDARD_REFERENCE_WINDOWS: &[Window] = &[
+    Window::centred(90),
+    Window::centred(80),
+    Window::centred(70),
+    Window::new(10, 0, 100, 100),
+    Window::new(0, 0, 90, 100),
+    Window::new(0, 10, 100, 100),
+    Window::new(0, 0, 100, 90),
+    Window::new(25, 0, 100, 100),
+    Window::new(0, 0, 75, 100),
+    Window::new(0, 25, 100, 100),
+    Window::new(0, 0, 100, 75),
+];
 
+/// The middle; one side a tenth to a half shorter; a corner cut; the usual shapes out of wide pictures.
+const THOROUGH_REFERENCE_WINDOWS: &[Window] = &[
+    Window::centred(90),
+    Window::centred(80),
+    Window::centred(70),
+    Window::centred(50),
+    Window::new(10, 0, 100, 100),
+    Window::new(0, 0, 90, 100),
+    Window::new(0, 10, 100, 100),
+    Window::new(0, 0, 100, 90),
+    Window::new(20, 0, 100, 100),
+    Window::new(0, 0, 80, 100),
+    Window::new(0, 20, 100, 100),
+    Window::new(0, 0, 100, 80),
+    Window::new(30, 0, 100, 100),
+    Window::new(0, 0, 70, 100),
+    Window::new(0, 30, 100, 100),
+    Window::new(0, 0, 100, 70),
+    Window::new(50, 0, 100, 100),
+    Window::new(0, 0, 50, 100),
+    Window::new(0, 50, 100, 100),
+    Window::new(0, 0, 100, 50),
+    Window::new(10, 10, 100, 100),
+    Window::new(0, 10, 90, 100),
+    Window::new(10, 0, 100, 90),
+    Window::new(0, 0, 90, 90),
+    Window::new(25, 25, 100, 100),
+    Window::new(0, 25, 75, 100),
+    Window::new(25, 0, 100, 75),
+    Window::new(0, 0, 75, 75),
+    Window::new(12, 0, 88, 100),
+];
+
+/// Halves and quarters for collages, and the middle for frames and screens that the content box leaves on.
 const QUERY_WINDOWS: &[Window] = &[
     Window::new(0, 0, 50, 100),
     Window::new(50, 0, 100, 100),
@@ -140,6 +194,7 @@ const QUERY_WINDOWS: &[Window] = &[
     Window::new(50, 0, 100, 50),
     Window::new(0, 50, 50, 100),
     Window::new(50, 50, 100, 100),
+    Window::centred(90),
 ];
 
 /// The content box, if there is one, and windows of it, with the part of the picture that each of them is.

@@ -1,16 +1,24 @@
 //! How close two pictures are: the decision by both hashes.
 //!
-//! PDQ alone is trusted up to the customary radius. Further out, unrelated pictures in one template (a channel's lower
-//! third, a telephone's screen) come near each other, so that the detail hash must agree as well; it keeps nine copies
-//! out of ten there and hardly any of those strangers.
+//! PDQ alone is trusted up to the customary radius, for whole pictures. Further out, unrelated pictures in one template
+//! (a channel's lower third, a telephone's screen) come near each other, so that the detail hash must agree as well; it
+//! keeps nine copies out of ten there and hardly any of those strangers. The radii were measured: docs/recall.md.
 
 use super::Pair;
 use crate::fingerprint::View;
 
 /// PDQ hashes further apart than this are never one picture, whatever the detail hash says.
-const PDQ_LIMIT: u32 = 85;
-/// So much closer a pair must be if one side is only a part of its picture: there are many parts.
-const PART: u32 = 16;
+pub(crate) const PDQ_LIMIT: u32 = 95;
+/// The default radius of the detail hash, inclusive.
+pub(crate) const DETAIL_RADIUS: u32 = 62;
+/// So much closer the detail hashes must be if both sides are only parts of their pictures: there are hundreds of such
+/// pairs, and parts of a template are alike.
+const PARTS: u32 = 20;
+
+/// What is taken off the detail radius for a pair of views.
+pub(crate) const fn slack(query: View, reference: View) -> u32 {
+    if matches!(query, View::Window(_)) && matches!(reference, View::Window(_)) { PARTS } else { 0 }
+}
 
 /// The radii of a question, inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,16 +47,16 @@ pub(crate) enum Closeness {
 impl Radii {
     /// How close `pair` is under these radii.
     pub(crate) fn judge(&self, pair: &Pair<'_>) -> Closeness {
-        let part = [pair.look.view, pair.view].iter().any(|view| !matches!(view, View::Full | View::Content));
-        let slack = if part { PART } else { 0 };
+        let slack = slack(pair.look.view, pair.view);
+        let whole = ![pair.look.view, pair.view].iter().any(|view| matches!(view, View::Window(_)));
         let witnessed = |radius: Option<u32>| {
             pair.distance <= PDQ_LIMIT
                 && pair.detail.zip(radius).is_some_and(|(detail, radius)| detail + slack <= radius)
         };
         let alone = self.detail.is_none() || pair.detail.is_none();
-        if pair.distance <= self.pdq || witnessed(self.detail) {
+        if whole && pair.distance <= self.pdq || witnessed(self.detail) {
             Closeness::Match
-        } else if witnessed(self.detail_near) || alone && pair.distance + slack <= self.pdq_near {
+        } else if witnessed(self.detail_near) || alone && whole && pair.distance <= self.pdq_near {
             Closeness::Near
         } else {
             Closeness::Far

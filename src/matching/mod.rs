@@ -12,7 +12,7 @@ mod verdict;
 pub use segment::Segment;
 pub use verdict::{Match, Outcome, Verdict};
 
-pub(crate) use closeness::{Closeness, Radii};
+pub(crate) use closeness::{Closeness, DETAIL_RADIUS, PDQ_LIMIT, Radii, slack};
 pub(crate) use film::films;
 pub(crate) use looks::{Item, Look, inverse, items, looks};
 pub(crate) use still::{Pair, best, still_in_film};

@@ -1,0 +1,182 @@
+//! The folder that a benchmark is made from: which pictures are references, which are strangers, which cannot be used.
+
+use std::collections::HashMap;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use image::ImageDecoder;
+
+use super::picture::Picture;
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+use crate::hash::{Format, PixelBuf};
+use crate::image::Decoded;
+use crate::limits::Limits;
+use crate::scan::{Patterns, walk};
+
+/// What a picture is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Split {
+    /// In the list; its altered copies are queries.
+    Reference,
+    /// Never in the list: nothing made of it may match.
+    Distractor,
+}
+
+/// One usable still.
+#[derive(Debug, Clone)]
+pub struct Still {
+    /// Its path below the folder, with `/`.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it is for.
+    pub split: Split,
+}
+
+/// A file that could not be used, and why.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Excluded {
+    /// Its path below the folder.
+    pub name: String,
+    /// The word of [`Error::code`].
+    pub code: String,
+    /// The error in words.
+    pub message: String,
+}
+
+/// The stills of a folder in order of their names, and what was left out.
+#[derive(Debug, Default)]
+pub struct Data {
+    /// Usable stills.
+    pub stills: Vec<Still>,
+    /// Files that are no stills, or cannot be decoded.
+    pub excluded: Vec<Excluded>,
+}
+
+impl Data {
+    /// Looks through a folder and decodes every file in it once, to know which can be used.
+    ///
+    /// A file `MANIFEST.csv` whose first two columns are `file,split` (`index` or `distractor`) says which is which;
+    /// without one, every second name is a distractor.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the folder cannot be read, [`Error::Cancelled`]. A file that cannot be used is no error.
+    pub fn open(folder: &Path, cancel: &Cancel) -> Result<Self> {
+        use rayon::prelude::*;
+        std::fs::read_dir(folder).map_err(|error| Error::io(folder, error))?;
+        let manifest = manifest(&folder.join("MANIFEST.csv"));
+        let listing = walk(&[folder.to_path_buf()], &Patterns::default(), cancel)?;
+        let mut data = Self::default();
+        let checked: Vec<(String, PathBuf, Result<()>)> = listing
+            .items
+            .par_iter()
+            .map(|item| {
+                let name = name(folder, &item.path);
+                let usable = match &item.found {
+                    Ok(_) if cancel.is_cancelled() => Err(Error::Cancelled),
+                    Ok(_) => load(&item.path).map(|_| ()),
+                    Err(problem) => Err(problem.to_error(&item.path)),
+                };
+                (name, item.path.clone(), usable)
+            })
+            .collect();
+        cancel.check()?;
+        for (name, path, usable) in checked {
+            match usable {
+                Ok(()) => {
+                    let split = match manifest.get(&name).map(String::as_str) {
+                        Some("index") => Split::Reference,
+                        Some(_) => Split::Distractor,
+                        None if data.stills.len() % 2 == 0 => Split::Reference,
+                        None => Split::Distractor,
+                    };
+                    data.stills.push(Still { name, path, split });
+                }
+                Err(error) => {
+                    data.excluded.push(Excluded { name, code: error.code().into(), message: error.to_string() });
+                }
+            }
+        }
+        Ok(data)
+    }
+
+    /// The stills of one split, at most `most` of them, spread over the whole folder.
+    pub fn of(&self, split: Split, most: usize) -> Vec<Still> {
+        let all: Vec<&Still> = self.stills.iter().filter(|still| still.split == split).collect();
+        let count = all.len().min(most);
+        (0..count).map(|i| all[i * all.len() / count].clone()).collect()
+    }
+}
+
+fn name(folder: &Path, path: &Path) -> String {
+    let below = path.strip_prefix(folder).unwrap_or(path);
+    below.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
+fn manifest(path: &Path) -> HashMap<String, String> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines()
+        .filter_map(|line| {
+            let mut columns = line.splitn(3, ',');
+            Some((columns.next()?.to_string(), columns.next()?.to_string()))
+        })
+        .collect()
+}
+
+/// Reads a still in colour.
+///
+/// # Errors
+/// [`Error::Io`], and whatever the library's own decoder says of the file; [`Error::Unsupported`] for an animation.
+pub fn load(path: &Path) -> Result<Picture> {
+    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+    picture(&bytes).map_err(|error| error.at(path))
+}
+
+fn picture(bytes: &[u8]) -> Result<Picture> {
+    match crate::image::decode(bytes, &Limits::default())? {
+        Decoded::Animation(_) => Err(Error::unsupported("an animation is not a still")),
+        // JPEG comes as luma, which is all that a hash wants: attacks on colour want the colours too.
+        Decoded::Still(still) if still.format() == Format::Luma8 => {
+            Ok(in_colour(bytes).unwrap_or_else(|| Picture::of_pixels(&still.as_pixels())))
+        }
+        Decoded::Still(still) => Ok(Picture::of_pixels(&still.as_pixels())),
+    }
+}
+
+fn in_colour(bytes: &[u8]) -> Option<Picture> {
+    let reader = image::ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
+    let mut decoder = reader.into_decoder().ok()?;
+    let orientation = decoder.orientation().ok()?;
+    let mut decoded = image::DynamicImage::from_decoder(decoder).ok()?;
+    decoded.apply_orientation(orientation);
+    let rgb = decoded.into_rgb8();
+    let (width, height) = (rgb.width() as usize, rgb.height() as usize);
+    Some(Picture::of_pixels(&PixelBuf::new(rgb.into_raw(), width, height, Format::Rgb8).ok()?.as_pixels()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unreadable_files_are_listed_and_the_manifest_splits() {
+        let dir = tempfile::tempdir().unwrap();
+        let jpeg = Picture::from_fn(40, 30, |x, y| [(x * 6) as u8, (y * 8) as u8, 90]).to_jpeg(90).unwrap();
+        for name in ["a.jpg", "b.jpg", "c.jpg"] {
+            std::fs::write(dir.path().join(name), &jpeg).unwrap();
+        }
+        std::fs::write(dir.path().join("broken.jpg"), &jpeg[..40]).unwrap();
+        std::fs::write(dir.path().join("MANIFEST.csv"), "file,split\na.jpg,distractor\nb.jpg,index\nc.jpg,index\n")
+            .unwrap();
+        let data = Data::open(dir.path(), &Cancel::new()).unwrap();
+        let splits: Vec<Split> = data.stills.iter().map(|still| still.split).collect();
+        assert_eq!(splits, [Split::Distractor, Split::Reference, Split::Reference]);
+        let excluded: Vec<&str> = data.excluded.iter().map(|e| e.name.as_str()).collect();
+        assert_eq!(excluded, ["broken.jpg"]);
+        assert_eq!(data.of(Split::Reference, 1).len(), 1);
+        assert!(Data::open(&dir.path().join("none"), &Cancel::new()).is_err());
+        // The colours are there.
+        assert!(load(&dir.path().join("a.jpg")).unwrap().at(39, 0)[0] > 200);
+    }
+}

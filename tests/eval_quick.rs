@@ -1,0 +1,40 @@
+//! The benchmark runs on the fixtures from end to end, twice to the same figures, and leaves nothing out silently.
+#![allow(clippy::unwrap_used)]
+
+use refrain::Cancel;
+use refrain::eval::{Config, run};
+
+#[test]
+fn quick_run_on_the_fixtures() {
+    let data = tempfile::tempdir().unwrap();
+    let mut count = 0;
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/removed")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "jpg" || e == "png") && count < 8 {
+            std::fs::copy(&path, data.path().join(path.file_name().unwrap())).unwrap();
+            count += 1;
+        }
+    }
+    assert!(count >= 8, "{count} fixtures");
+    std::fs::write(data.path().join("broken.jpg"), b"\xff\xd8\xff\xe0 not a picture").unwrap();
+    let figures = |threads: usize| {
+        let out = tempfile::tempdir().unwrap();
+        let mut config = Config::new(data.path(), out.path());
+        config.quick = true;
+        config.pictures = 3;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let mut report = pool.install(|| run(&config, &Cancel::new(), &|_| {})).unwrap();
+        for name in ["report.json", "recall.csv", "report.html", "recall.md", "attacks.jpg"] {
+            assert!(out.path().join(name).metadata().unwrap().len() > 0, "{name}");
+        }
+        assert_eq!(report.excluded.len(), 1);
+        assert_eq!((report.references, report.strangers), (3, 3));
+        // The library's presets find more, in this order.
+        let recall: Vec<f64> = report.methods.iter().take(5).map(|m| m.recall.value).collect();
+        assert!(recall.windows(2).all(|pair| pair[0] <= pair[1] + 1e-9), "{recall:?}");
+        report.seconds = 0.0;
+        report.micros = 0.0;
+        serde_json::to_string(&report).unwrap()
+    };
+    assert_eq!(figures(1), figures(2));
+}
