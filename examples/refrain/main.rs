@@ -3,6 +3,7 @@
 
 mod add;
 mod bank;
+mod cache;
 mod hash;
 mod list;
 mod matches;
