@@ -19,7 +19,13 @@ fn the_shell_snippets_run() {
     let path = env::join_paths([programs].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap()))).unwrap();
     for snippet in snippets {
         let mut shell = Command::new("sh");
-        let ran = shell.args(["-eu", "-c", snippet]).current_dir(dir.path()).env("PATH", &path).output().unwrap();
+        let ran = shell
+            .args(["-eu", "-c", snippet])
+            .current_dir(dir.path())
+            .env("PATH", &path)
+            .env("REFRAIN_CACHE", dir.path().join("cache"))
+            .output()
+            .unwrap();
         let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
         assert!(ran.status.success(), "{snippet}\n{out}\n{err}");
         assert!(out.contains("removed/meadow.jpg (mirrored"), "{out}");

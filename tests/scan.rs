@@ -114,3 +114,29 @@ fn without_a_terminal_there_is_no_bar() {
     let threads = run(dir.path(), &["scan", "--store", "s", "--threads", "1", "up"]).expect(0);
     assert_eq!(threads.out, ran.out);
 }
+
+#[test]
+fn a_second_scan_reads_only_what_changed() {
+    let dir = known(&["removed/meadow.jpg"]);
+    let up = dir.path().join("up");
+    many(&up, 4);
+    let scan = ["scan", "--store", "s", "--json", "up"];
+    let first = run(dir.path(), &scan).expect(0);
+    // a file that cannot be read any more, but is as it was: its fingerprint is known
+    let meta = fs::metadata(up.join("00000.jpg")).unwrap();
+    fs::write(up.join("00000.jpg"), vec![0xFF; meta.len() as usize]).unwrap();
+    fs::File::options()
+        .append(true)
+        .open(up.join("00000.jpg"))
+        .unwrap()
+        .set_modified(meta.modified().unwrap())
+        .unwrap();
+    assert_eq!(run(dir.path(), &scan).expect(0).out, first.out);
+    run(dir.path(), &[&scan[..], &["--no-cache"]].concat()).expect(2);
+    // and a cache that is damaged or cannot be had is no reason to stop
+    fs::write(dir.path().join("cache/fingerprints.redb"), "rubbish").unwrap();
+    run(dir.path(), &scan).expect(2);
+    fs::remove_dir_all(dir.path().join("cache")).unwrap();
+    fs::write(dir.path().join("cache"), "a file in the way").unwrap();
+    assert!(run(dir.path(), &scan).expect(2).err.contains("without a cache"));
+}

@@ -8,6 +8,7 @@ use refrain::report::words;
 use refrain::scan::{self, Parallel, Patterns};
 use refrain::{Error, Fingerprint};
 
+use crate::cache::CacheArg;
 use crate::store::StoreArg;
 use crate::{Exit, Stop, out, signal};
 
@@ -32,6 +33,8 @@ pub struct Args {
     /// Who reported it, when, under which case number
     #[arg(long, value_name = "TEXT")]
     source: Option<String>,
+    #[command(flatten)]
+    cache: CacheArg,
     /// Files, or folders with media
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -57,11 +60,12 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     how.cancel = cancel;
     how.window = 64;
 
+    let cache = args.cache.open();
     let (mut added, mut failed) = (0u64, 0u64);
     let done = scan::ordered(
         &how,
         &listing.items,
-        |item| scan::fingerprint_item(item, &options),
+        |item| scan::fingerprint_cached(item, &options, cache.as_deref()),
         |_, _| Ok::<_, Stop>(()),
         |item, print| {
             let name = item.path.file_name().unwrap_or(item.path.as_os_str()).to_string_lossy();

@@ -3,6 +3,7 @@
 
 mod add;
 mod bank;
+mod cache;
 mod eval;
 mod hash;
 mod list;

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use refrain::matching::Outcome;
+use refrain::report::html::Report;
 use refrain::report::words;
 use refrain::scan::{self, Asking, Journal, Patterns, Progress};
 
+use crate::cache::CacheArg;
 use crate::progress::Bar;
 use crate::store::StoreArg;
 use crate::{Exit, Stop, out, signal};
@@ -19,6 +21,7 @@ use crate::{Exit, Stop, out, signal};
 Examples:
   refrain scan --store known.refrain uploads/
   refrain scan --store known.refrain --json --resume scan.journal /srv/uploads > found.jsonl
+  refrain scan --store known.refrain --report found.html --references removed/ uploads/
   refrain scan --store known.refrain --include '*.mp4' --exclude 'thumbs/' uploads/")]
 pub struct Args {
     #[command(flatten)]
@@ -26,6 +29,12 @@ pub struct Args {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
+    /// Write what was found as one HTML page for people: pictures blurred until asked for, no network
+    #[arg(long, value_name = "OUT.html")]
+    report: Option<PathBuf>,
+    /// For the report: a folder with pictures that are named like the references
+    #[arg(long, value_name = "DIR", requires = "report")]
+    references: Option<PathBuf>,
     /// Keep a journal here, and go on from it: files that are done and have not changed are not read again, their
     /// results are printed in their place
     #[arg(long, value_name = "FILE")]
@@ -42,6 +51,8 @@ pub struct Args {
     /// No files or folders that match this pattern; may be given more than once
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
+    #[command(flatten)]
+    cache: CacheArg,
     /// No progress and no summary
     #[arg(long, short)]
     quiet: bool,
@@ -57,7 +68,10 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     how.parallel.threads = args.threads;
     how.parallel.cancel = signal::cancel_on_interrupt();
     how.parallel.window = 1 << 16; // lines are short: one long film holds nobody up
+    how.cache = args.cache.open();
     let journal = args.resume.as_ref().map(|path| Journal::open(path, &args.identity())).transpose()?;
+
+    let mut report = args.report.as_ref().map(|path| Report::create(path, args.references.clone())).transpose()?;
 
     let bar = Bar::new(args.quiet);
     bar.say("listing files");
@@ -69,7 +83,10 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
         &how,
         journal.as_ref(),
         |progress, _| bar.update(progress),
-        |_, line| {
+        |item, line| {
+            if let Some(report) = &mut report {
+                report.add(&store, &item.path, &line);
+            }
             let name = words::printable(line.name());
             if let Some(error) = &line.error {
                 bar.around(|| out::tell(words::printable(&error.message)));
@@ -89,6 +106,10 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     bar.finish();
     if !args.quiet {
         summarise(&progress, &listing);
+    }
+    if let Some(report) = report {
+        let path = report.finish(&progress)?;
+        out::tell(format_args!("report: {}", path.display()));
     }
     done?;
     Ok(Exit::of_matching(progress.failed > 0, progress.matched > 0))

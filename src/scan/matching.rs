@@ -1,12 +1,14 @@
 //! Many files asked against a store, with progress, a journal to go on from, and a summary.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::cache::Cache;
 use super::journal::Journal;
 use super::parallel::{Parallel, ordered};
 use super::walk::Item;
-use super::{fingerprint_item, guarded};
+use super::{fingerprint_cached, guarded};
 use crate::bank::{AskOptions, Store};
 use crate::error::Error;
 use crate::fingerprint::{Media, Options, fingerprint};
@@ -23,6 +25,8 @@ pub struct Asking {
     pub ask: AskOptions,
     /// Threads, window and cancellation. The flag is shared with the decoders.
     pub parallel: Parallel,
+    /// Fingerprints of files that have been read before.
+    pub cache: Option<Arc<Cache>>,
 }
 
 /// How far a scan is; counts of what is done.
@@ -88,9 +92,9 @@ impl Progress {
 }
 
 /// The line of one listed file.
-pub fn ask_item(store: &Store, item: &Item, options: &Options, ask: &AskOptions) -> MatchLine {
-    let asked = fingerprint_item(item, options);
-    let asked = asked.and_then(|print| Ok((print.kind(), guarded(|| store.ask_with(&print, ask))?)));
+pub fn ask_item(store: &Store, item: &Item, how: &Asking) -> MatchLine {
+    let asked = fingerprint_cached(item, &how.media, how.cache.as_deref());
+    let asked = asked.and_then(|print| Ok((print.kind(), guarded(|| store.ask_with(&print, &how.ask))?)));
     MatchLine::answered(&item.path, asked)
 }
 
@@ -117,8 +121,9 @@ pub fn ask_all<E: From<Error>>(
     mut sink: impl FnMut(&Item, MatchLine) -> Result<(), E>,
 ) -> (Progress, Result<(), E>) {
     let start = Instant::now();
-    let mut options = how.media.clone();
-    options.cancel = how.parallel.cancel.clone();
+    let mut how = how.clone();
+    how.media.cancel = how.parallel.cancel.clone();
+    let (how, cancel) = (&how, &how.parallel.cancel);
     let size = |item: &Item| item.found.as_ref().map_or(0, |file| file.size);
     let mut so_far = Progress { files: items.len() as u64, bytes: items.iter().map(size).sum(), ..Progress::default() };
     let outcome = ordered(
@@ -126,8 +131,8 @@ pub fn ask_all<E: From<Error>>(
         items,
         |item| match journal.and_then(|journal| journal.recorded(item)) {
             Some(line) => Some((line, true)),
-            None => Some(ask_item(store, item, &options, &how.ask))
-                .filter(|line| !(line.outcome == Outcome::Unreadable && options.cancel.is_cancelled()))
+            None => Some(ask_item(store, item, how))
+                .filter(|line| !(line.outcome == Outcome::Unreadable && cancel.is_cancelled()))
                 .map(|line| (line, false)),
         },
         |item, result| {

@@ -4,12 +4,14 @@
 //! Memory stays bounded whatever the number of files: paths are listed first (so that progress is true), but only a
 //! window of results is ever held.
 
+mod cache;
 mod journal;
 mod kind;
 mod matching;
 mod parallel;
 mod walk;
 
+pub use self::cache::Cache;
 pub use self::journal::Journal;
 pub use self::kind::Kind;
 pub use self::matching::{Asking, Progress, ask_all, ask_bytes, ask_item};
@@ -32,6 +34,20 @@ pub fn fingerprint_item(item: &Item, options: &Options) -> Result<Fingerprint> {
     }
     options.cancel.check()?;
     guarded(|| fingerprint(Media::file(&item.path), options)).map_err(|error| error.at(&item.path))
+}
+
+/// As [`fingerprint_item`], but a file that is in the cache and has not changed is not read again.
+///
+/// # Errors
+/// As there.
+pub fn fingerprint_cached(item: &Item, options: &Options, cache: Option<&Cache>) -> Result<Fingerprint> {
+    let Some(cache) = cache else { return fingerprint_item(item, options) };
+    if let Some(known) = cache.get(item, options) {
+        return Ok(known);
+    }
+    let fingerprint = fingerprint_item(item, options)?;
+    cache.put(item, options, &fingerprint);
+    Ok(fingerprint)
 }
 
 /// Runs `work`, turning a panic inside a decoder into an error of the file that caused it.

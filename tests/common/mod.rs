@@ -38,7 +38,12 @@ pub fn fixture(name: &str) -> String {
 /// `refrain` with these arguments in a folder.
 pub fn command(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(refrain());
-    command.args(args).current_dir(dir).env_remove("REFRAIN_STORE").stdin(Stdio::null());
+    command
+        .args(args)
+        .current_dir(dir)
+        .env_remove("REFRAIN_STORE")
+        .env("REFRAIN_CACHE", dir.join("cache"))
+        .stdin(Stdio::null());
     command
 }
 

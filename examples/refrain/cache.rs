@@ -1,0 +1,30 @@
+//! The cache of fingerprints that `add` and `scan` share.
+
+use std::sync::Arc;
+
+use refrain::scan::Cache;
+
+use crate::out;
+
+/// Whether there is a cache.
+#[derive(clap::Args)]
+pub struct CacheArg {
+    /// Read every file; by default fingerprints of files that have not changed are kept in the user's cache folder
+    /// (REFRAIN_CACHE names another one)
+    #[arg(long)]
+    no_cache: bool,
+}
+
+impl CacheArg {
+    /// The cache; without one everything works, only more slowly.
+    pub fn open(&self) -> Option<Arc<Cache>> {
+        let dir = Cache::default_dir().filter(|_| !self.no_cache)?;
+        match Cache::open(&dir) {
+            Ok(cache) => Some(Arc::new(cache)),
+            Err(error) => {
+                out::tell(format_args!("going on without a cache of fingerprints: {}", out::explain(&error)));
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Fingerprints of files that have been read before, so that a second scan only reads what changed.
+//!
+//! Keyed by the file's path, size and time of change, and by how it was fingerprinted. It is a cache: whatever is wrong
+//! with it, it is begun anew or done without, never an error of a scan. The paths themselves are not kept, only digests.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::{env, fs};
+
+use redb::{Database, ReadableDatabase, TableDefinition};
+
+use super::guarded;
+use super::walk::Item;
+use crate::error::{Error, Result};
+use crate::fingerprint::{self, Fingerprint, Options};
+
+const TABLE: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("fingerprints");
+/// A cache that has grown past this many bytes is begun anew.
+const MAX_BYTES: u64 = 4 << 30;
+/// Memory for pages of the database.
+const PAGES: usize = 16 << 20;
+/// So many bytes wait in memory before they are written.
+const WRITE_AT: usize = 4 << 20;
+/// Nothing waits longer than this.
+const WRITE_EVERY: Duration = Duration::from_secs(2);
+
+/// Fingerprints of files that have been read before. Shared by threads.
+pub struct Cache {
+    path: PathBuf,
+    database: Database,
+    waiting: Mutex<Waiting>,
+}
+
+struct Waiting {
+    entries: Vec<([u8; 32], Vec<u8>)>,
+    bytes: usize,
+    since: Instant,
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self { entries: Vec::new(), bytes: 0, since: Instant::now() }
+    }
+}
+
+impl Cache {
+    /// The folder for caches of this user: `REFRAIN_CACHE`, or `refrain` in the system's place for such. `None` if
+    /// there is no such place.
+    pub fn default_dir() -> Option<PathBuf> {
+        let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        if let Some(dir) = env::var_os("REFRAIN_CACHE").filter(|dir| !dir.is_empty()) {
+            return Some(dir.into());
+        }
+        let place = if cfg!(windows) {
+            absolute("LOCALAPPDATA")
+        } else if cfg!(target_os = "macos") {
+            absolute("HOME").map(|home| home.join("Library/Caches"))
+        } else {
+            absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+        };
+        place.map(|place| place.join("refrain"))
+    }
+
+    /// Opens the cache in a folder, and begins it anew if it is damaged, of another version, or too large.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if another process uses it; [`Error::Io`] if the folder cannot be written.
+    pub fn open(dir: &Path) -> Result<Self> {
+        fs::create_dir_all(dir).map_err(|error| Error::io(dir, error))?;
+        let path = dir.join("fingerprints.redb");
+        if fs::metadata(&path).is_ok_and(|meta| meta.len() > MAX_BYTES) {
+            fs::remove_file(&path).map_err(|error| Error::io(&path, error))?;
+        }
+        let open = || guarded(|| database(&path));
+        let database = match open() {
+            Err(Error::Corrupt { .. } | Error::Decode { .. }) => {
+                fs::remove_file(&path).map_err(|error| Error::io(&path, error))?;
+                open()?
+            }
+            other => other?,
+        };
+        Ok(Self { path, database, waiting: Mutex::default() })
+    }
+
+    /// The fingerprint of a file that has not changed since it was put in.
+    pub fn get(&self, item: &Item, options: &Options) -> Option<Fingerprint> {
+        let key = key(item, options)?;
+        let read = || -> Result<Option<Fingerprint>, redb::Error> {
+            let table = self.database.begin_read()?.open_table(TABLE)?;
+            let Some(value) = table.get(&key)? else { return Ok(None) };
+            Ok(unsealed(value.value()).and_then(|bytes| Fingerprint::from_bytes(bytes).ok()))
+        };
+        guarded(|| Ok(read().ok().flatten())).ok().flatten()
+    }
+
+    /// Keeps the fingerprint of a file.
+    pub fn put(&self, item: &Item, options: &Options, fingerprint: &Fingerprint) {
+        let (Some(key), Ok(bytes)) = (key(item, options), fingerprint.to_bytes()) else { return };
+        let full = {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.bytes += bytes.len();
+            waiting.entries.push((key, sealed(&bytes)));
+            waiting.bytes > WRITE_AT || waiting.since.elapsed() > WRITE_EVERY
+        };
+        if full {
+            self.write();
+        }
+    }
+
+    /// Writes what waits. A failure (the disk is full) only means that the file is read again next time.
+    fn write(&self) {
+        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let write = || -> Result<(), redb::Error> {
+            let transaction = self.database.begin_write()?;
+            {
+                let mut table = transaction.open_table(TABLE)?;
+                for (key, value) in &waiting.entries {
+                    table.insert(key, value.as_slice())?;
+                }
+            }
+            Ok(transaction.commit()?)
+        };
+        let _ = guarded(|| Ok(write().is_ok()));
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        self.write();
+    }
+}
+
+fn database(path: &Path) -> Result<Database> {
+    let failed = |error: redb::Error| match error {
+        redb::Error::DatabaseAlreadyOpen => Error::Locked { path: path.into() },
+        redb::Error::Io(source) if source.kind() != std::io::ErrorKind::InvalidData => Error::io(path, source),
+        other => Error::corrupt(path, other.to_string()),
+    };
+    let database = Database::builder().set_cache_size(PAGES).create(path).map_err(|error| failed(error.into()))?;
+    let make = || -> Result<(), redb::Error> {
+        let transaction = database.begin_write()?;
+        transaction.open_table(TABLE)?;
+        Ok(transaction.commit()?)
+    };
+    make().map_err(failed)?;
+    Ok(database)
+}
+
+/// The digest under which a file's fingerprint is kept; `None` if the file system does not say when it was changed.
+fn key(item: &Item, options: &Options) -> Option<[u8; 32]> {
+    let file = item.found.as_ref().ok()?;
+    let modified = file.modified?.duration_since(UNIX_EPOCH).ok()?;
+    let path = fs::canonicalize(&item.path).ok()?;
+    let how = format!("{:?} {:?} {:?}", options.views, options.sampling, options.limits);
+    let mut digest = blake3::Hasher::new();
+    digest.update(&[fingerprint::VERSION]).update(env!("CARGO_PKG_VERSION").as_bytes());
+    digest.update(&fingerprint::RECIPE.to_le_bytes());
+    for part in [how.as_bytes(), path.as_os_str().as_encoded_bytes()] {
+        digest.update(&(part.len() as u64).to_le_bytes()).update(part);
+    }
+    digest.update(&file.size.to_le_bytes()).update(&modified.as_nanos().to_le_bytes());
+    Some(*digest.finalize().as_bytes())
+}
+
+fn sealed(bytes: &[u8]) -> Vec<u8> {
+    [&blake3::hash(bytes).as_bytes()[..8], bytes].concat()
+}
+
+fn unsealed(value: &[u8]) -> Option<&[u8]> {
+    let (seal, bytes) = value.split_at_checked(8)?;
+    (blake3::hash(bytes).as_bytes()[..8] == *seal).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cancel::Cancel;
+    use crate::fingerprint::{Sampling, ViewSet};
+    use crate::hash::{Format, Pixels};
+    use crate::scan::{Patterns, walk};
+
+    fn item(path: &Path) -> Item {
+        walk(&[path.into()], &Patterns::default(), &Cancel::new()).unwrap().items.remove(0)
+    }
+
+    fn print() -> Fingerprint {
+        let data: Vec<u8> = (0..64 * 64).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let pixels = Pixels::new(&data, 64, 64, 64, Format::Luma8).unwrap();
+        Fingerprint::Image(fingerprint::ImageFingerprint::of_pixels(&pixels))
+    }
+
+    #[test]
+    fn a_file_is_found_until_it_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.jpg");
+        fs::write(&path, "first").unwrap();
+        let (print, options) = (print(), Options::default());
+        let cache = Cache::open(&dir.path().join("cache")).unwrap();
+        assert!(cache.get(&item(&path), &options).is_none());
+        cache.put(&item(&path), &options, &print);
+        drop(cache);
+        let cache = Cache::open(&dir.path().join("cache")).unwrap();
+        assert_eq!(cache.get(&item(&path), &options), Some(print));
+        let other = Options { views: ViewSet::Thorough, sampling: Sampling::Keyframes, ..Options::default() };
+        assert!(cache.get(&item(&path), &other).is_none());
+        fs::write(&path, "second").unwrap();
+        assert!(cache.get(&item(&path), &options).is_none());
+        assert!(matches!(Cache::open(&dir.path().join("cache")), Err(Error::Locked { .. })));
+    }
+
+    #[test]
+    fn a_damaged_cache_is_begun_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        for damage in [&b""[..], b"rubbish", &[0xA5; 100_000]] {
+            fs::write(dir.path().join("fingerprints.redb"), damage).unwrap();
+            let cache = Cache::open(dir.path()).unwrap();
+            let file = dir.path().join("x.jpg");
+            fs::write(&file, "x").unwrap();
+            cache.put(&item(&file), &Options::default(), &print());
+            cache.write();
+            assert!(cache.get(&item(&file), &Options::default()).is_some());
+        }
+        let file = dir.path().join("fingerprints.redb");
+        let mut bytes = fs::read(&file).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[64..middle].fill(0x5A);
+        fs::write(&file, bytes).unwrap();
+        drop(Cache::open(dir.path()).unwrap());
+    }
+}
