@@ -68,7 +68,8 @@ impl Store {
         if policies.is_empty() {
             return Ok(Verdict::empty(Outcome::NoMatch));
         }
-        looks.retain(|look| policies.values().any(|policy| policy.bank.views.asks(look.view)));
+        // A stored fingerprint has the views of references, and all of those are asked.
+        looks.retain(|look| options.turned || policies.values().any(|policy| policy.bank.views.asks(look.view)));
         let film = matches!(fingerprint, Fingerprint::Video(_));
         let asked =
             |policy: &Policy| policy.radii.pdq.max(policy.radii.pdq_near).max(if film { policy.frames } else { 0 });
