@@ -40,7 +40,7 @@ impl Args {
 pub fn run_eval(args: &Args) -> Result<Exit, Stop> {
     let cancel = signal::cancel_on_interrupt();
     let report = run(&args.config(), &cancel, &|Progress { done, of }| {
-        if done % 20 == 0 || done == of {
+        if done.is_multiple_of(20) || done == of {
             out::tell(format_args!("{done} of {of} pictures"));
         }
     })?;

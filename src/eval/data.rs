@@ -88,7 +88,7 @@ impl Data {
                     let split = match manifest.get(&name).map(String::as_str) {
                         Some("index") => Split::Reference,
                         Some(_) => Split::Distractor,
-                        None if data.stills.len() % 2 == 0 => Split::Reference,
+                        None if data.stills.len().is_multiple_of(2) => Split::Reference,
                         None => Split::Distractor,
                     };
                     data.stills.push(Still { name, path, split });
