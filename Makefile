@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 
-.PHONY: help deps demo test lint doc msrv fixtures bench-hash
+.PHONY: help deps demo test lint doc msrv fixtures bench-hash bench-index
 
 help:
 	@sed -n '1p' Makefile
@@ -37,3 +37,7 @@ fixtures:
 # refrain beside pdqhash, threatexchange and image_hasher in one run; writes docs/benchmarks/hash.md and hash.svg.
 bench-hash:
 	@CARGO="$(CARGO)" sh benches/hash.sh
+
+# The index beside FAISS and usearch in one run, up to 1e7 hashes (FULL=1: 1e8); writes docs/benchmarks/index.md and index.svg.
+bench-index:
+	@CARGO="$(CARGO)" sh benches/index.sh
