@@ -80,11 +80,12 @@ impl Cache {
         }
         let open = || guarded(|| database(&path));
         let database = match open() {
-            Err(Error::Corrupt { .. } | Error::Decode { .. }) => {
+            Err(error @ Error::Locked { .. }) => return Err(error),
+            Err(_) => {
                 fs::remove_file(&path).map_err(|error| Error::io(&path, error))?;
                 open()?
             }
-            other => other?,
+            Ok(database) => database,
         };
         Ok(Self { path, database, waiting: Mutex::default() })
     }
