@@ -185,9 +185,14 @@ impl Question<'_> {
         reference: &Fingerprint,
         mut pairs: Vec<Pair<'_>>,
     ) -> Option<Match> {
-        let closest = pairs.iter().map(|pair| policy.radii.judge(pair)).min()?;
         let query_is_film = matches!(self.fingerprint, Fingerprint::Video(_));
         let reference_is_film = matches!(reference, Fingerprint::Video(_));
+        if query_is_film || reference_is_film {
+            // A film brings hundreds of frames: against windows as well, one of them would come near something by chance.
+            let windowed = |view| matches!(view, View::Window(_));
+            pairs.retain(|pair| !windowed(pair.look.view) && !windowed(pair.view));
+        }
+        let closest = pairs.iter().map(|pair| policy.radii.judge(pair)).min()?;
         let mut near = closest == Closeness::Near;
         let mut segments = Vec::new();
         if query_is_film && reference_is_film {
