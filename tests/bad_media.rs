@@ -59,7 +59,9 @@ fn expect(cases: &[(&str, Vec<u8>, &str)]) {
         let answer = ask(folder.path(), name, bytes);
         let detail = answer.as_ref().err().map(Error::to_string).unwrap_or_default();
         println!("{:18} {} {detail}", word(&answer), name);
-        if !allowed.split('|').any(|allowed| allowed == word(&answer)) {
+        // Without FFmpeg there are no films, and what is no still of a known kind might be one.
+        let no_films = !cfg!(feature = "video") && word(&answer) == "unsupported";
+        if !no_films && !allowed.split('|').any(|allowed| allowed == word(&answer)) {
             wrong.push(format!("{name}: {} instead of {allowed}: {detail}", word(&answer)));
         }
     }

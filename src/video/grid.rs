@@ -57,6 +57,7 @@ pub(crate) struct Turn {
 
 impl Turn {
     /// The turn nearest to a display matrix, whose first four used numbers are `[a, b, c, d]`: (x, y) goes to (ax+cy, bx+dy).
+    #[cfg(any(feature = "video", test))]
     pub(crate) fn of_matrix([a, b, c, d]: [i32; 4]) -> Self {
         let size = |u: i32, v: i32| i64::from(u).abs() + i64::from(v).abs();
         if size(b, c) > size(a, d) {
