@@ -177,10 +177,10 @@ impl Bench<'_> {
         let kind = if right.is_some() { "reference" } else { "stranger" };
         let path = self.cache.join(format!("{}-{kind}-{at}", self.run));
         let config = bincode::config::standard().with_limit::<{ 16 << 20 }>();
-        if let Ok(bytes) = std::fs::read(&path) {
-            if let Ok((outcomes, _)) = bincode::decode_from_slice(&bytes, config) {
-                return Ok(outcomes);
-            }
+        if let Ok(bytes) = std::fs::read(&path)
+            && let Ok((outcomes, _)) = bincode::decode_from_slice(&bytes, config)
+        {
+            return Ok(outcomes);
         }
         let picture = load(&still.path)?;
         let mut outcomes = Vec::new();
@@ -188,7 +188,7 @@ impl Bench<'_> {
             outcomes.push(self.outcome(self.attacks.len(), right, &picture, at)?);
         }
         for (i, attack) in self.attacks.iter().enumerate() {
-            if right.is_none() && (i + at) % Config::STRIDE != 0 {
+            if right.is_none() && !(i + at).is_multiple_of(Config::STRIDE) {
                 continue;
             }
             let attacked = attack.apply(&picture, &still.name, self.config.seed, self.fillers);
@@ -204,7 +204,7 @@ impl Bench<'_> {
     fn outcome(&self, attack: usize, right: Option<usize>, picture: &Picture, at: usize) -> Result<Outcome> {
         let pixels = picture.to_pixels()?;
         // The classic hashes are slow and for comparison only: every fourth picture.
-        let classic = at % 4 == 0;
+        let classic = at.is_multiple_of(4);
         let started = Instant::now();
         let asked = Asked::new(&pixels.as_pixels(), false);
         let micros = started.elapsed().as_micros().min(u128::from(u32::MAX)) as u32;
