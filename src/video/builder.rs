@@ -106,9 +106,9 @@ impl Builder {
         self.end = self.end.max(time + duration);
         match self.sampling {
             Sampling::Mixed => {
-                if self.last.is_none_or(|last| time >= last + self.mixed.recipe.step) {
+                if key || self.last.is_none_or(|last| time >= last + self.mixed.recipe.step) {
                     self.last = Some(time);
-                    self.mixed.push(time, pixels, shape, &mut self.hashes);
+                    self.mixed.push(time, key, pixels, shape, &mut self.hashes);
                 }
             }
             Sampling::EveryFrame => self.single(time, Role::Frame, pixels, shape),
@@ -211,14 +211,18 @@ impl Mixed {
         }
     }
 
-    fn push(&mut self, time: f64, pixels: &Pixels<'_>, shape: Shape, hashes: &mut Vec<FrameHash>) {
+    fn push(&mut self, time: f64, key: bool, pixels: &Pixels<'_>, shape: Shape, hashes: &mut Vec<FrameHash>) {
         let mut grid = self.spare.pop().unwrap_or_default();
         if !grid.fill(pixels, shape) {
             return;
         }
+        if key {
+            // A cheap query looks at these alone. One that shows what the last frame shows is not kept twice.
+            emit(time, Role::Keyframe, &grid, self.content, &mut self.last_frame, SAME, hashes);
+        }
         if self.recipe.frame > 0.0 && time + 1e-6 >= self.next_frame {
             self.next_frame = time + self.recipe.frame;
-            emit(time, Role::Frame, &grid, self.content, self.views, &mut self.last_frame, CHANGED, hashes);
+            emit(time, Role::Frame, &grid, self.content, &mut self.last_frame, CHANGED, hashes);
         }
         if let Some((since, before)) = self.shown.take() {
             self.show(since, time, &before, hashes);
@@ -273,7 +277,7 @@ impl Mixed {
         // A mean over time shows bars and captions as they are and blurs what is between them.
         self.content = if self.views == ViewSet::None { None } else { mean.content() };
         let time = (end - weight / 2.0).max(0.0);
-        emit(time, Role::Window, &mean, self.content, self.views, &mut self.last_window, SAME, hashes);
+        emit(time, Role::Window, &mean, self.content, &mut self.last_window, SAME, hashes);
     }
 
     /// Judges whether frames that wait are anchors, now that the frames around them are known.
@@ -300,7 +304,7 @@ impl Mixed {
             let least = self.is_least(at, reach);
             if self.waiting[at].after_cut || least {
                 let grid = &self.waiting[at].grid;
-                emit(time, Role::Anchor, grid, self.content, self.views, &mut self.last_anchor, SAME, hashes);
+                emit(time, Role::Anchor, grid, self.content, &mut self.last_anchor, SAME, hashes);
             }
             while self.waiting.front().is_some_and(|first| first.time < self.decided - reach) {
                 if let Some(gone) = self.waiting.pop_front()
@@ -356,7 +360,6 @@ fn emit(
     role: Role,
     grid: &Grid,
     content: Option<Area>,
-    views: ViewSet,
     last: &mut Option<FrameHash>,
     same: u32,
     hashes: &mut Vec<FrameHash>,
