@@ -197,6 +197,8 @@ fn references_and_banks_are_administered() {
     assert_eq!(banks[0]["max_distance"], 24);
     run(path, &["bank", "remove", "--store", "s", "b"]).expect(0);
     run(path, &["bank", "remove", "--store", "s", "b"]).expect(2);
+    run(path, &["merge", "--store", "s"]).expect(0);
+    assert_eq!(run(path, &["stats", "--store", "s", "--json"]).expect(0).lines()[0]["tombstones"], 0);
     run(path, &["verify", "--store", "s"]).expect(0);
 }
 

@@ -56,6 +56,7 @@ enum Command {
     Eval(eval::Args),
     Stats(store::StatsArgs),
     Verify(store::VerifyArgs),
+    Merge(store::MergeArgs),
 }
 
 /// What the calling shell learns.
@@ -110,6 +111,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => eval::run_eval(&args),
         Command::Stats(args) => store::stats(&args),
         Command::Verify(args) => store::verify(&args),
+        Command::Merge(args) => store::merge(&args),
     };
     let exit = match done {
         Ok(exit) => exit,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use refrain::{Error, Store};
 
-use crate::{Exit, Stop, out};
+use crate::{Exit, Stop, out, signal};
 
 /// Which store.
 #[derive(clap::Args)]
@@ -91,4 +91,19 @@ pub fn verify(args: &VerifyArgs) -> Result<Exit, Stop> {
         found.problems.len()
     ))?;
     Ok(if found.problems.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// Make one part of the index, so that removed hashes are gone from the disk; others may ask meanwhile.
+#[derive(clap::Args)]
+pub struct MergeArgs {
+    #[command(flatten)]
+    store: StoreArg,
+}
+
+pub fn merge(args: &MergeArgs) -> Result<Exit, Stop> {
+    let store = args.store.write()?;
+    store.merge(&signal::cancel_on_interrupt())?;
+    let stats = store.stats()?;
+    out::tell(format_args!("{} hashes in {} parts, {} bytes", stats.hashes, stats.parts, stats.bytes));
+    Ok(Exit::Done)
 }
