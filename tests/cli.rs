@@ -257,3 +257,22 @@ fn help_teaches() {
     }
     run(dir.path(), &[]).expect(2);
 }
+
+#[test]
+fn uploads_are_remembered_for_references_that_come_later() {
+    let dir = known(&["removed/mountains.jpg"]);
+    let upload = fixture("uploads/flowers.jpg");
+    run(dir.path(), &["match", "--store", "s", "--remember", "--uploader", "u-7", &upload]).expect(1);
+    run(dir.path(), &["match", "--store", "s", "--uploader", "u-7", &upload]).expect(2);
+    run(dir.path(), &["add", "--store", "s", "--bank", "removed", &fixture("removed/meadow.jpg")]).expect(0);
+    let mut found = vec![];
+    let store = refrain::Store::open_reader(dir.path().join("s")).unwrap();
+    store
+        .retro(0, |retro| {
+            found.push(format!("{retro:?}"));
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("u-7") && found[0].contains("flowers.jpg"), "{found:?}");
+}

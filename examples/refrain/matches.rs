@@ -33,6 +33,12 @@ pub struct Args {
     /// The largest distance that is a match, 0 to 96, instead of every bank's own
     #[arg(long, value_name = "N")]
     max_distance: Option<u32>,
+    /// Keep the fingerprints of these uploads, under their paths, so that references which come later are asked against them
+    #[arg(long, conflicts_with = "hashes")]
+    remember: bool,
+    /// Whose uploads they are, for --remember
+    #[arg(long, value_name = "KEY", requires = "remember")]
+    uploader: Option<String>,
     /// Ask about hashes instead: a file with one of 64 hexadecimal digits a line, `-` for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "paths")]
     hashes: Option<PathBuf>,
@@ -49,8 +55,9 @@ struct Tally {
 }
 
 pub fn run(args: &Args) -> Result<Exit, Stop> {
-    let store = args.store.read()?;
+    let store = if args.remember { args.store.write()? } else { args.store.read()? };
     let mut how = Asking::default();
+    how.remember = args.remember.then(|| args.uploader.clone().unwrap_or_default());
     how.parallel.cancel = signal::cancel_on_interrupt();
     how.ask.max_distance = args.max_distance;
     let mut tally = Tally::default();
@@ -81,7 +88,7 @@ fn ask_paths(store: &Store, args: &Args, how: Asking, tally: &mut Tally) -> Resu
     for paths in args.paths.chunk_by(|a, b| (a == Path::new("-")) == (b == Path::new("-"))) {
         if paths[0] == Path::new("-") {
             let line = match read_upload(how.media.limits.bytes) {
-                Ok(bytes) => scan::ask_bytes(store, Path::new("-"), &bytes, &how.media, &how.ask),
+                Ok(bytes) => scan::ask_bytes(store, Path::new("-"), &bytes, &how),
                 Err(error) => MatchLine::answered(Path::new("-"), Err(error)),
             };
             tally.print(&line, args.json)?;

@@ -10,8 +10,8 @@ use super::parallel::{Parallel, ordered};
 use super::walk::Item;
 use super::{fingerprint_cached, guarded};
 use crate::bank::{AskOptions, Store};
-use crate::error::Error;
-use crate::fingerprint::{Media, Options, fingerprint};
+use crate::error::{Error, Result};
+use crate::fingerprint::{Fingerprint, Media, Options, fingerprint};
 use crate::matching::Outcome;
 use crate::report::json::MatchLine;
 
@@ -27,6 +27,9 @@ pub struct Asking {
     pub parallel: Parallel,
     /// Fingerprints of files that have been read before.
     pub cache: Option<Arc<Cache>>,
+    /// Keep each upload's fingerprint under its path, for references that come later, with this key of its uploader (which
+    /// may be empty). Needs a store that is open for writing.
+    pub remember: Option<String>,
 }
 
 /// How far a scan is; counts of what is done.
@@ -93,15 +96,23 @@ impl Progress {
 
 /// The line of one listed file.
 pub fn ask_item(store: &Store, item: &Item, how: &Asking) -> MatchLine {
-    let asked = fingerprint_cached(item, &how.media, how.cache.as_deref());
-    let asked = asked.and_then(|print| Ok((print.kind(), guarded(|| store.ask_with(&print, &how.ask))?)));
-    MatchLine::answered(&item.path, asked)
+    let print = fingerprint_cached(item, &how.media, how.cache.as_deref());
+    answer(store, &item.path, print, how)
 }
 
 /// The line of one upload in memory, under a name.
-pub fn ask_bytes(store: &Store, name: &Path, bytes: &[u8], options: &Options, ask: &AskOptions) -> MatchLine {
-    let asked = guarded(|| fingerprint(Media::bytes(bytes).named(name), options));
-    let asked = asked.and_then(|print| Ok((print.kind(), guarded(|| store.ask_with(&print, ask))?)));
+pub fn ask_bytes(store: &Store, name: &Path, bytes: &[u8], how: &Asking) -> MatchLine {
+    answer(store, name, guarded(|| fingerprint(Media::bytes(bytes).named(name), &how.media)), how)
+}
+
+fn answer(store: &Store, name: &Path, print: Result<Fingerprint>, how: &Asking) -> MatchLine {
+    let asked = print.and_then(|print| {
+        let verdict = guarded(|| store.ask_with(&print, &how.ask))?;
+        if let Some(uploader) = &how.remember {
+            guarded(|| store.remember(&name.to_string_lossy(), uploader, &print))?;
+        }
+        Ok((print.kind(), verdict))
+    });
     MatchLine::answered(name, asked)
 }
 
