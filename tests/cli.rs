@@ -259,6 +259,51 @@ fn help_teaches() {
 }
 
 #[test]
+fn completions_and_the_manual_come_from_the_same_definitions() {
+    let dir = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = run(dir.path(), &["completions", shell]).expect(0).out;
+        for word in ["scan", "dihedral", "files-from", "retro"] {
+            assert!(script.contains(word), "{shell} does not know {word}");
+        }
+    }
+    let page = run(dir.path(), &["manual"]).expect(0).out;
+    assert!(page.starts_with(".") && page.contains(".TH refrain 1") && page.contains("refrain\\-scan(1)"), "{page}");
+    run(dir.path(), &["manual", "--out", "man"]).expect(0);
+    let scan = fs::read_to_string(dir.path().join("man/refrain-scan.1")).unwrap();
+    assert!(scan.contains("refrain scan") && scan.contains("\\-\\-resume"), "{scan}");
+    let help = run(dir.path(), &["help"]).expect(0).out;
+    let commands = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
+    for line in commands.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
+        let name = line.split_whitespace().next().unwrap();
+        let page = dir.path().join(format!("man/refrain-{name}.1"));
+        assert!(name == "help" || page.exists(), "no page of {name}");
+    }
+}
+
+#[test]
+fn earlier_uploads_that_show_a_new_reference_are_told_by_retro() {
+    let dir = known(&["removed/mountains.jpg"]);
+    let upload = fixture("uploads/flowers.jpg");
+    run(dir.path(), &["retro", "--store", "s"]).expect(1);
+    run(dir.path(), &["match", "--store", "s", "--remember", "--uploader", "u-7", &upload]).expect(1);
+    run(dir.path(), &["add", "--store", "s", "--bank", "removed", &fixture("removed/meadow.jpg")]).expect(0);
+    let lines = run(dir.path(), &["retro", "--store", "s", "--json", "--since", "1h"]).expect(0).lines();
+    assert_eq!(lines.len(), 1);
+    has(&lines[0], &[&["upload", "uploader", "time"], MATCH].concat());
+    assert_eq!((&lines[0]["upload"], &lines[0]["uploader"]), (&upload.clone().into(), &"u-7".into()));
+    assert_eq!((&lines[0]["reference"], &lines[0]["transform"]), (&"meadow.jpg".into(), &"flip_y".into()));
+    let said = run(dir.path(), &["retro", "--store", "s"]).expect(0).out;
+    assert!(said.starts_with("u-7: 1 matches\n  ") && said.contains("removed/meadow.jpg"), "{said}");
+    for (since, code) in [("0m", 1), ("2d", 0), ("1970-01-01", 0), ("2200-02-29T23:59:59Z", 2), ("2204-02-29", 1)] {
+        run(dir.path(), &["retro", "--store", "s", "--since", since]).expect(code);
+    }
+    for rubbish in ["", "d", "2026-13-01", "2026-01-32", "soon", "2026-01-01T24:00", "-5h"] {
+        run(dir.path(), &["retro", "--store", "s", &format!("--since={rubbish}")]).expect(2);
+    }
+}
+
+#[test]
 fn uploads_are_remembered_for_references_that_come_later() {
     let dir = known(&["removed/mountains.jpg"]);
     let upload = fixture("uploads/flowers.jpg");

@@ -140,3 +140,54 @@ fn a_second_scan_reads_only_what_changed() {
     fs::write(dir.path().join("cache"), "a file in the way").unwrap();
     assert!(run(dir.path(), &scan).expect(2).err.contains("without a cache"));
 }
+
+#[test]
+fn lists_of_files_come_on_standard_input() {
+    let dir = known(&["removed/meadow.jpg"]);
+    let up = dir.path().join("up");
+    many(&up, 4);
+    fs::create_dir(up.join("sub")).unwrap();
+    fs::copy(fixture("uploads/flowers.jpg"), up.join("sub/line\nend.jpg")).unwrap();
+    let asked = |args: &[&str], list: &str| {
+        fs::write(dir.path().join("list"), list).unwrap();
+        let scan = [&["scan", "--store", "s", "--json", "--files-from", "-"][..], args].concat();
+        let input = fs::File::open(dir.path().join("list")).unwrap();
+        Ran::of(command(dir.path(), &scan).stdin(input).output().unwrap())
+    };
+    let lines = asked(&[], "up/00001.jpg\n\nup/00000.jpg").expect(0).lines();
+    assert_eq!(paths(&lines), ["up/00001.jpg", "up/00000.jpg"], "in the order of the list");
+    let lines = asked(&["-0", "up/00002.jpg"], "up/sub/line\nend.jpg\0up/nowhere.jpg\0").expect(2).lines();
+    assert_eq!(paths(&lines), ["up/00002.jpg", "up/sub/line\nend.jpg", "up/nowhere.jpg"]);
+    // a folder in the list is walked, and what lies below two of them is listed once
+    let ran = asked(&["up"], "up/sub\n").expect(0);
+    assert_eq!(ran.lines().len(), 5);
+    assert!(ran.err.contains("done once  1"), "{}", ran.err);
+    let named = ["scan", "--store", "s", "--json", "--files-from", "list"];
+    fs::write(dir.path().join("list"), "up/00003.jpg\n").unwrap();
+    assert_eq!(paths(&run(dir.path(), &named).expect(1).lines()), ["up/00003.jpg"]);
+    run(dir.path(), &["scan", "--store", "s", "--files-from", "nowhere"]).expect(2);
+    run(dir.path(), &["scan", "--store", "s"]).expect(2);
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_told_before_the_scan() {
+    let dir = known(&["removed/meadow.jpg"]);
+    many(&dir.path().join("up"), 4);
+    let scan = ["scan", "--store", "s", "--json", "--resume", "journal", "--report", "no/where.html", "up"];
+    let ran = run(dir.path(), &scan).expect(2);
+    assert!(ran.out.is_empty() && ran.err.contains("no/where.html"), "{}", ran.err);
+    assert!(!ran.err.contains("4 files"), "nothing was scanned: {}", ran.err);
+}
+
+#[test]
+fn films_come_with_their_length() {
+    let dir = known(&["removed/meadow.jpg"]);
+    let ran =
+        run(dir.path(), &["scan", "--store", "s", "--json", &fixture("uploads/fish-trim.mp4"), &fixture("removed")]);
+    let lines = ran.lines();
+    assert!((5.0..6.0).contains(&lines[0]["duration"].as_f64().unwrap()), "{}", lines[0]);
+    let still = lines.iter().find(|line| line["kind"] == "image").unwrap();
+    assert!(still.get("duration").is_none());
+    let seconds: f64 = lines.iter().filter_map(|line| line["duration"].as_f64()).sum();
+    assert!(ran.err.contains(&format!("{seconds:.0} s of film")), "{seconds}: {}", ran.err);
+}

@@ -4,13 +4,16 @@
 mod add;
 mod bank;
 mod cache;
+mod decide;
 mod eval;
 mod hash;
 mod list;
+mod manual;
 mod matches;
 mod out;
 mod progress;
 mod reference;
+mod retro;
 mod scan;
 mod signal;
 mod store;
@@ -50,6 +53,8 @@ enum Command {
     Add(add::Args),
     Match(matches::Args),
     Scan(scan::Args),
+    Decide(decide::Args),
+    Retro(retro::Args),
     Bank(bank::Args),
     Reference(reference::Args),
     List(list::Args),
@@ -57,6 +62,8 @@ enum Command {
     Stats(store::StatsArgs),
     Verify(store::VerifyArgs),
     Merge(store::MergeArgs),
+    Completions(manual::CompletionsArgs),
+    Manual(manual::ManualArgs),
 }
 
 /// What the calling shell learns.
@@ -105,6 +112,8 @@ fn main() -> ExitCode {
         Command::Add(args) => add::run(&args),
         Command::Match(args) => matches::run(&args),
         Command::Scan(args) => scan::run(&args),
+        Command::Decide(args) => decide::run(&args),
+        Command::Retro(args) => retro::run(&args),
         Command::Bank(args) => bank::run(&args),
         Command::Reference(args) => reference::run(&args),
         Command::List(args) => list::run(&args),
@@ -112,6 +121,8 @@ fn main() -> ExitCode {
         Command::Stats(args) => store::stats(&args),
         Command::Verify(args) => store::verify(&args),
         Command::Merge(args) => store::merge(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Manual(args) => manual::manual(&args),
     };
     let exit = match done {
         Ok(exit) => exit,

@@ -16,6 +16,15 @@ pub fn line(text: impl Display) -> Result<(), Stop> {
     })
 }
 
+/// Prints bytes as they are.
+pub fn raw(bytes: &[u8]) -> Result<(), Stop> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Stop::Closed,
+        _ => Stop::Error(refrain::Error::io("standard output", error)),
+    })
+}
+
 /// Prints one JSON object.
 pub fn json(value: &impl Serialize) -> Result<(), Stop> {
     let text =

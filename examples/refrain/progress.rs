@@ -11,11 +11,13 @@ use crate::out;
 
 /// How often a line is written when there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
+/// How often the bar changes.
+const DRAW_EVERY: Duration = Duration::from_millis(100);
 
 pub struct Bar {
     bar: Option<ProgressBar>,
     lines: bool,
-    last: Cell<Instant>,
+    last: Cell<Option<Instant>>,
 }
 
 impl Bar {
@@ -23,12 +25,12 @@ impl Bar {
         let terminal = stderr().is_terminal();
         let bar = (terminal && !quiet).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-            let style = ProgressStyle::with_template("{spinner} {bar:24} {msg}");
+            let style = ProgressStyle::with_template("{spinner} {bar:24} {percent:>3} %  {prefix}\n  {wide_msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("█▌░"));
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        Self { bar, lines: !terminal && !quiet, last: Cell::new(Instant::now()) }
+        Self { bar, lines: !terminal && !quiet, last: Cell::new(None) }
     }
 
     /// A word before the first file is done.
@@ -39,13 +41,25 @@ impl Bar {
     }
 
     pub fn update(&self, progress: &Progress) {
+        let every = if self.bar.is_some() { DRAW_EVERY } else { LINE_EVERY };
+        let now = Instant::now();
+        let last = self.last.get().unwrap_or_else(|| {
+            self.last.set(Some(now));
+            now
+        });
+        let done = progress.files_done == progress.files;
+        if now - last < every && !(done && self.bar.is_some()) {
+            return;
+        }
+        self.last.set(Some(now));
+        let (short, long) = describe(progress);
         if let Some(bar) = &self.bar {
             bar.set_length(progress.bytes.max(1));
             bar.set_position(progress.bytes_done);
-            bar.set_message(describe(progress));
-        } else if self.lines && self.last.get().elapsed() > LINE_EVERY {
-            self.last.set(Instant::now());
-            out::tell(describe(progress));
+            bar.set_prefix(short);
+            bar.set_message(long);
+        } else if self.lines {
+            out::tell(format_args!("{long}, {short}"));
         }
     }
 
@@ -64,22 +78,24 @@ impl Bar {
     }
 }
 
-fn describe(progress: &Progress) -> String {
-    let left = match progress.left() {
+/// What matters most, and the rest.
+fn describe(progress: &Progress) -> (String, String) {
+    let left = match progress.left {
         _ if progress.files_done == progress.files => "done".to_string(),
         Some(left) => format!("{} left", duration(left)),
         None => "time left not known yet".into(),
     };
-    format!(
-        "{} of {} files, {} of {}, {:.1} files/s, {left}, {} known, {} failed",
+    let short = format!("{left}, {} known, {} failed", progress.matched, progress.failed);
+    let long = format!(
+        "{} of {} files, {} of {}, {:.0} s of film, {:.1} files/s",
         progress.files_done,
         progress.files,
         HumanBytes(progress.bytes_done),
         HumanBytes(progress.bytes),
+        progress.film_seconds,
         progress.rate(),
-        progress.matched,
-        progress.failed,
-    )
+    );
+    (short, long)
 }
 
 fn duration(time: Duration) -> String {

@@ -1,7 +1,11 @@
 //! `refrain scan`: ask about everything in folders.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
 
+use indicatif::HumanBytes;
+use refrain::Error;
 use refrain::matching::Outcome;
 use refrain::report::html::Report;
 use refrain::report::words;
@@ -22,6 +26,7 @@ Examples:
   refrain scan --store known.refrain uploads/
   refrain scan --store known.refrain --json --resume scan.journal /srv/uploads > found.jsonl
   refrain scan --store known.refrain --report found.html --references removed/ uploads/
+  find /srv -newer last.txt -print0 | refrain scan --store known.refrain --null --files-from -
   refrain scan --store known.refrain --include '*.mp4' --exclude 'thumbs/' uploads/")]
 pub struct Args {
     #[command(flatten)]
@@ -56,8 +61,14 @@ pub struct Args {
     /// No progress and no summary
     #[arg(long, short)]
     quiet: bool,
+    /// More folders and files, one a line in this file; `-` reads the list from standard input
+    #[arg(long, value_name = "FILE")]
+    files_from: Option<PathBuf>,
+    /// The paths in the list end with a zero byte, as those of `find -print0`
+    #[arg(long, short = '0', requires = "files_from")]
+    null: bool,
     /// Folders, or files
-    #[arg(required = true, value_name = "FOLDER")]
+    #[arg(required_unless_present = "files_from", value_name = "FOLDER")]
     folders: Vec<PathBuf>,
 }
 
@@ -76,7 +87,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     let bar = Bar::new(args.quiet);
     bar.say("listing files");
     let patterns = Patterns { include: args.include.clone(), exclude: args.exclude.clone() };
-    let listing = scan::walk(&args.folders, &patterns, &how.parallel.cancel)?;
+    let listing = scan::walk(&args.roots()?, &patterns, &how.parallel.cancel)?;
     let (progress, done) = scan::ask_all(
         &store,
         &listing.items,
@@ -116,6 +127,20 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
 }
 
 impl Args {
+    /// What is to be scanned, the list's last.
+    fn roots(&self) -> Result<Vec<PathBuf>, Stop> {
+        let mut roots = self.folders.clone();
+        let end = if self.null { 0 } else { b'\n' };
+        match &self.files_from {
+            None => {}
+            Some(list) if list == Path::new("-") => roots.extend(scan::read_list(io::stdin().lock(), end)?),
+            Some(list) => {
+                roots.extend(scan::read_list(File::open(list).map_err(|error| Error::io(list, error))?, end)?);
+            }
+        }
+        Ok(roots)
+    }
+
     /// What makes a scan the same scan, for its journal.
     fn identity(&self) -> String {
         let radius = self.max_distance.map_or("the banks'".into(), |radius| radius.to_string());
@@ -137,6 +162,7 @@ fn summarise(progress: &Progress, listing: &scan::Listing) {
         ("could not be read", progress.failed),
         ("taken over from the journal", progress.resumed),
         ("not done", progress.files - progress.files_done),
+        ("below two of the folders, done once", listing.repeated),
         ("no media", listing.not_media),
         ("archives, not opened", listing.archives.len() as u64),
     ] {
@@ -145,9 +171,11 @@ fn summarise(progress: &Progress, listing: &scan::Listing) {
         }
     }
     out::tell(format_args!(
-        "{} of {} files in {:.1} s ({:.1} a second)",
+        "{} of {} files, {}, {:.0} s of film, in {:.1} s ({:.1} files a second)",
         progress.files_done,
         progress.files,
+        HumanBytes(progress.bytes_done),
+        progress.film_seconds,
         progress.elapsed.as_secs_f64(),
         progress.rate()
     ));

@@ -8,7 +8,7 @@ use super::log::LogRecord;
 use super::open::{self, PARTS, failed, fenced};
 use super::read::Reading;
 use super::reference::{Added, Reference, ReferenceRecord, State};
-use super::refuse::Upload;
+use super::refuse::{SAME, Upload, whole};
 use super::transaction::Tx;
 use super::write::Writer;
 use crate::error::{Error, Result};
@@ -171,14 +171,27 @@ impl Store {
         &self.dir
     }
 
+    /// The number of the last change that this store has seen; grows with every change.
+    pub fn sequence(&self) -> u64 {
+        self.known().sequence
+    }
+
     pub(super) fn writes(&self) -> bool {
         self.database.is_writer()
     }
 
-    /// Whether this upload was refused by its name as a copy of the reference.
-    pub(super) fn refused_upload(&self, number: u64, upload: &str) -> Result<bool> {
+    /// Whether this upload was refused as a copy of the reference, by its name or its fingerprint.
+    pub(super) fn refused_upload(&self, number: u64, upload: &str, print: Option<&Fingerprint>) -> Result<bool> {
         let key = Upload::Id(upload).key().0;
-        fenced(&self.file, || Ok(self.reading()?.refusals(number)?.iter().any(|(found, _)| *found == key)))
+        let film = print.map(|print| Upload::Fingerprint(print).key().0);
+        let hash = print.and_then(whole);
+        fenced(&self.file, || {
+            Ok(self.reading()?.refusals(number)?.iter().any(|(found, refusal)| {
+                *found == key
+                    || Some(found) == film.as_ref()
+                    || hash.zip(refusal.hash).is_some_and(|(asked, refused)| asked.distance(&refused) <= SAME)
+            }))
+        })
     }
 
     /// Sees what other processes have written since the last time. True if that is anything.

@@ -119,7 +119,8 @@ impl Store {
             let policies = [(BANK.to_string(), Policy::of(bank))].into();
             let verdict = uploads.ask_under(&fingerprint, &policies, &AskOptions::default().turned(true))?;
             for found in verdict.matches {
-                if self.refused_upload(record.number, &found.reference)? {
+                let print = uploads.fingerprint(BANK, &found.reference)?;
+                if self.refused_upload(record.number, &found.reference, print.as_ref())? {
                     continue;
                 }
                 let Some(upload) = uploads.reference(BANK, &found.reference)? else { continue };

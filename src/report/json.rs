@@ -169,6 +169,9 @@ pub struct MatchLine {
     /// `image` or `video`, if it could be read that far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
+    /// Playing time of a film in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration: Option<f64>,
     /// What the question came to.
     pub outcome: Outcome,
     /// Best first.
@@ -182,7 +185,7 @@ impl MatchLine {
     /// A line without matches.
     pub fn new(path: &Path, kind: Option<&str>, outcome: Outcome) -> Self {
         let path = Some(path.to_string_lossy().into_owned());
-        Self { path, hash: None, kind: kind.map(str::to_owned), outcome, matches: vec![], error: None }
+        Self { path, hash: None, kind: kind.map(str::to_owned), duration: None, outcome, matches: vec![], error: None }
     }
 
     /// The line of a file and its kind and verdict, or why there is none.
@@ -200,6 +203,15 @@ impl MatchLine {
     pub fn of_hash(hash: &str, asked: Result<Verdict, Error>) -> Self {
         let line = Self::answered(Path::new(""), asked.map(|verdict| ("image", verdict)));
         Self { path: None, hash: Some(hash.into()), ..line }
+    }
+
+    /// With the playing time, if the fingerprint is a film's.
+    #[must_use]
+    pub(crate) fn lasting(mut self, print: Option<&Fingerprint>) -> Self {
+        if let Some(Fingerprint::Video(film)) = print {
+            self.duration = Some(rounded(film.duration, 3));
+        }
+        self
     }
 
     /// The path, or the hash.

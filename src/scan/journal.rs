@@ -36,6 +36,9 @@ struct Entry {
     raw: Option<String>,
     size: u64,
     modified: Option<Duration>,
+    /// The last change of the store that the answer knew of.
+    #[serde(default)]
+    store: u64,
     line: MatchLine,
 }
 
@@ -106,7 +109,10 @@ impl Journal {
     }
 
     /// The result of a file that was done before and has not changed since.
-    pub fn recorded(&self, item: &Item) -> Option<MatchLine> {
+    ///
+    /// A result with matches from before a change of the store (whose last change is number `store`) does not count: a
+    /// person may have refused one of them.
+    pub fn recorded(&self, item: &Item, store: u64) -> Option<MatchLine> {
         let file = item.found.as_ref().ok()?;
         let bytes = path_bytes(&item.path);
         let &(offset, length) = self.known.get(&key(&bytes))?;
@@ -120,20 +126,20 @@ impl Journal {
         }
         let entry: Entry = serde_json::from_slice(&line).ok()?;
         let same = entry.size == file.size && entry.modified == modified(file) && entry.bytes() == bytes;
-        same.then_some(entry.line)
+        (same && (entry.store == store || entry.line.matches.is_empty())).then_some(entry.line)
     }
 
     /// Keeps the result of a file. Problems that may pass (unreadable files) are not kept: they are tried again.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn record(&self, item: &Item, line: &MatchLine) -> Result<()> {
+    pub fn record(&self, item: &Item, store: u64, line: &MatchLine) -> Result<()> {
         let Ok(file) = &item.found else { return Ok(()) };
         if line.error.as_ref().is_some_and(|error| error.code == "io") {
             return Ok(());
         }
         let raw = item.path.to_str().is_none().then(|| hex(&path_bytes(&item.path)));
-        let entry = Entry { raw, size: file.size, modified: modified(file), line: line.clone() };
+        let entry = Entry { raw, size: file.size, modified: modified(file), store, line: line.clone() };
         let mut open = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let io = |error| Error::io(&self.path, error);
         write_line(&mut open.file, &entry).map_err(io)?;
@@ -196,7 +202,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
+pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
     digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
@@ -220,16 +226,16 @@ mod tests {
         let path = dir.path().join("journal");
         let journal = Journal::open(&path, "a").unwrap();
         for (name, size) in [("x.jpg", 1), ("y.jpg", 2)] {
-            assert!(journal.recorded(&item(name, size)).is_none());
-            journal.record(&item(name, size), &line(name)).unwrap();
+            assert!(journal.recorded(&item(name, size), 1).is_none());
+            journal.record(&item(name, size), 1, &line(name)).unwrap();
         }
         drop(journal);
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"size\":3,\"li").unwrap();
         let journal = Journal::open(&path, "a").unwrap();
         assert_eq!(journal.len(), 2);
-        assert_eq!(journal.recorded(&item("x.jpg", 1)), Some(line("x.jpg")));
-        assert_eq!(journal.recorded(&item("y.jpg", 3)), None, "it has changed");
-        journal.record(&item("z.jpg", 4), &line("z.jpg")).unwrap();
+        assert_eq!(journal.recorded(&item("x.jpg", 1), 1), Some(line("x.jpg")));
+        assert_eq!(journal.recorded(&item("y.jpg", 3), 1), None, "it has changed");
+        journal.record(&item("z.jpg", 4), 1, &line("z.jpg")).unwrap();
         drop(journal);
         assert_eq!(Journal::open(&path, "a").unwrap().len(), 3);
     }
@@ -259,10 +265,10 @@ mod tests {
         let named = |bytes: &[u8]| Item { path: OsStr::from_bytes(bytes).into(), ..item("", 5) };
         let journal = Journal::open(&path, "a").unwrap();
         let odd = named(b"\xFF.jpg");
-        journal.record(&odd, &MatchLine::new(&odd.path, None, Outcome::NoMatch)).unwrap();
+        journal.record(&odd, 1, &MatchLine::new(&odd.path, None, Outcome::NoMatch)).unwrap();
         drop(journal);
         let journal = Journal::open(&path, "a").unwrap();
-        assert!(journal.recorded(&odd).is_some());
-        assert!(journal.recorded(&named(b"\xFE.jpg")).is_none());
+        assert!(journal.recorded(&odd, 1).is_some());
+        assert!(journal.recorded(&named(b"\xFE.jpg"), 1).is_none());
     }
 }

@@ -24,6 +24,11 @@ const MEDIA_NAMES: &[&str] = &[
     "mpeg", "mpe", "m2v", "ts", "m2ts", "mts", "vob", "flv", "f4v", "wmv", "asf", "3gp", "3g2", "ogv", "ogm", "mxf",
     "y4m", "divx", "rm", "rmvb",
 ];
+/// Those of them that are films; stills otherwise.
+const FILM_NAMES: &[&str] = &[
+    "mp4", "m4v", "mov", "qt", "mkv", "webm", "avi", "mpg", "mpeg", "mpe", "m2v", "ts", "m2ts", "mts", "vob", "flv",
+    "f4v", "wmv", "asf", "3gp", "3g2", "ogv", "ogm", "mxf", "y4m", "divx", "rm", "rmvb",
+];
 const ARCHIVE_NAMES: &[&str] =
     &["zip", "7z", "rar", "tar", "gz", "tgz", "bz2", "tbz2", "xz", "txz", "zst", "lz4", "cab", "iso", "cbz", "cbr"];
 
@@ -40,6 +45,12 @@ impl Kind {
             Self::Other
         }
     }
+}
+
+/// Whether a file is named like a film: for guesses about what it will cost, nothing else.
+pub(crate) fn named_like_a_film(path: &Path) -> bool {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+    ending.as_deref().is_some_and(|ending| FILM_NAMES.contains(&ending))
 }
 
 fn is_media(head: &[u8]) -> bool {
@@ -95,5 +106,7 @@ mod tests {
         assert_eq!(kind("a", b""), Kind::Other);
         assert_eq!(kind("a.bin", b"PK\x03\x04"), Kind::Archive);
         assert_eq!(kind("a.tar", b""), Kind::Archive);
+        assert!(FILM_NAMES.iter().all(|name| MEDIA_NAMES.contains(name)));
+        assert!(named_like_a_film(Path::new("a.MP4")) && !named_like_a_film(Path::new("mp4")));
     }
 }

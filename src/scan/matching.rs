@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::cache::Cache;
 use super::journal::Journal;
+use super::kind::named_like_a_film;
+use super::pace::Pace;
 use super::parallel::{Parallel, ordered};
 use super::walk::Item;
 use super::{fingerprint_cached, guarded};
@@ -58,12 +60,16 @@ pub struct Progress {
     pub too_little_detail: u64,
     /// Files that could not be read.
     pub failed: u64,
+    /// Playing time of the films that are done, in seconds.
+    pub film_seconds: f64,
     /// Time since the start.
     pub elapsed: Duration,
+    /// The time that the rest takes, if that is known by now.
+    pub left: Option<Duration>,
 }
 
 impl Progress {
-    fn count(&mut self, item: &Item, outcome: Outcome, resumed: bool) {
+    fn count(&mut self, item: &Item, line: &MatchLine, resumed: bool) {
         let bytes = item.found.as_ref().map_or(0, |file| file.size);
         self.files_done += 1;
         self.bytes_done += bytes;
@@ -71,7 +77,8 @@ impl Progress {
             self.resumed += 1;
             self.bytes_resumed += bytes;
         }
-        match outcome {
+        self.film_seconds += line.duration.unwrap_or(0.0);
+        match line.outcome {
             Outcome::Match => self.matched += 1,
             Outcome::Allowed => self.allowed += 1,
             Outcome::Near => self.near += 1,
@@ -79,13 +86,6 @@ impl Progress {
             Outcome::Unreadable => self.failed += 1,
             Outcome::NoMatch => {}
         }
-    }
-
-    /// The time that the rest takes at the rate so far (by bytes, since films cost more than stills), if that is known.
-    pub fn left(&self) -> Option<Duration> {
-        let done = self.bytes_done - self.bytes_resumed;
-        let left = self.bytes.saturating_sub(self.bytes_done);
-        (done > 0).then(|| Duration::from_secs_f64(self.elapsed.as_secs_f64() * left as f64 / done as f64))
     }
 
     /// Files a second, those of the journal aside.
@@ -106,14 +106,16 @@ pub fn ask_bytes(store: &Store, name: &Path, bytes: &[u8], how: &Asking) -> Matc
 }
 
 fn answer(store: &Store, name: &Path, print: Result<Fingerprint>, how: &Asking) -> MatchLine {
+    let mut seen = None;
     let asked = print.and_then(|print| {
-        let verdict = guarded(|| store.ask_with(&print, &how.ask))?;
+        let print = &*seen.insert(print);
+        let verdict = guarded(|| store.ask_with(print, &how.ask))?;
         if let Some(uploader) = &how.remember {
-            guarded(|| store.remember(&name.to_string_lossy(), uploader, &print))?;
+            guarded(|| store.remember(&name.to_string_lossy(), uploader, print))?;
         }
         Ok((print.kind(), verdict))
     });
-    MatchLine::answered(name, asked)
+    MatchLine::answered(name, asked).lasting(seen.as_ref())
 }
 
 /// Asks about every item in parallel. `progress` is called after each file and sees the file that is done; `sink` gets
@@ -136,23 +138,35 @@ pub fn ask_all<E: From<Error>>(
     how.media.cancel = how.parallel.cancel.clone();
     let (how, cancel) = (&how, &how.parallel.cancel);
     let size = |item: &Item| item.found.as_ref().map_or(0, |file| file.size);
+    let mut pace = Pace::default();
+    items.iter().for_each(|item| pace.expect(named_like_a_film(&item.path), size(item)));
+    let changes = store.sequence();
     let mut so_far = Progress { files: items.len() as u64, bytes: items.iter().map(size).sum(), ..Progress::default() };
     let outcome = ordered(
         &how.parallel,
         items,
-        |item| match journal.and_then(|journal| journal.recorded(item)) {
-            Some(line) => Some((line, true)),
-            None => Some(ask_item(store, item, how))
-                .filter(|line| !(line.outcome == Outcome::Unreadable && cancel.is_cancelled()))
-                .map(|line| (line, false)),
+        |item| match journal.and_then(|journal| journal.recorded(item, changes)) {
+            Some(line) => Some((line, None)),
+            None => {
+                let begun = Instant::now();
+                Some(ask_item(store, item, how))
+                    .filter(|line| !(line.outcome == Outcome::Unreadable && cancel.is_cancelled()))
+                    .map(|line| (line, Some(begun.elapsed())))
+            }
         },
         |item, result| {
-            let Some((line, resumed)) = result else { return Ok(()) };
-            if let (Some(journal), false) = (journal, resumed) {
-                journal.record(item, line)?;
+            let Some((line, busy)) = result else { return Ok(()) };
+            if let (Some(journal), Some(_)) = (journal, busy) {
+                journal.record(item, changes, line)?;
             }
-            so_far.count(item, line.outcome, *resumed);
+            so_far.count(item, line, busy.is_none());
             so_far.elapsed = start.elapsed();
+            let film = named_like_a_film(&item.path);
+            match busy {
+                None => pace.skip(film, size(item)),
+                Some(busy) => pace.done(film, size(item), *busy, so_far.elapsed),
+            }
+            so_far.left = pace.left(so_far.elapsed);
             progress(&so_far, item);
             Ok(())
         },

@@ -5,18 +5,22 @@
 //! window of results is ever held.
 
 mod cache;
+mod decide;
 mod journal;
 mod kind;
 mod matching;
+mod pace;
 mod parallel;
 mod walk;
 
 pub use self::cache::Cache;
+pub use self::decide::{Decided, Decision, Decisions, Ruling};
 pub use self::journal::Journal;
 pub use self::kind::Kind;
 pub use self::matching::{Asking, Progress, ask_all, ask_bytes, ask_item};
 pub use self::parallel::{Parallel, ordered};
-pub use self::walk::{File, IGNORE_FILE, Item, Listing, Patterns, Problem, walk};
+use self::walk::named;
+pub use self::walk::{File, IGNORE_FILE, Item, Listing, Patterns, Problem, read_list, walk};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

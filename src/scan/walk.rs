@@ -1,10 +1,12 @@
 //! Which files a scan is about: folders walked in a fixed order, problems kept as items of their own.
 //!
 //! Links are followed, and a link that leads back to a folder above it is a problem of that link alone. Files named by
-//! the caller are always taken; files met in folders only if they look like media.
+//! the caller are always taken; files met in folders only if they look like media. A file that lies below two roots is
+//! listed once, unless the caller names it again.
 
+use std::collections::HashSet;
 use std::fs::{self, Metadata};
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -67,6 +69,72 @@ pub struct Listing {
     pub not_media: u64,
     /// Archives in folders, which are left alone.
     pub archives: Vec<PathBuf>,
+    /// Files met again below another root, which are listed once.
+    pub repeated: u64,
+    seen: Option<Seen>,
+}
+
+/// What is listed already, where several roots may lie in one another.
+#[derive(Debug, Default)]
+struct Seen {
+    files: HashSet<[u8; 16]>,
+    /// The last folder as it was met, and where it really is.
+    folder: (PathBuf, PathBuf),
+}
+
+impl Seen {
+    /// Whether this file was not met before, by whatever way.
+    fn first(&mut self, path: &Path) -> bool {
+        let (Some(name), folder) = (path.file_name(), path.parent().unwrap_or(Path::new(""))) else { return true };
+        if self.folder.0 != folder {
+            let there = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            let real = fs::canonicalize(there).unwrap_or_else(|_| folder.to_path_buf());
+            self.folder = (folder.to_path_buf(), real);
+        }
+        let mut digest = blake3::Hasher::new();
+        digest.update(self.folder.1.as_os_str().as_encoded_bytes()).update(b"/").update(name.as_encoded_bytes());
+        let mut key = [0; 16];
+        digest.finalize_xof().fill(&mut key);
+        self.files.insert(key)
+    }
+}
+
+/// Reads a list of paths, each ended by `end` (a line's end, or a zero byte for names with line ends in them).
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Limit`] for a path that is longer than any file system allows.
+pub fn read_list(reader: impl Read, end: u8) -> Result<Vec<PathBuf>> {
+    const LONGEST: u64 = 1 << 16;
+    let mut reader = io::BufReader::new(reader);
+    let mut paths = Vec::new();
+    loop {
+        let mut path = Vec::new();
+        let read = (&mut reader).take(LONGEST).read_until(end, &mut path);
+        let read = read.map_err(|error| Error::io("the list of files", error))?;
+        if read == 0 {
+            return Ok(paths);
+        }
+        if path.last() == Some(&end) {
+            path.pop();
+        } else if read as u64 == LONGEST {
+            return Err(Error::limit("bytes of a path in the list of files", LONGEST - 1, LONGEST));
+        }
+        if !path.is_empty() {
+            paths.push(path_of(path)?);
+        }
+    }
+}
+
+#[cfg(unix)]
+pub(super) fn path_of(bytes: Vec<u8>) -> Result<PathBuf> {
+    use std::os::unix::ffi::OsStringExt;
+    Ok(std::ffi::OsString::from_vec(bytes).into())
+}
+
+#[cfg(not(unix))]
+pub(super) fn path_of(bytes: Vec<u8>) -> Result<PathBuf> {
+    let text = String::from_utf8(bytes).map_err(|_| Error::option("the list of files", "a path is not UTF-8"))?;
+    Ok(text.trim_end_matches('\r').into())
 }
 
 /// Which files in folders are taken, as patterns in the syntax of `.gitignore`, relative to each root.
@@ -92,20 +160,28 @@ impl Patterns {
     }
 }
 
+/// One file, whatever it looks like.
+pub(super) fn named(path: &Path) -> Item {
+    let found = fs::metadata(path).map_err(Problem::Io).and_then(|meta| regular(&meta));
+    Item { path: path.to_path_buf(), found }
+}
+
 /// Lists the media at `roots`: folders with everything below them, files as they are.
 ///
 /// # Errors
 /// [`Error::Option`] for a pattern that cannot be understood, [`Error::Cancelled`]. Nothing else: what is wrong with a
 /// single path is an [`Item`].
 pub fn walk(roots: &[PathBuf], patterns: &Patterns, cancel: &Cancel) -> Result<Listing> {
-    let mut listing = Listing::default();
+    let mut listing = Listing { seen: (roots.len() > 1).then(Seen::default), ..Listing::default() };
     for root in roots {
+        cancel.check()?;
         match fs::metadata(root) {
             Ok(meta) if meta.is_dir() => walk_folder(root, patterns, cancel, &mut listing)?,
-            Ok(meta) => listing.push(root.clone(), regular(&meta)),
-            Err(error) => listing.push(root.clone(), Err(Problem::Io(error))),
+            Ok(meta) => listing.name(root.clone(), regular(&meta)),
+            Err(error) => listing.name(root.clone(), Err(Problem::Io(error))),
         }
     }
+    listing.seen = None;
     Ok(listing)
 }
 
@@ -132,6 +208,22 @@ fn walk_folder(root: &Path, patterns: &Patterns, cancel: &Cancel, listing: &mut 
 
 impl Listing {
     fn push(&mut self, path: PathBuf, found: Result<File, Problem>) {
+        if self.seen.as_mut().is_some_and(|seen| !seen.first(&path)) {
+            self.repeated += 1;
+            return;
+        }
+        self.take(path, found);
+    }
+
+    /// A file that the caller named, which is listed as often as it is named.
+    fn name(&mut self, path: PathBuf, found: Result<File, Problem>) {
+        if let Some(seen) = &mut self.seen {
+            seen.first(&path);
+        }
+        self.take(path, found);
+    }
+
+    fn take(&mut self, path: PathBuf, found: Result<File, Problem>) {
         self.bytes += found.as_ref().map_or(0, |file| file.size);
         self.items.push(Item { path, found });
     }
@@ -140,6 +232,10 @@ impl Listing {
         let path = entry.path();
         match fs::metadata(path) {
             Ok(meta) if meta.is_dir() => {}
+            // what is named like a medium is tried whatever it holds: no need to look into it now
+            Ok(meta) if meta.is_file() && Kind::of(path, &[]) == Kind::Media => {
+                self.push(path.to_path_buf(), regular(&meta));
+            }
             Ok(meta) if meta.is_file() => match head(path) {
                 Ok(head) => match Kind::of(path, &head) {
                     Kind::Media => self.push(path.to_path_buf(), regular(&meta)),
@@ -235,8 +331,21 @@ mod tests {
             names(&walk(&named, &Patterns::default(), &Cancel::new()).unwrap(), root),
             ["notes.txt", "nowhere.jpg!"]
         );
+        // roots that lie in one another do not list anything twice, but what is named is named
+        let roots = [root.join("sub"), root.join("b.jpg"), root.into(), root.join("sub/../b.jpg")];
+        let once = walk(&roots, &Patterns::default(), &Cancel::new()).unwrap();
+        assert_eq!(names(&once, root), ["b.jpg", ".hidden.jpg", "picture-without-ending", "sub/../b.jpg"]);
+        assert_eq!(once.repeated, 1);
         let bad = Patterns { include: vec!["[".into()], exclude: vec![] };
         assert!(matches!(walk(&[root.into()], &bad, &Cancel::new()), Err(Error::Option { .. })));
+    }
+
+    #[test]
+    fn lists_are_read_with_either_end() {
+        let read = |text: &[u8], end| read_list(text, end).unwrap();
+        assert_eq!(read(b"a.jpg\n\nwith space.png", b'\n'), [Path::new("a.jpg"), Path::new("with space.png")]);
+        assert_eq!(read(b"a\nb\0c\0", 0), [Path::new("a\nb"), Path::new("c")]);
+        assert!(matches!(read_list(&[b'x'; 1 << 17][..], b'\n'), Err(Error::Limit { .. })));
     }
 
     #[cfg(unix)]
