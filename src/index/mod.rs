@@ -3,6 +3,7 @@
 pub(crate) mod database;
 mod delta;
 mod disk;
+mod join;
 mod live;
 mod map;
 mod merge;
@@ -15,6 +16,7 @@ mod tombstones;
 mod verify;
 
 pub use disk::DiskIndex;
+pub use join::Pair;
 pub use live::Index;
 pub use snapshot::{Hits, MAX_DISTANCE, Snapshot};
 pub use verify::{Report, Salvaged};

@@ -235,7 +235,7 @@ impl Snapshot {
         }
     }
 
-    fn kernels(&self) -> Kernels {
+    pub(super) fn kernels(&self) -> Kernels {
         self.kernels.unwrap_or_else(Kernels::current)
     }
 
@@ -314,7 +314,7 @@ fn trim_sorted(hits: &mut Vec<Hit>, keep: usize) -> Vec<u32> {
     cut
 }
 
-fn too_wide(got: u32) -> Error {
+pub(super) fn too_wide(got: u32) -> Error {
     Error::option("max_distance", format!("at most {MAX_DISTANCE}, got {got}"))
 }
 
