@@ -8,8 +8,8 @@ use std::time::Duration;
 
 /// Work that is this long ago counts half, in seconds of one thread.
 const HALF_LIFE: f64 = 120.0;
-/// How quickly the expected end follows the rates, in seconds.
-const SMOOTH: f64 = 8.0;
+/// How slowly the expected end follows the rates, as a share of the time left and in seconds at most.
+const SMOOTH: (f64, f64) = (0.1, 8.0);
 /// Below this much measured work nothing is said, in seconds of one thread.
 const ENOUGH: f64 = 0.05;
 
@@ -58,7 +58,10 @@ impl Pace {
         let end = elapsed + left;
         self.end = Some(match self.end {
             None => (end, elapsed),
-            Some((before, at)) => (before + (end - before) * (1.0 - (-(elapsed - at) / SMOOTH).exp()), elapsed),
+            Some((before, at)) => {
+                let slow = (left * SMOOTH.0).clamp(0.1, SMOOTH.1);
+                (before + (end - before) * (1.0 - (-(elapsed - at) / slow).exp()), elapsed)
+            }
         });
     }
 

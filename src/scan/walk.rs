@@ -334,7 +334,10 @@ mod tests {
         // roots that lie in one another do not list anything twice, but what is named is named
         let roots = [root.join("sub"), root.join("b.jpg"), root.into(), root.join("sub/../b.jpg")];
         let once = walk(&roots, &Patterns::default(), &Cancel::new()).unwrap();
-        assert_eq!(names(&once, root), ["b.jpg", ".hidden.jpg", "picture-without-ending", "sub/../b.jpg"]);
+        assert_eq!(
+            names(&once, root),
+            ["sub/film.mp4", "b.jpg", ".hidden.jpg", "picture-without-ending", "sub/../b.jpg"]
+        );
         assert_eq!(once.repeated, 1);
         let bad = Patterns { include: vec!["[".into()], exclude: vec![] };
         assert!(matches!(walk(&[root.into()], &bad, &Cancel::new()), Err(Error::Option { .. })));
