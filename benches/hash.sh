@@ -16,7 +16,9 @@ case $step in all | --build)
 esac
 case $step in all | --measure)
     : >"$work/lines.new"
-    for size in $(target/peers/release/peers generate "$work"); do
+    sizes=$(target/peers/release/peers generate "$work")
+    "$work/venv/bin/python" benches/peers/encode.py "$work"
+    for size in $sizes; do
         echo "measuring $size" >&2
         target/peers/release/peers measure "$work" "$size" >>"$work/lines.new"
         "$work/venv/bin/python" benches/peers/measure.py "$work" "$size" >>"$work/lines.new"

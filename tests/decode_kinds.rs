@@ -31,6 +31,7 @@ fn every_kind_of_file_shows_the_same_picture() {
         ("progressive.jpg", Format::Luma8, 10),
         ("sub444.jpg", Format::Luma8, 10),
         ("grey.jpg", Format::Luma8, 10),
+        ("restarts.jpg", Format::Luma8, 10),
         ("cmyk.jpg", Format::Rgb8, 10),
         ("rgb-stored.jpg", Format::Rgb8, 10),
         ("lossy.webp", Format::Rgb8, 10),

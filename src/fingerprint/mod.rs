@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 /// The version that [`Fingerprint::to_bytes`] writes.
 pub const VERSION: u8 = 1;
 /// How media become fingerprints: raised whenever the same file may give other hashes than before, so that caches notice.
-pub const RECIPE: u32 = 1;
+pub const RECIPE: u32 = 2;
 /// The longest encoded fingerprint that is read, in bytes.
 pub const MAX_BYTES: usize = 64 << 20;
 

@@ -1,18 +1,18 @@
-//! Hashing a still while it is decoded, row by row, where its decoder can deliver rows: a PNG of any height then takes
-//! a few rows of memory. The hash is exactly that of the decoded picture.
+//! Hashing a still while it is decoded, row by row, where its decoder can deliver rows: a PNG or JPEG of any height then
+//! takes a few rows of memory. The hash is exactly that of the decoded picture.
 
 use std::io::Cursor;
 
 use png::{BitDepth, Transformations};
 
-use super::{check, flatten, kind, orient};
+use super::{check, flatten, jpeg, kind, orient};
 use crate::error::{Error, Result};
 use crate::hash::pdq::{Dihedral, Stream};
 use crate::hash::{Format, pdq};
 use crate::limits::Limits;
 
-/// The PDQ hashes of a still, upright, without more of it in memory than its decoder needs: PNGs that are neither
-/// interlaced nor turned go row by row, all else is decoded first. `None` if a side is below [`pdq::MIN_SIDE`].
+/// The PDQ hashes of a still, upright, without more of it in memory than its decoder needs: PNGs that are not
+/// interlaced and sequential JPEGs go row by row if they are not turned, all else is decoded first. `None` if a side is below [`pdq::MIN_SIDE`].
 ///
 /// # Errors
 /// As [`decode`](super::decode), and [`Error::Unsupported`] for animations.
@@ -20,9 +20,12 @@ pub fn hash(bytes: &[u8], limits: &Limits) -> Result<Option<Dihedral>> {
     if bytes.len() as u64 > limits.bytes {
         return Err(Error::limit("bytes", limits.bytes, bytes.len() as u64));
     }
-    if kind::sniff(&bytes[..bytes.len().min(kind::HEAD)]) == kind::Kind::Png
-        && let Some(hashed) = super::fence("PNG", || png(bytes, limits))?
-    {
+    let hashed = match kind::sniff(&bytes[..bytes.len().min(kind::HEAD)]) {
+        kind::Kind::Png => super::fence("PNG", || png(bytes, limits))?,
+        kind::Kind::Jpeg => super::fence("JPEG", || jpeg::hash(bytes, limits))?,
+        _ => None,
+    };
+    if let Some(hashed) = hashed {
         return Ok(hashed);
     }
     match super::decode(bytes, limits)? {

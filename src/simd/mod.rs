@@ -17,7 +17,10 @@ mod generic;
 mod neon;
 mod scalar;
 
-pub(crate) use generic::{BATCH, CHUNK, Columns, KEPT, MAX_WINDOW, RowSums, Rows};
+pub(crate) use generic::{
+    BATCH, Bits, Block, CHUNK, CodeLengths, Columns, KEPT, MAX_WINDOW, Pairs, Rest, RowSums, Rows, Table, Units,
+    ZIGZAG, scaled,
+};
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -32,7 +35,7 @@ pub enum Level {
     Scalar,
     /// 128-bit vectors of 64-bit ARM.
     Neon,
-    /// 256-bit vectors of x86-64, with fused multiply-add (used for exact division only).
+    /// 256-bit vectors of x86-64, with fused multiply-add (used for exact division only) and BMI.
     Avx2,
     /// 512-bit vectors of x86-64: AVX-512 F, BW, DQ and VL.
     Avx512,
@@ -56,7 +59,8 @@ impl Level {
         levels.push(Self::Neon); // part of the baseline
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            let bits = is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2");
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && bits {
                 levels.push(Self::Avx2);
                 let wide = is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
@@ -104,6 +108,8 @@ pub(crate) struct Kernels {
     pub(crate) columns: fn(&mut Columns<'_>),
     /// The 16x16 coefficients of 64x64 samples.
     pub(crate) dct: fn(&[f32; 4096], &DctMatrix, &mut [f32; 256]),
+    /// Decodes consecutive units of a JPEG's scan; whether they are what a JPEG may hold.
+    pub(crate) units: fn(&mut Units<'_, '_>) -> bool,
 }
 
 /// PDQ's cosine matrix and its transpose.
@@ -127,7 +133,7 @@ pub(crate) fn kernels(level: Level) -> &'static Kernels {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     #[test]
@@ -157,6 +163,22 @@ mod tests {
                 #[cfg(target_arch = "aarch64")]
                 Level::Neon => neon::division_is_exact(counts, step),
                 _ => scalar::division_is_exact(counts, step),
+            }
+        }
+    }
+
+    /// The pixels of a JPEG block at a level.
+    pub(super) fn idct(level: Level, block: &[i16; 64], steps: &[f32; 64], out: &mut [u8], stride: usize) {
+        // SAFETY: the callers go through the available levels only.
+        unsafe {
+            match level {
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx512 => avx512::idct(block, steps, out, stride),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx2 => avx2::idct(block, steps, out, stride),
+                #[cfg(target_arch = "aarch64")]
+                Level::Neon => neon::idct(block, steps, out, stride),
+                _ => scalar::idct(block, steps, out, stride),
             }
         }
     }

@@ -3,4 +3,4 @@
 use super::vector::Lanes;
 use crate::simd::{Level, generic};
 
-generic::stamp!(Level::Avx2, Lanes, 8, #[target_feature(enable = "avx2,fma")]);
+generic::stamp!(Level::Avx2, Lanes, 8, Lanes, 8, #[target_feature(enable = "avx2,fma,bmi1,bmi2")]);

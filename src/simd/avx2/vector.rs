@@ -6,7 +6,7 @@ use crate::simd::generic;
 
 /// 8 lanes.
 #[derive(Clone, Copy)]
-pub(super) struct Lanes(__m256);
+pub(in crate::simd) struct Lanes(__m256);
 
 impl generic::Vector<8> for Lanes {
     #[inline(always)]
@@ -25,6 +25,12 @@ impl generic::Vector<8> for Lanes {
     unsafe fn load_u16(from: *const u16) -> Self {
         // SAFETY: as the trait says.
         unsafe { Self(_mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast())))) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_i16(from: *const i16) -> Self {
+        // SAFETY: as the trait says.
+        unsafe { Self(_mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm_loadu_si128(from.cast())))) }
     }
 
     #[inline(always)]

@@ -5,4 +5,4 @@ mod vector;
 
 pub(super) use kernels::KERNELS;
 #[cfg(test)]
-pub(super) use kernels::division_is_exact;
+pub(super) use kernels::{division_is_exact, idct};

@@ -28,6 +28,12 @@ impl generic::Vector<16> for Lanes {
     }
 
     #[inline(always)]
+    unsafe fn load_i16(from: *const i16) -> Self {
+        // SAFETY: as the trait says.
+        unsafe { Self(_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm256_loadu_si256(from.cast())))) }
+    }
+
+    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: as the trait says.
         unsafe { _mm512_storeu_ps(to, self.0) }

@@ -7,12 +7,16 @@
 //! RISC System/6000 processor", 1990); the test `division_is_exact` tries every significand for every count in use.
 
 mod dct;
+mod huffman;
+mod idct;
 mod luma;
 mod rows;
 mod sums;
 mod vector;
 
 pub(crate) use dct::dct;
+pub(crate) use huffman::{Bits, Block, CodeLengths, Pairs, Rest, Table, Units, ZIGZAG, units};
+pub(crate) use idct::{idct, scaled};
 pub(crate) use luma::luma;
 pub(crate) use rows::{Columns, Rows, columns, rows};
 pub(crate) use sums::{RowSums, row_sums};
@@ -27,9 +31,10 @@ pub(crate) const CHUNK: usize = 128;
 /// The widest window for which the division is proven; above it the scalar level divides plainly.
 pub(crate) const MAX_WINDOW: usize = 1024;
 
-/// The table of a level and its functions: each one enables the level's instructions and runs the generic kernel.
+/// The table of a level and its functions: each one enables the level's instructions and runs the generic kernel. The
+/// second vector is for blocks of eight columns: the same, or the widest that fits them.
 macro_rules! stamp {
-    ($level:expr, $vector:ty, $lanes:literal, $(#[$features:meta])?) => {
+    ($level:expr, $vector:ty, $lanes:literal, $eight:ty, $eight_lanes:literal, $(#[$features:meta])?) => {
         pub(crate) static KERNELS: crate::simd::Kernels = crate::simd::Kernels {
             level: $level,
             // SAFETY: here and below, `simd::kernels` hands this table out only where the level's instructions run.
@@ -42,6 +47,8 @@ macro_rules! stamp {
             columns: |work| unsafe { columns(work) },
             // SAFETY: as above.
             dct: |samples, matrix, out| unsafe { dct(samples, matrix, out) },
+            // SAFETY: as above.
+            units: |work| unsafe { units(work) },
         };
 
         $(#[$features])?
@@ -71,6 +78,20 @@ macro_rules! stamp {
         unsafe fn dct(samples: &[f32; 4096], matrix: &crate::simd::DctMatrix, out: &mut [f32; 256]) {
             // SAFETY: the instructions of `$vector` are enabled here.
             unsafe { generic::dct::<$vector, $lanes>(samples, matrix, out) }
+        }
+
+        $(#[$features])?
+        unsafe fn units(work: &mut generic::Units<'_, '_>) -> bool {
+            // SAFETY: the instructions of `$eight` are enabled here.
+            unsafe { generic::units::<$eight, $eight_lanes, { 8 / $eight_lanes }>(work) }
+        }
+
+        /// One block.
+        #[cfg(test)]
+        $(#[$features])?
+        pub(crate) unsafe fn idct(block: &[i16; 64], steps: &[f32; 64], out: &mut [u8], stride: usize) {
+            // SAFETY: the instructions of `$eight` are enabled here.
+            unsafe { generic::idct::<$eight, $eight_lanes, { 8 / $eight_lanes }>(block, steps, out, stride) }
         }
 
         /// Whether `sum.over(count)` is the quotient for every significand and each of these counts.

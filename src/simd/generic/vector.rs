@@ -10,6 +10,8 @@ pub(crate) trait Vector<const N: usize>: Copy {
     unsafe fn load(from: *const f32) -> Self;
     /// Loads `N` integers as floats.
     unsafe fn load_u16(from: *const u16) -> Self;
+    /// Loads `N` signed integers as floats.
+    unsafe fn load_i16(from: *const i16) -> Self;
     unsafe fn store(self, to: *mut f32);
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;

@@ -3,4 +3,4 @@
 use super::vector::Lanes;
 use crate::simd::{Level, generic};
 
-generic::stamp!(Level::Neon, Lanes, 4, #[target_feature(enable = "neon")]);
+generic::stamp!(Level::Neon, Lanes, 4, Lanes, 4, #[target_feature(enable = "neon")]);

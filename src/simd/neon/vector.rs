@@ -28,6 +28,12 @@ impl generic::Vector<4> for Lanes {
     }
 
     #[inline(always)]
+    unsafe fn load_i16(from: *const i16) -> Self {
+        // SAFETY: as the trait says.
+        unsafe { Self(vcvtq_f32_s32(vmovl_s16(vld1_s16(from)))) }
+    }
+
+    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: as the trait says.
         unsafe { vst1q_f32(to, self.0) }

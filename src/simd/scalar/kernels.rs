@@ -3,4 +3,4 @@
 use super::vector::Lanes;
 use crate::simd::{Level, generic};
 
-generic::stamp!(Level::Scalar, Lanes, 4,);
+generic::stamp!(Level::Scalar, Lanes, 4, Lanes, 4,);

@@ -33,6 +33,12 @@ impl generic::Vector<4> for Lanes {
     }
 
     #[inline(always)]
+    unsafe fn load_i16(from: *const i16) -> Self {
+        // SAFETY: as the trait says.
+        unsafe { Self(from.cast::<[i16; 4]>().read_unaligned().map(f32::from)) }
+    }
+
+    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: as the trait says.
         unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0) }
