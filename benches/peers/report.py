@@ -102,8 +102,8 @@ Bits apart from refrain's hash of the RGB pixels (PyPI `pdqhash` and crate `pdqh
 
 {chr(10).join(goals)}
 
-A picture of a JPEG takes its decoding and then its hash; the share says how much of the time the decoder has. Where it is near 90 %,
-no faster kernel brings the JPEG column further: only a faster decoder does.
+The share is that of decoding to a plane of luma, measured alone; the hash of a JPEG itself takes rows as they come and never holds
+the plane.
 
 ## Kernel
 
