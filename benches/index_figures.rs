@@ -1,13 +1,19 @@
-//! Figures of the index, as JSON lines: builds it from a file of hashes and asks it what a file of queries holds.
+//! Figures of the index, as JSON lines.
 //!
-//! `index_figures DATA QUERIES RADII FOLDER [writer]`: both files are 32 bytes a hash; RADII is a list with commas. Run
-//! with `RAYON_NUM_THREADS=1` for figures of one core. With `writer`, single queries are timed while another thread
-//! adds 10,000 entries a second and merges.
+//! - `build DATA FOLDER`: an index of a file of hashes, 32 bytes each;
+//! - `stream COUNT FOLDER`: an index of COUNT random hashes that are never in memory or on disk together;
+//! - `ask QUERIES RADII FOLDER`: opens it, asks singly and in batches of 64; RADII is a list with commas;
+//! - `add QUERIES FOLDER`: adds 1,000 at a time, and from several threads one at a time;
+//! - `writer QUERIES FOLDER`: asks while another thread adds 10,000 entries a second and merges;
+//! - `join RADIUS FOLDER`: the index against itself.
+//!
+//! `RAYON_NUM_THREADS=1` gives figures of one core. `make bench-index` runs it.
 
 use std::error::Error;
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use refrain::index::{DiskIndex, Entry, EntryId};
@@ -16,7 +22,9 @@ use refrain::{Cancel, Hash};
 /// Queries in a batch, as a picture's views make.
 const BATCH: usize = 64;
 /// How long a figure is measured at least.
-const LONG: Duration = Duration::from_millis(300);
+const LONG: Duration = Duration::from_millis(400);
+/// Entries that a stream is added by.
+const CHUNK: u64 = 1 << 23;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -35,11 +43,67 @@ fn micros(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1e6
 }
 
+/// The most memory that this process has held, in GiB, mapped files not counted; 0 where the system does not say.
+fn peak() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = |name: &str| -> f64 {
+        let found = status.lines().find_map(|line| line.strip_prefix(name));
+        found.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0.0)
+    };
+    // The peak of everything, less what is mapped now.
+    (line("VmHWM:") - line("RssFile:")).max(line("RssAnon:")) / f64::from(1 << 20)
+}
+
+fn built(index: &DiskIndex, start: Instant) {
+    let (stats, seconds) = (index.stats(), start.elapsed().as_secs_f64());
+    println!(
+        "{{\"figure\":\"build\",\"entries\":{},\"seconds\":{seconds:.2},\"bytes_an_entry\":{:.1},\"parts\":{},\"threads\":{},\"peak_gib\":{:.2}}}",
+        stats.entries,
+        stats.bytes as f64 / stats.entries as f64,
+        stats.parts,
+        rayon::current_num_threads(),
+        peak(),
+    );
+}
+
+fn build(data: &str, folder: &Path) -> Result<()> {
+    let all = entries(&read(data)?, 0);
+    let start = Instant::now();
+    let index = DiskIndex::create(folder)?;
+    index.add(&all)?;
+    index.merge(&Cancel::new())?;
+    built(&index, start);
+    Ok(())
+}
+
+/// The `i`-th random hash (SplitMix64; Steele, Lea, Flood 2014).
+fn random(i: u64) -> Hash {
+    let word = |k: u64| {
+        let mut z = (i * 4 + k).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    };
+    Hash::from_words([word(1), word(2), word(3), word(4)])
+}
+
+fn stream(count: u64, folder: &Path) -> Result<()> {
+    let start = Instant::now();
+    let index = DiskIndex::create(folder)?;
+    for from in (0..count).step_by(CHUNK as usize) {
+        let hashes: Vec<Hash> = (from..(from + CHUNK).min(count)).map(random).collect();
+        index.add(&entries(&hashes, from))?;
+    }
+    index.merge(&Cancel::new())?;
+    built(&index, start);
+    Ok(())
+}
+
 /// Microseconds a query, in batches of `batch`, and hits a query.
 fn measure(index: &DiskIndex, queries: &[Hash], radius: u32, batch: usize) -> Result<(f64, f64)> {
     let snapshot = index.snapshot();
     let (start, mut asked, mut hits) = (Instant::now(), 0, 0);
-    while start.elapsed() < LONG || asked < queries.len().min(BATCH) {
+    while start.elapsed() < LONG || asked < BATCH {
         for some in queries.chunks_exact(batch) {
             hits += snapshot.search(some, radius)?.len();
             asked += some.len();
@@ -51,43 +115,36 @@ fn measure(index: &DiskIndex, queries: &[Hash], radius: u32, batch: usize) -> Re
     Ok((micros(start) / asked as f64, hits as f64 / asked as f64))
 }
 
-fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let [data, queries, radii, folder, rest @ ..] = arguments.as_slice() else {
-        eprintln!("index_figures DATA QUERIES RADII FOLDER [writer]; `make bench-index` runs it");
-        return Ok(());
-    };
-    let (queries, folder) = (read(queries)?, Path::new(folder));
+fn ask(queries: &str, radii: &str, folder: &Path) -> Result<()> {
+    let queries = read(queries)?;
     let radii: Vec<u32> = radii.split(',').map(str::parse).collect::<std::result::Result<_, _>>()?;
-    if !folder.exists() {
-        let hashes = read(data)?;
-        let all = entries(&hashes, 0);
-        let start = Instant::now();
-        let index = DiskIndex::create(folder)?;
-        index.add(&all)?;
-        index.merge(&Cancel::new())?;
-        let stats = index.stats();
-        let (seconds, count) = (start.elapsed().as_secs_f64(), all.len());
-        println!(
-            "{{\"figure\":\"build\",\"entries\":{count},\"seconds\":{seconds:.3},\"bytes_an_entry\":{:.2}}}",
-            stats.bytes as f64 / count as f64
-        );
-    }
     let start = Instant::now();
     let index = DiskIndex::open(folder)?;
     let open = micros(start);
     let start = Instant::now();
     index.snapshot().search(&queries[..1], 31)?;
-    println!("{{\"figure\":\"open\",\"open_us\":{open:.0},\"first_query_us\":{:.0}}}", micros(start));
-    let entries_before = index.snapshot().len();
-    for &radius in &radii {
+    let first = micros(start);
+    drop(index);
+    let start = Instant::now();
+    let index = DiskIndex::open_reader(folder)?;
+    println!(
+        "{{\"figure\":\"open\",\"open_us\":{open:.0},\"first_query_us\":{first:.0},\"reader_us\":{:.0}}}",
+        micros(start)
+    );
+    for radius in radii {
         measure(&index, &queries, radius, BATCH)?; // warm
         let (single, hits) = measure(&index, &queries, radius, 1)?;
         let (batch, _) = measure(&index, &queries, radius, BATCH)?;
         println!(
-            "{{\"figure\":\"search\",\"entries\":{entries_before},\"radius\":{radius},\"single_us\":{single:.2},\"batch_us\":{batch:.2},\"hits\":{hits:.2}}}"
+            "{{\"figure\":\"search\",\"radius\":{radius},\"single_us\":{single:.2},\"batch_us\":{batch:.2},\"hits\":{hits:.2}}}"
         );
     }
+    Ok(())
+}
+
+fn add(queries: &str, folder: &Path) -> Result<()> {
+    let queries = read(queries)?;
+    let index = DiskIndex::open(folder)?;
     let fresh: Vec<Hash> = queries.iter().cycle().take(1000).map(Hash::complement).collect();
     let mut times: Vec<f64> = Vec::new();
     for round in 0..10 {
@@ -97,18 +154,41 @@ fn main() -> Result<()> {
         times.push(micros(start));
     }
     times.sort_by(f64::total_cmp);
-    println!("{{\"figure\":\"add\",\"entries\":1000,\"median_us\":{:.0},\"worst_us\":{:.0}}}", times[5], times[9]);
+    println!("{{\"figure\":\"add 1000\",\"median_us\":{:.0},\"worst_us\":{:.0}}}", times[5], times[9]);
     let start = Instant::now();
     for _ in 0..1000 {
         index.refresh()?;
     }
     println!("{{\"figure\":\"refresh\",\"unchanged_us\":{:.2}}}", micros(start) / 1000.0);
-    if rest.iter().any(|word| word == "writer") {
+    for threads in [1, 8, 32] {
+        let (start, next) = (Instant::now(), AtomicU64::new(0));
+        std::thread::scope(|scope| -> Result<()> {
+            let work = || -> Result<()> {
+                while start.elapsed() < Duration::from_secs(1) {
+                    let owner = (1 << 37) + (threads << 24) + next.fetch_add(1, Ordering::Relaxed);
+                    index.add(&entries(&fresh[..1], owner))?;
+                }
+                Ok(())
+            };
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| "an adding thread panicked")?)
+        })?;
+        let done = next.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64();
+        println!("{{\"figure\":\"add 1\",\"threads\":{threads},\"adds_a_second\":{done:.0}}}");
+    }
+    Ok(())
+}
+
+fn writer(queries: &str, folder: &Path) -> Result<()> {
+    let queries = read(queries)?;
+    let index = DiskIndex::open(folder)?;
+    let fresh: Vec<Hash> = queries.iter().cycle().take(1000).map(Hash::complement).collect();
+    for busy in [false, true] {
         let stop = AtomicBool::new(false);
-        let latencies = std::thread::scope(|scope| -> Result<Vec<f64>> {
+        let mut latencies = std::thread::scope(|scope| -> Result<Vec<f64>> {
             let writer = scope.spawn(|| -> Result<u64> {
                 let (start, mut added) = (Instant::now(), 0);
-                while !stop.load(Ordering::Relaxed) {
+                while busy && !stop.load(Ordering::Relaxed) {
                     index.add(&entries(&fresh, (1 << 38) + added))?;
                     added += 1000;
                     let due = Duration::from_micros(added * 100);
@@ -117,7 +197,7 @@ fn main() -> Result<()> {
                 Ok(added)
             });
             let (start, mut latencies) = (Instant::now(), Vec::new());
-            while start.elapsed() < Duration::from_secs(10) {
+            while start.elapsed() < Duration::from_secs(if busy { 20 } else { 3 }) {
                 for query in &queries {
                     let start = Instant::now();
                     index.snapshot().search(std::slice::from_ref(query), 31)?;
@@ -126,18 +206,54 @@ fn main() -> Result<()> {
             }
             stop.store(true, Ordering::Relaxed);
             let added = writer.join().map_err(|_| "the writer panicked")??;
-            println!("{{\"figure\":\"written\",\"entries\":{added},\"parts\":{}}}", index.stats().parts);
+            if busy {
+                println!("{{\"figure\":\"written\",\"entries\":{added},\"parts\":{}}}", index.stats().parts);
+            }
             Ok(latencies)
-        });
-        let mut latencies = latencies?;
+        })?;
         latencies.sort_by(f64::total_cmp);
         let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];
         println!(
-            "{{\"figure\":\"beside a writer\",\"median_us\":{:.1},\"p99_us\":{:.1},\"worst_us\":{:.0}}}",
+            "{{\"figure\":\"latency {} a writer\",\"median_us\":{:.1},\"p99_us\":{:.1},\"p999_us\":{:.0},\"worst_us\":{:.0}}}",
+            if busy { "beside" } else { "without" },
             at(0.5),
             at(0.99),
+            at(0.999),
             at(1.0)
         );
     }
     Ok(())
+}
+
+fn join(radius: &str, folder: &Path) -> Result<()> {
+    let index = DiskIndex::open_reader(folder)?;
+    let (start, pairs) = (Instant::now(), AtomicU64::new(0));
+    index.snapshot().self_join(radius.parse()?, &Cancel::new(), |_| {
+        pairs.fetch_add(1, Ordering::Relaxed);
+        ControlFlow::Continue(())
+    })?;
+    println!(
+        "{{\"figure\":\"self join\",\"radius\":{radius},\"seconds\":{:.2},\"pairs\":{},\"threads\":{}}}",
+        start.elapsed().as_secs_f64(),
+        pairs.load(Ordering::Relaxed),
+        rayon::current_num_threads()
+    );
+    Ok(())
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["build", data, folder] => build(data, Path::new(folder)),
+        ["stream", count, folder] => stream(count.parse()?, Path::new(folder)),
+        ["ask", queries, radii, folder] => ask(queries, radii, Path::new(folder)),
+        ["add", queries, folder] => add(queries, Path::new(folder)),
+        ["writer", queries, folder] => writer(queries, Path::new(folder)),
+        ["join", radius, folder] => join(radius, Path::new(folder)),
+        _ => {
+            eprintln!("`make bench-index` runs this; the head of the file says how");
+            Ok(())
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::database::Database;
+use super::group::Group;
 use super::storage::{Backend, Medium, Storage};
 use super::{Entry, Index};
 use crate::error::{Error, Result};
@@ -35,7 +36,11 @@ const PARTS: &str = "parts";
 pub struct DiskIndex {
     index: Index,
     database: Database,
+    group: Group,
 }
+
+/// Adds of more entries than this have a transaction of their own.
+const SMALL: usize = 1 << 12;
 
 impl DiskIndex {
     /// Opens the index in `folder` for writing, making both if they are not there.
@@ -71,7 +76,7 @@ impl DiskIndex {
     pub fn in_storage(storage: Arc<dyn Storage>, medium: impl Medium) -> Result<Self> {
         let database = Database::in_backend(&storage.path(DATABASE), Backend(medium))?;
         let index = Index::with(&database, storage, false)?;
-        Ok(Self { index, database })
+        Ok(Self { index, database, group: Group::default() })
     }
 
     /// Checks every page of the database of the index in `folder`, which nobody may have open for writing, and repairs
@@ -85,21 +90,27 @@ impl DiskIndex {
 
     fn with(database: Database, folder: &Path) -> Result<Self> {
         let index = Index::open(&database, &folder.join(PARTS))?;
-        Ok(Self { index, database })
+        Ok(Self { index, database, group: Group::default() })
     }
 
     /// Adds entries, durably and at once: when this returns they survive a crash and the next snapshot has them.
     ///
     /// The caller sees to it that no id is added twice without a [`Self::remove`] in between. A thousand entries in
-    /// one call cost little more than one.
+    /// one call cost little more than one, and so do small adds from many threads at once: they share transactions.
     ///
     /// # Errors
     /// [`Error::Option`] if this was opened for reading, [`Error::Io`].
     pub fn add(&self, entries: &[Entry]) -> Result<()> {
-        let txn = self.database.begin_write()?;
-        self.index.add(&txn, entries)?;
-        txn.commit().map_err(|error| self.database.error(error))?;
-        self.index.refresh().map(drop)
+        let commit = |entries: &[Entry]| {
+            let txn = self.database.begin_write()?;
+            self.index.add(&txn, entries)?;
+            txn.commit().map_err(|error| self.database.error(error))?;
+            self.index.refresh().map(drop)
+        };
+        if entries.len() > SMALL || !self.database.is_writer() {
+            return commit(entries);
+        }
+        self.group.add(entries, commit)
     }
 
     /// Removes everything that `owner` has, durably and at once.

@@ -176,7 +176,7 @@ impl Snapshot {
                 return Ok(());
             }
             if let Source::Part(part, _) = target
-                && plan(&part.layout, max_distance, asked.len()).0 == Plan::Mih
+                && plan(&part.layout, max_distance, asked.len(), kernels).0 == Plan::Mih
             {
                 let _ = Mih::new(part, kernels).run(&asked, &mut emit)?;
                 continue;

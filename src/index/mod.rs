@@ -3,6 +3,7 @@
 pub(crate) mod database;
 mod delta;
 mod disk;
+mod group;
 mod join;
 mod live;
 mod map;

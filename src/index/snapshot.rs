@@ -95,7 +95,7 @@ impl Snapshot {
             })?;
             Ok(hits)
         };
-        let alone = cost < ALONE || tasks.len() < 2;
+        let alone = cost < ALONE || tasks.len() < 2 || rayon::current_num_threads() < 2;
         let mut hits: Vec<Hit> = if alone {
             let mut all = Vec::new();
             for task in &tasks {
@@ -182,7 +182,7 @@ impl Snapshot {
             let part = slot.part.as_ref().map_err(|error| copy(error))?;
             let mut scanned = Vec::new();
             for (&radius, group) in &sorted {
-                let (way, cost) = plan(&part.layout, radius, queries.len());
+                let (way, cost) = plan(&part.layout, radius, queries.len(), kernels);
                 total += cost * group.len() as f64;
                 match way {
                     Plan::Mih => {
@@ -326,6 +326,10 @@ pub(super) fn copy(error: &Error) -> Error {
             Error::Format { path: path.clone(), expected: expected.clone(), got: got.clone() }
         }
         Error::Io { path, source } => Error::io(path, std::io::Error::new(source.kind(), source.to_string())),
+        Error::Locked { path } => Error::Locked { path: path.clone() },
+        Error::Option { name, detail } => Error::Option { name, detail: detail.clone() },
+        Error::Limit { path, limit, max, got } => Error::Limit { path: path.clone(), limit, max: *max, got: *got },
+        Error::Cancelled => Error::Cancelled,
         other => Error::corrupt("", other.to_string()),
     }
 }

@@ -95,14 +95,17 @@ impl Part {
             return Ok(());
         }
         let (first, last) = ((at - HEADER) / BLOCK, (at + len.max(1) - 1 - HEADER) / BLOCK);
-        for block in first..=last {
-            let known =
-                self.checked.get(block / 64).is_some_and(|bits| bits.load(Ordering::Relaxed) >> (block % 64) & 1 == 1);
-            if !known {
-                self.check(block)?;
-            }
-        }
-        Ok(())
+        if first == last && self.knows(first) { Ok(()) } else { self.ensure_blocks(first, last) }
+    }
+
+    #[inline]
+    fn knows(&self, block: usize) -> bool {
+        self.checked.get(block / 64).is_some_and(|bits| bits.load(Ordering::Relaxed) >> (block % 64) & 1 == 1)
+    }
+
+    #[inline(never)]
+    fn ensure_blocks(&self, first: usize, last: usize) -> Result<()> {
+        (first..=last).filter(|&block| !self.knows(block)).try_for_each(|block| self.check(block))
     }
 
     /// Checks one block.

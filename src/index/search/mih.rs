@@ -3,6 +3,7 @@
 //! Work goes in stages over a batch of lookups, each stage asking for the memory that the next one reads: offsets,
 //! residues, positions, hashes. A hit is reported by the first band that finds it, so nothing has to be remembered.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use super::Emit;
@@ -15,17 +16,27 @@ use crate::index::part::{Band, Part};
 use crate::simd::distance::{Bucket, Kernels, distances, filter, prefetch};
 
 /// Lookups that are under way at once: enough to hide memory, few enough to stay in the second-level cache.
-const LOOKUPS: usize = 1024;
+const LOOKUPS: usize = 512;
+/// Cache lines of a bucket's residues that are asked for ahead; what follows comes in by itself.
+const LINES: usize = 8;
+/// A thread keeps buffers of up to this many candidates.
+const KEEP: usize = 1 << 16;
 /// A query whose buckets hold this many times what was expected, and [`HEAVY_LEAST`] more, is planned anew.
 const HEAVY: f64 = 4.0;
 /// See [`HEAVY`].
 const HEAVY_LEAST: f64 = 4096.0;
 
-/// A search of one part; keeps its buffers from batch to batch.
+/// A search of one part. Its buffers stay with the thread for the search after it.
 pub(in crate::index) struct Mih<'a> {
     part: &'a Part,
     kernels: Kernels,
-    masks: Vec<&'static Masks>,
+    masks: [Option<&'static Masks>; BANDS],
+    room: Box<Room>,
+}
+
+/// What a search needs to remember between its stages.
+#[derive(Default)]
+struct Room {
     probes: Vec<Probe>,
     /// Where each band's probes begin.
     runs: Vec<(usize, usize)>,
@@ -35,6 +46,19 @@ pub(in crate::index) struct Mih<'a> {
     pairs: Vec<(u32, u32)>,
     bands: Vec<u8>,
     distances: Vec<u16>,
+}
+
+thread_local! {
+    static ROOM: Cell<Option<Box<Room>>> = const { Cell::new(None) };
+}
+
+impl Drop for Mih<'_> {
+    fn drop(&mut self) {
+        let room = std::mem::take(&mut self.room);
+        if room.passed.capacity() <= KEEP {
+            ROOM.with(|cell| cell.set(Some(room)));
+        }
+    }
 }
 
 /// A bucket to look up.
@@ -59,10 +83,9 @@ struct Asked<'a> {
 impl<'a> Mih<'a> {
     /// A search of `part`, which has postings.
     pub(in crate::index) fn new(part: &'a Part, kernels: Kernels) -> Self {
-        let masks = part.layout.bands.iter().map(|band| Masks::of(band.key_bits)).collect();
-        let (probes, runs, buckets, owners) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (passed, pairs, bands, distances) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { part, kernels, masks, probes, runs, buckets, owners, passed, pairs, bands, distances }
+        let band = |i| part.layout.bands.get(i).map(|band: &Band| Masks::of(band.key_bits));
+        let room = ROOM.with(|room| room.take()).unwrap_or_default();
+        Self { part, kernels, masks: std::array::from_fn(band), room }
     }
 
     /// Answers `queries`, giving the number of each back with its hits.
@@ -100,16 +123,16 @@ impl<'a> Mih<'a> {
         let room = if adapt { usize::MAX } else { LOOKUPS };
         self.clear();
         for band in 0..self.part.layout.bands.len() {
-            self.runs.push((band, self.probes.len()));
+            self.room.runs.push((band, self.room.probes.len()));
             for number in 0..batch.len() {
                 self.enlist(band, number as u32, &batch[number]);
-                if self.probes.len() >= room {
+                if self.room.probes.len() >= room {
                     self.resolve(batch)?;
                     if self.finish(batch, &hashes, emit)?.is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
                     self.clear();
-                    self.runs.push((band, 0));
+                    self.room.runs.push((band, 0));
                 }
             }
         }
@@ -126,7 +149,7 @@ impl<'a> Mih<'a> {
             }
             if !heavy.is_empty() {
                 // Empty buckets answer nothing; their queries come back below.
-                for (bucket, owner) in self.buckets.iter_mut().zip(&self.owners) {
+                for (bucket, owner) in self.room.buckets.iter_mut().zip(&self.room.owners) {
                     if heavy.binary_search(owner).is_ok() {
                         bucket.len = 0;
                     }
@@ -140,7 +163,7 @@ impl<'a> Mih<'a> {
             let asked = &batch[number as usize];
             let (budgets, cost) = self.adapted(asked)?;
             let (number, query) = (asked.number, asked.query);
-            let flow = if cost > scan_cost(self.part.len(), 1) {
+            let flow = if cost > scan_cost(self.part.len(), asked.query.max_distance, 1, self.kernels) {
                 self.scan(number, query, emit)?
             } else {
                 let again = Asked { number, query, words: query.hash.words(), budgets, load: 0.0 };
@@ -154,16 +177,17 @@ impl<'a> Mih<'a> {
     }
 
     fn clear(&mut self) {
-        self.probes.clear();
-        self.runs.clear();
-        self.buckets.clear();
-        self.owners.clear();
+        self.room.probes.clear();
+        self.room.runs.clear();
+        self.room.buckets.clear();
+        self.room.owners.clear();
     }
 
     /// Lists the buckets that a query asks for in a band, and asks for their offsets.
     #[inline]
     fn enlist(&mut self, band: usize, number: u32, asked: &Asked<'_>) {
-        let (raw, masks) = (self.part.raw(), self.masks[band]);
+        let raw = self.part.raw();
+        let Some(masks) = self.masks[band] else { return };
         let (own, room) = room(&self.part.layout.bands, &asked.budgets, band);
         let band = &self.part.layout.bands[band];
         let (key, residue) = (band.key(&asked.words), band.residue_of(&asked.words));
@@ -172,7 +196,7 @@ impl<'a> Mih<'a> {
             for mask in masks.with(distance) {
                 let key = key ^ mask;
                 prefetch(raw, band.offsets + key as usize * 4);
-                self.probes.push(Probe { key, asked: number, residue, limit });
+                self.room.probes.push(Probe { key, asked: number, residue, limit });
             }
         }
     }
@@ -180,12 +204,12 @@ impl<'a> Mih<'a> {
     /// Offsets to buckets, whose residues are asked for.
     fn resolve(&mut self, batch: &mut [Asked<'_>]) -> Result<()> {
         let (part, raw) = (self.part, self.part.raw());
-        for run in 0..self.runs.len() {
-            let (band, from) = self.runs[run];
-            let until = self.runs.get(run + 1).map_or(self.probes.len(), |next| next.1);
-            self.runs[run].1 = self.buckets.len();
+        for run in 0..self.room.runs.len() {
+            let (band, from) = self.room.runs[run];
+            let until = self.room.runs.get(run + 1).map_or(self.room.probes.len(), |next| next.1);
+            self.room.runs[run].1 = self.room.buckets.len();
             let band = &part.layout.bands[band];
-            for probe in &self.probes[from..until] {
+            for probe in &self.room.probes[from..until] {
                 let at = band.offsets + probe.key as usize * 4;
                 part.ensure(at, 8)?;
                 let [start, end] = [word(raw, at), word(raw, at + 4)];
@@ -196,10 +220,12 @@ impl<'a> Mih<'a> {
                     continue;
                 }
                 let (first, last) = (band.residues + start as usize * 2, band.residues + end as usize * 2 - 1);
-                prefetch(raw, first);
+                for at in (first..last).step_by(64).take(LINES) {
+                    prefetch(raw, at);
+                }
                 prefetch(raw, last);
-                self.buckets.push(Bucket { start, len: end - start, residue: probe.residue, limit: probe.limit });
-                self.owners.push(probe.asked);
+                self.room.buckets.push(Bucket { start, len: end - start, residue: probe.residue, limit: probe.limit });
+                self.room.owners.push(probe.asked);
                 batch[probe.asked as usize].load += f64::from(end - start);
             }
         }
@@ -210,32 +236,32 @@ impl<'a> Mih<'a> {
     fn finish(&mut self, batch: &[Asked<'_>], hashes: &[Hash], emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
         let (part, raw) = (self.part, self.part.raw());
         let width = part.layout.position_bytes;
-        self.passed.clear();
-        self.pairs.clear();
-        self.bands.clear();
+        self.room.passed.clear();
+        self.room.pairs.clear();
+        self.room.bands.clear();
         let mut done = 0;
         // Which postings pass, band by band; ask for the positions of those that do.
-        let mut ends = Vec::with_capacity(self.runs.len());
-        for run in 0..self.runs.len() {
-            let (number, from) = self.runs[run];
-            let until = self.runs.get(run + 1).map_or(self.buckets.len(), |next| next.1);
+        let mut ends = Vec::with_capacity(self.room.runs.len());
+        for run in 0..self.room.runs.len() {
+            let (number, from) = self.room.runs[run];
+            let until = self.room.runs.get(run + 1).map_or(self.room.buckets.len(), |next| next.1);
             let band = &part.layout.bands[number];
-            for bucket in &self.buckets[from..until] {
+            for bucket in &self.room.buckets[from..until] {
                 part.ensure(band.residues + bucket.start as usize * 2, bucket.len as usize * 2)?;
             }
             let residues = &raw[band.residues..band.residues + part.len() * 2];
-            filter(self.kernels, residues, &self.buckets[from..until], from as u32, &mut self.passed);
-            for &(_, posting) in &self.passed[done..] {
+            filter(self.kernels, residues, &self.room.buckets[from..until], from as u32, &mut self.room.passed);
+            for &(_, posting) in &self.room.passed[done..] {
                 prefetch(raw, band.positions + posting as usize * width);
             }
-            done = self.passed.len();
+            done = self.room.passed.len();
             ends.push((number, done));
         }
         // Where their hashes are; ask for those.
         done = 0;
         for (number, end) in ends {
             let band = &part.layout.bands[number];
-            for &(bucket, posting) in &self.passed[done..end] {
+            for &(bucket, posting) in &self.room.passed[done..end] {
                 let at = band.positions + posting as usize * width;
                 part.ensure(at, width)?;
                 let position = word(raw, at) & (u32::MAX >> (32 - 8 * width));
@@ -243,17 +269,19 @@ impl<'a> Mih<'a> {
                     return Err(Error::corrupt(part.path(), "a posting past the last hash"));
                 }
                 prefetch(raw, part.layout.hashes + position as usize * 32);
-                self.pairs.push((self.owners[bucket as usize], position));
-                self.bands.push(number as u8);
+                self.room.pairs.push((self.room.owners[bucket as usize], position));
+                self.room.bands.push(number as u8);
             }
             done = end;
         }
-        for &(_, position) in &self.pairs {
+        for &(_, position) in &self.room.pairs {
             part.ensure_hashes(position as usize, 1)?;
         }
-        self.distances.clear();
-        distances(self.kernels, part.hashes(), hashes, &self.pairs, &mut self.distances);
-        for ((&(asked, position), &distance), &band) in self.pairs.iter().zip(&self.distances).zip(&self.bands) {
+        self.room.distances.clear();
+        distances(self.kernels, part.hashes(), hashes, &self.room.pairs, &mut self.room.distances);
+        for ((&(asked, position), &distance), &band) in
+            self.room.pairs.iter().zip(&self.room.distances).zip(&self.room.bands)
+        {
             let asked = &batch[asked as usize];
             if u32::from(distance) <= asked.query.max_distance {
                 let words = part.hashes()[position as usize].words();
@@ -288,7 +316,7 @@ impl<'a> Mih<'a> {
                 let count = choose(bits, distance as u32);
                 if distance <= 2 {
                     let mut here = 0.0;
-                    for mask in self.masks[number].with(distance) {
+                    for mask in self.masks[number].map_or(&[][..], |masks| masks.with(distance)) {
                         let at = band.offsets + (key ^ mask) as usize * 4;
                         part.ensure(at, 8)?;
                         here += f64::from(word(raw, at + 4).saturating_sub(word(raw, at)));

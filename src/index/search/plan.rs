@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 use super::scan::SLICED_FROM;
 use crate::index::part::Layout;
+use crate::simd::distance::{Kernels, sliced_cost};
 
 /// The largest number of bands of any layout.
 pub(super) const BANDS: usize = 16;
@@ -24,12 +25,37 @@ mod cost {
     /// Fetching a hash whose residue passed.
     pub(super) const CANDIDATE: f64 = 30.0;
     /// One query against one row.
-    pub(super) const ROW: f64 = 0.6;
-    /// One query against one lane of a block of planes.
-    pub(super) const LANE: f64 = 0.16;
-    /// Turning a row into planes.
-    pub(super) const TURN: f64 = 5.0;
+    pub(super) const ROW: f64 = 0.7;
 }
+
+/// The share of random residues that are within each distance.
+const PASS: [f64; 17] = {
+    let mut pass = [0.0; 17];
+    let mut d = 0;
+    let mut sum = 0.0;
+    while d <= 16 {
+        sum += BINOMIAL[16][d];
+        pass[d] = sum / 65536.0;
+        d += 1;
+    }
+    pass
+};
+
+/// Ways to choose `k` of `n` at `[n][k]`.
+const BINOMIAL: [[f64; 17]; 25] = {
+    let mut ways = [[0.0; 17]; 25];
+    let mut n = 0;
+    while n < 25 {
+        ways[n][0] = 1.0;
+        let mut k = 1;
+        while k <= n && k < 17 {
+            ways[n][k] = ways[n - 1][k - 1] + ways[n - 1][k];
+            k += 1;
+        }
+        n += 1;
+    }
+    ways
+};
 
 /// Which way to answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +67,8 @@ pub(in crate::index) enum Plan {
 }
 
 /// The cheaper way to ask a part about one of `batch` queries within `radius`, and the nanoseconds expected.
-pub(in crate::index) fn plan(layout: &Layout, radius: u32, batch: usize) -> (Plan, f64) {
-    let scan = scan_cost(layout.entries, batch);
+pub(in crate::index) fn plan(layout: &Layout, radius: u32, batch: usize, kernels: Kernels) -> (Plan, f64) {
+    let scan = scan_cost(layout.entries, radius, batch, kernels);
     match mih_cost(layout, radius) {
         Some(mih) if mih <= scan => (Plan::Mih, mih),
         _ => (Plan::Scan, scan),
@@ -50,8 +76,9 @@ pub(in crate::index) fn plan(layout: &Layout, radius: u32, batch: usize) -> (Pla
 }
 
 /// Nanoseconds a query that a scan takes.
-pub(super) fn scan_cost(entries: usize, batch: usize) -> f64 {
-    let each = if batch < SLICED_FROM { cost::ROW } else { cost::LANE + cost::TURN / batch as f64 };
+pub(super) fn scan_cost(entries: usize, radius: u32, batch: usize, kernels: Kernels) -> f64 {
+    let [lane, turn] = sliced_cost(radius, kernels);
+    let each = if batch < SLICED_FROM { cost::ROW } else { lane + turn / batch as f64 };
     entries as f64 * each
 }
 
@@ -67,7 +94,7 @@ fn mih_cost(layout: &Layout, radius: u32) -> Option<f64> {
         for distance in 0..u32::from(own) {
             let probes = choose(u32::from(band.key_bits), distance);
             let room = u32::from(own + next) - 1 - distance;
-            let pass: f64 = (0..=room.min(16)).map(|d| choose(16, d)).sum::<f64>() / 65536.0;
+            let pass = PASS[room.min(16) as usize];
             sum += probes * (cost::PROBE + per_bucket * (cost::POSTING + pass * cost::CANDIDATE));
         }
     }
@@ -107,9 +134,10 @@ pub(super) fn lookup_cost(probes: f64, postings: f64) -> f64 {
     probes * cost::PROBE + postings * (cost::POSTING + 0.005 * cost::CANDIDATE)
 }
 
-/// Ways to choose `k` of `n`.
+/// Ways to choose `k`, at most 16, of `n`, at most 24.
+#[inline]
 pub(super) fn choose(n: u32, k: u32) -> f64 {
-    (0..k).fold(1.0, |ways, i| ways * f64::from(n - i) / f64::from(i + 1))
+    BINOMIAL[n as usize][k as usize]
 }
 
 /// All numbers of `bits` bits with fewer than [`MAX_BUDGET`] ones, those with fewer first.
@@ -185,10 +213,10 @@ mod tests {
 
     #[test]
     fn wide_radii_are_scanned_and_narrow_ones_looked_up() {
-        let layout = Layout::new(1_000_000).unwrap();
-        assert_eq!(plan(&layout, 0, 1).0, Plan::Mih);
-        assert_eq!(plan(&layout, 31, 64).0, Plan::Mih);
-        assert_eq!(plan(&layout, 96, 64).0, Plan::Scan);
-        assert_eq!(plan(&Layout::new(100).unwrap(), 0, 1).0, Plan::Scan);
+        let (layout, kernels) = (Layout::new(1_000_000).unwrap(), Kernels::current());
+        assert_eq!(plan(&layout, 0, 1, kernels).0, Plan::Mih);
+        assert_eq!(plan(&layout, 31, 64, kernels).0, Plan::Mih);
+        assert_eq!(plan(&layout, 96, 64, kernels).0, Plan::Scan);
+        assert_eq!(plan(&Layout::new(100).unwrap(), 0, 1, kernels).0, Plan::Scan);
     }
 }

@@ -10,7 +10,7 @@ use crate::index::Query;
 use crate::simd::distance::{BLOCK, Kernels, Sliced, SlicedQuery, position, prefetch, scan};
 
 /// From this many queries on it pays to turn a block into planes.
-pub(in crate::index) const SLICED_FROM: usize = 16;
+pub(in crate::index) const SLICED_FROM: usize = 8;
 
 /// Queries made ready for a scan.
 pub(in crate::index) struct Scan<'a> {
@@ -76,18 +76,22 @@ impl<'a> Scan<'a> {
     }
 
     fn sliced(&self, hashes: &[Hash], first: usize, emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
-        let mut sliced = Sliced::new(self.kernels);
-        let mut blocks = hashes.chunks(BLOCK).peekable();
-        let mut at = first;
-        while let Some(block) = blocks.next() {
+        let mut sliced = Sliced::new(self.kernels, self.groups.iter().map(|group| &group.sliced));
+        let mut masks = [[0; 8]; 2];
+        // The next block comes in while this one is counted: two hashes share a cache line.
+        let ahead = (BLOCK / 2).div_ceil(self.groups.len().max(1));
+        for (block, at) in hashes.chunks(BLOCK).zip((first..).step_by(BLOCK)) {
             sliced.load(block);
-            let mut ahead = blocks.peek().copied().unwrap_or_default().iter();
+            let next = hashes.get(at - first + BLOCK..).unwrap_or_default();
+            let mut lines = next[..next.len().min(BLOCK)].chunks(2);
             for group in &self.groups {
-                for hash in ahead.by_ref().take(16) {
-                    prefetch(&hash.0, 0); // the next block comes in while this one is counted
+                for line in lines.by_ref().take(ahead) {
+                    prefetch(&line[0].0, 0);
                 }
-                let Some((near, far)) = sliced.within(&group.sliced) else { continue };
-                for (mask, query) in [(near, Some(group.near)), (far, group.far)] {
+                if !sliced.within(&group.sliced, &mut masks) {
+                    continue;
+                }
+                for (mask, query) in masks.into_iter().zip([Some(group.near), group.far]) {
                     let Some(query) = query else { continue };
                     let (number, query) = self.queries[query as usize];
                     for (word, mut bits) in mask.into_iter().enumerate() {
@@ -95,14 +99,14 @@ impl<'a> Scan<'a> {
                             let position = position(word, bits.trailing_zeros() as usize);
                             bits &= bits - 1;
                             let Some(hash) = block.get(position) else { continue };
-                            if emit(number, query.hash.distance(hash), at + position)?.is_break() {
+                            let distance = query.hash.distance(hash);
+                            if distance <= query.max_distance && emit(number, distance, at + position)?.is_break() {
                                 return Ok(ControlFlow::Break(()));
                             }
                         }
                     }
                 }
             }
-            at += block.len();
         }
         Ok(ControlFlow::Continue(()))
     }

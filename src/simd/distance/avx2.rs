@@ -2,7 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::{Bucket, Lanes, Mask, Planes, SlicedQuery, Table, Wide, load_at, within_at};
+use super::Bucket;
+use super::sliced::{Depth, Lanes, Mask, Planes, SlicedQuery, Table, Wide, load_at, within_at};
 use crate::hash::Hash;
 
 /// The number of bits set in each 16-bit cell.
@@ -86,7 +87,7 @@ impl Lanes for Half {
         Self(unsafe { _mm256_loadu_si256(words.as_ptr().cast()) })
     }
     #[inline(always)]
-    fn store(self, words: &mut [u64], index: usize) {
+    fn store(self, words: &mut [u64; 8], index: usize) {
         let words = &mut words[index * 4..index * 4 + 4];
         // SAFETY: four words are 32 bytes.
         unsafe { _mm256_storeu_si256(words.as_mut_ptr().cast(), self.0) }
@@ -142,11 +143,11 @@ impl Lanes for Half {
 }
 
 #[target_feature(enable = "avx2,popcnt")]
-pub(super) fn load(hashes: &[Hash], planes: &mut [Planes; 2], table: &mut Table) {
-    load_at::<Half>(hashes, planes, table);
+pub(super) fn load(hashes: &[Hash], depth: Depth, planes: &mut [Planes; 4], table: &mut Table) {
+    load_at::<Half>(hashes, depth, planes, table);
 }
 
 #[target_feature(enable = "avx2,popcnt")]
-pub(super) fn within(table: &Table, query: &SlicedQuery) -> Option<(Mask, Mask)> {
-    within_at::<Half>(table, query)
+pub(super) fn within(table: &Table, query: &SlicedQuery, masks: &mut [Mask; 2]) -> bool {
+    within_at::<Half>(table, query, masks)
 }

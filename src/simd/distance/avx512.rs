@@ -2,7 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::{Bucket, Lanes, Mask, Planes, SlicedQuery, Table, Wide, load_at, within_at};
+use super::Bucket;
+use super::sliced::{Depth, Lanes, Mask, Planes, SlicedQuery, Table, Wide, load_at, within_at};
 use crate::hash::Hash;
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bitalg,popcnt,bmi1")]
@@ -87,8 +88,7 @@ impl Lanes for Full {
         Self(unsafe { _mm512_load_si512(wide.0.as_ptr().cast()) })
     }
     #[inline(always)]
-    fn store(self, words: &mut [u64], _: usize) {
-        let words = &mut words[..8];
+    fn store(self, words: &mut [u64; 8], _: usize) {
         // SAFETY: eight words are 64 bytes.
         unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), self.0) }
     }
@@ -138,12 +138,12 @@ impl Lanes for Full {
         Self(unsafe { _mm512_srl_epi64(self.0, _mm_cvtsi32_si128(by as i32)) })
     }
     #[inline(always)]
-    fn sort(rows: [&Wide; 4]) -> [Wide; 4] {
-        let [a, b, c, d] =
-            [Self::load(rows[0], 0).0, Self::load(rows[1], 0).0, Self::load(rows[2], 0).0, Self::load(rows[3], 0).0];
+    fn sort(eight: &[Hash; 8]) -> [Wide; 4] {
         let mut sorted = [Wide([0; 8]); 4];
-        // SAFETY: see above.
+        // SAFETY: eight hashes are four vectors long; for the features see above.
         let vectors = unsafe {
+            let at = eight.as_ptr().cast::<__m512i>();
+            let [a, b, c, d] = [0, 1, 2, 3].map(|i| _mm512_loadu_si512(at.add(i)));
             let (ab, cd) = (_mm512_unpacklo_epi64(a, b), _mm512_unpacklo_epi64(c, d));
             let (ab_odd, cd_odd) = (_mm512_unpackhi_epi64(a, b), _mm512_unpackhi_epi64(c, d));
             [
@@ -161,11 +161,11 @@ impl Lanes for Full {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt")]
-pub(super) fn load(hashes: &[Hash], planes: &mut [Planes; 2], table: &mut Table) {
-    load_at::<Full>(hashes, planes, table);
+pub(super) fn load(hashes: &[Hash], depth: Depth, planes: &mut [Planes; 4], table: &mut Table) {
+    load_at::<Full>(hashes, depth, planes, table);
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt")]
-pub(super) fn within(table: &Table, query: &SlicedQuery) -> Option<(Mask, Mask)> {
-    within_at::<Full>(table, query)
+pub(super) fn within(table: &Table, query: &SlicedQuery, masks: &mut [Mask; 2]) -> bool {
+    within_at::<Full>(table, query, masks)
 }

@@ -1,6 +1,7 @@
 //! Hamming distances in plain code.
 
-use super::{Bucket, Lanes, Mask, Planes, SlicedQuery, Table, Wide, load_at, within_at};
+use super::Bucket;
+use super::sliced::{Depth, Lanes, Mask, Planes, SlicedQuery, Table, Wide, load_at, within_at};
 use crate::hash::Hash;
 
 pub(super) fn filter(residues: &[u8], buckets: &[Bucket], first: u32, out: &mut Vec<(u32, u32)>) {
@@ -36,7 +37,7 @@ impl Lanes for u64 {
         wide.0[index]
     }
     #[inline(always)]
-    fn store(self, words: &mut [u64], index: usize) {
+    fn store(self, words: &mut [u64; 8], index: usize) {
         words[index] = self;
     }
     #[inline(always)]
@@ -77,10 +78,10 @@ impl Lanes for u64 {
     }
 }
 
-pub(super) fn load(hashes: &[Hash], planes: &mut [Planes; 2], table: &mut Table) {
-    load_at::<u64>(hashes, planes, table);
+pub(super) fn load(hashes: &[Hash], depth: Depth, planes: &mut [Planes; 4], table: &mut Table) {
+    load_at::<u64>(hashes, depth, planes, table);
 }
 
-pub(super) fn within(table: &Table, query: &SlicedQuery) -> Option<(Mask, Mask)> {
-    within_at::<u64>(table, query)
+pub(super) fn within(table: &Table, query: &SlicedQuery, masks: &mut [Mask; 2]) -> bool {
+    within_at::<u64>(table, query, masks)
 }
