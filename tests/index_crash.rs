@@ -255,6 +255,23 @@ fn workload(seed: u64) -> Vec<Step> {
     (0..18).map(step).collect()
 }
 
+/// A merge of a part with postings, which goes through a copy of the hashes alone.
+fn large(seed: u64) -> Vec<Step> {
+    let mut random = Random(seed);
+    let mut some =
+        |first: u64, count: u64| (first..first + count).map(|owner| entry(owner, 0, random.hash())).collect();
+    vec![Step::Add(some(0, 33_500)), Step::Merge, Step::Add(some(40_000, 20)), Step::Remove(7), Step::Merge]
+}
+
+/// Operations that a workload takes when nothing fails.
+fn operations(steps: &[Step]) -> u64 {
+    let disk = Arc::new(Mutex::new(Disk { left: u64::MAX, ..Disk::default() }));
+    let index = open(&disk).unwrap();
+    steps.iter().for_each(|step| run(&index, step).unwrap());
+    let left = disk.lock().unwrap().left;
+    u64::MAX - left
+}
+
 fn apply(entries: &mut Vec<Entry>, step: &Step) {
     match step {
         Step::Add(some) => entries.extend(some),
@@ -291,14 +308,13 @@ fn owners(entries: &[Entry]) -> Vec<u64> {
 }
 
 /// Runs a workload into the failure at operation `n`; false once the workload ends before.
-fn fail_at(seed: u64, n: u64, failure: Failure) -> bool {
-    let steps = workload(seed);
+fn fail_at(seed: u64, steps: &[Step], n: u64, failure: Failure) -> bool {
     let everything: Vec<Entry> =
         steps.iter().flat_map(|step| if let Step::Add(some) = step { some.clone() } else { Vec::new() }).collect();
     let disk = Arc::new(Mutex::new(Disk { left: n, failure: Some(failure), ..Disk::default() }));
     let (mut before, mut after) = (Vec::new(), Vec::new());
     if let Ok(index) = open(&disk) {
-        for step in &steps {
+        for step in steps {
             apply(&mut after, step);
             match run(&index, step) {
                 Ok(()) => before.clone_from(&after),
@@ -344,7 +360,7 @@ fn fail_at(seed: u64, n: u64, failure: Failure) -> bool {
 #[test]
 fn a_crash_at_any_operation_leaves_before_or_after() {
     for seed in 0..3 {
-        let count = (0..).take_while(|n| fail_at(seed, *n, Failure::Crash)).count();
+        let count = (0..).take_while(|n| fail_at(seed, &workload(seed), *n, Failure::Crash)).count();
         println!("seed {seed}: crashed at each of {count} operations");
         assert!(count > 100, "{count}");
     }
@@ -352,8 +368,19 @@ fn a_crash_at_any_operation_leaves_before_or_after() {
 
 #[test]
 fn a_full_disk_at_any_operation_leaves_before_or_after() {
-    let count = (0..).take_while(|n| fail_at(5, *n, Failure::Full)).count();
+    let count = (0..).take_while(|n| fail_at(5, &workload(5), *n, Failure::Full)).count();
     assert!(count > 100, "{count}");
+}
+
+#[test]
+fn a_failure_at_any_operation_of_a_large_merge_leaves_before_or_after() {
+    let steps = large(11);
+    let (from, until) = (operations(&steps[..4]), operations(&steps));
+    assert!(until - from > 30, "{from} to {until}");
+    for n in from..until {
+        assert!(fail_at(11, &steps, n, Failure::Crash) && fail_at(11, &steps, n, Failure::Full));
+    }
+    println!("failed at each of {} operations", until - from);
 }
 
 const ROLE: &str = "REFRAIN_TEST_WRITER";

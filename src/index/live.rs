@@ -1,5 +1,6 @@
 //! The index of a store: entries in the database's tables and in parts, seen through snapshots.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
@@ -9,7 +10,7 @@ use redb::WriteTransaction;
 
 use super::database::Database;
 use super::merge::FLUSH;
-use super::part::Part;
+use super::part::{Built, Layout, Part};
 use super::snapshot::{Slot, Snapshot};
 use super::storage::{Folder, Storage};
 use super::tables::{self, Meta, Record};
@@ -44,6 +45,8 @@ pub(super) struct Shared {
     pub(super) storage: Arc<dyn Storage>,
     current: RwLock<Arc<Snapshot>>,
     refreshing: Mutex<()>,
+    /// What answers in the place of a part that has no postings yet, under that part's digest.
+    pub(super) standing: Mutex<Option<([u8; 32], Arc<Part>)>>,
     /// Held by whoever changes the list of parts.
     pub(super) maintaining: Mutex<()>,
     pub(super) temporary: AtomicU64,
@@ -67,6 +70,7 @@ impl Index {
             storage,
             current: RwLock::default(),
             refreshing: Mutex::default(),
+            standing: Mutex::default(),
             maintaining: Mutex::default(),
             temporary: AtomicU64::new(0),
             stop: Cancel::new(),
@@ -75,6 +79,9 @@ impl Index {
         index.refresh()?;
         if database.is_writer() {
             index.shared.sweep();
+            if automatic && index.shared.unfinished().is_some() {
+                index.kick();
+            }
         }
         Ok(index)
     }
@@ -90,7 +97,9 @@ impl Index {
         for some in entries.chunks(1 << 27) {
             let (mut ids, mut hashes) = (Vec::new(), Vec::new());
             super::merge::sorted(some.iter().copied(), &mut ids, &mut hashes);
-            let record = self.shared.write_part(&hashes, &ids, rayon::current_num_threads(), &Cancel::new())?;
+            let layout = super::merge::layout(ids.len())?;
+            let threads = rayon::current_num_threads();
+            let record = self.shared.write_part(&hashes, &ids, &layout, threads, &Cancel::new())?;
             tables::list(&self.shared.database, txn, record)?;
         }
         Ok(())
@@ -144,7 +153,10 @@ impl Index {
 
     /// Makes one part of everything; removed hashes are gone from the disk afterwards. Searches go on beside it.
     ///
-    /// While it runs the disk holds the old parts and the new one.
+    /// While it runs the disk never holds more than 1.5 times the parts, the old or the new ones, whichever are larger
+    /// (parts of less than 2^15 entries, 1.3 MB, aside): it makes a copy of the hashes, drops the old parts, and
+    /// writes the new one. Meanwhile this process answers from memory; other processes that take up the copy before the
+    /// new part is there scan it, and so does this one past 2^24 entries. Snapshots that are held keep the old files.
     ///
     /// # Errors
     /// [`Error::Cancelled`], [`Error::Io`], [`Error::Corrupt`]; the index stays as it was.
@@ -221,7 +233,10 @@ impl Shared {
                 let known = before.parts.iter().filter(usable).find(|slot| slot.record.digest == record.digest);
                 let part = match known {
                     Some(slot) => slot.part.clone(),
-                    None => self.open_part(&record).map(Arc::new).map_err(Arc::new),
+                    None => match self.standing(&record) {
+                        Some(part) => Ok(part),
+                        None => self.open_part(&record).map(Arc::new).map_err(Arc::new),
+                    },
                 };
                 gone |= matches!(&part, Err(error) if is_missing(error));
                 next.parts.push(Slot { record, part });
@@ -240,13 +255,21 @@ impl Shared {
         Ok(true)
     }
 
-    fn open_part(&self, record: &Record) -> Result<Part> {
+    fn standing(&self, record: &Record) -> Option<Arc<Part>> {
+        let standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        standing.as_ref().filter(|(digest, _)| *digest == record.digest).map(|(_, part)| Arc::clone(part))
+    }
+
+    pub(super) fn open_part(&self, record: &Record) -> Result<Part> {
         let name = record.name();
         let path = self.storage.path(&name);
         let bytes = self.storage.open(&name).map_err(|source| Error::io(&path, source))?;
         let part = Part::parse(bytes, &path)?;
         if part.len() as u64 != record.entries {
             return Err(Error::corrupt(path, format!("{} entries instead of {}", part.len(), record.entries)));
+        }
+        if part.raw().len() as u64 != record.bytes {
+            return Err(Error::corrupt(path, format!("{} bytes instead of {}", part.raw().len(), record.bytes)));
         }
         Ok(part)
     }
@@ -256,19 +279,30 @@ impl Shared {
         &self,
         hashes: &[Hash],
         ids: &[EntryId],
+        layout: &Layout,
         threads: usize,
         cancel: &Cancel,
+    ) -> Result<Record> {
+        let build = |sink: &mut dyn Write| super::part::build(hashes, ids, layout, sink, threads, cancel);
+        self.write_file(ids.len(), build)
+    }
+
+    /// As [`Self::write_part`], with whatever writes the bytes.
+    pub(super) fn write_file(
+        &self,
+        entries: usize,
+        build: impl FnOnce(&mut dyn Write) -> Result<Built>,
     ) -> Result<Record> {
         let temporary = format!("new-{}.tmp", self.temporary.fetch_add(1, Ordering::Relaxed));
         let path = self.storage.path(&temporary);
         let io = |source| Error::io(&path, source);
         let write = || -> Result<Record> {
             let mut sink = self.storage.create(&temporary).map_err(io)?;
-            let built = super::part::build(hashes, ids, &mut sink, threads, cancel).map_err(|error| error.at(&path))?;
+            let built = build(&mut sink).map_err(|error| error.at(&path))?;
             sink.sync().map_err(io)?;
             drop(sink);
             let record =
-                Record { number: 0, digest: built.digest, entries: ids.len() as u64, bytes: built.bytes, applied: 0 };
+                Record { number: 0, digest: built.digest, entries: entries as u64, bytes: built.bytes, applied: 0 };
             self.storage.rename(&temporary, &record.name()).map_err(io)?;
             self.storage.sync().map_err(io)?;
             Ok(record)

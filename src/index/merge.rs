@@ -4,14 +4,15 @@
 //! next, so that an entry is written once into the database and once for each class: about `log4(n / 16384) + 2` times.
 //! Removed entries are left out of whatever is written, and a part of which a quarter was removed is written anew.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::live::Shared;
+use super::part::{Layout, MAX_ENTRIES, Part, build};
 use super::snapshot::{Slot, copy};
 use super::tables::{self, Record, Swap};
 use super::{Entry, EntryId};
 use crate::cancel::Cancel;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hash::Hash;
 
 /// Entries that make a part.
@@ -20,8 +21,8 @@ pub(super) const FLUSH: usize = 1 << 14;
 const FANOUT: usize = 4;
 /// A part is written anew when one in this many of its entries was removed.
 const DEAD: u64 = 4;
-/// No merge makes a part of more entries than this, unless it is asked for.
-const LARGEST: u64 = 1 << 28;
+/// No merge makes a part of more entries than this, unless it is asked for: it holds the new part in memory.
+const LARGEST: u64 = 1 << 24;
 
 impl Shared {
     /// What is due: see the module's head.
@@ -44,7 +45,7 @@ impl Shared {
         self.refresh()?;
         let snapshot = self.snapshot();
         let clean = snapshot.parts.len() <= 1 && snapshot.delta.len() == 0 && snapshot.tombstones.is_empty();
-        if clean {
+        if clean && self.unfinished().is_none() {
             return Ok(());
         }
         let all: Vec<u64> = snapshot.parts.iter().map(|slot| slot.record.number).collect();
@@ -53,6 +54,9 @@ impl Shared {
 
     /// Parts that should become one.
     fn due(&self) -> Option<Vec<u64>> {
+        if let Some(number) = self.unfinished() {
+            return Some(vec![number]);
+        }
         let snapshot = self.snapshot();
         let dead = snapshot.dead();
         let mut classes: Vec<Vec<&Slot>> = vec![Vec::new(); 32];
@@ -63,16 +67,37 @@ impl Shared {
             let class = (slot.record.entries / FLUSH as u64).max(1).ilog(FANOUT as u64) as usize;
             classes[class].push(slot);
         }
-        let due = classes.into_iter().find(|class| {
-            class.len() >= FANOUT && class.iter().map(|slot| slot.record.entries).sum::<u64>() <= LARGEST
-        })?;
-        Some(due.iter().map(|slot| slot.record.number).collect())
+        for mut class in classes {
+            // As many as fit, the smallest first.
+            class.sort_by_key(|slot| slot.record.entries);
+            let mut sum = 0;
+            let fits = |slot: &&&Slot| {
+                sum += slot.record.entries;
+                sum <= LARGEST
+            };
+            let some: Vec<u64> = class.iter().take_while(fits).map(|slot| slot.record.number).collect();
+            if class.len() >= FANOUT && some.len() > 1 {
+                return Some(some);
+            }
+        }
+        None
+    }
+
+    /// A part that has no postings although it should: a merge did not come to its end.
+    pub(super) fn unfinished(&self) -> Option<u64> {
+        let snapshot = self.snapshot();
+        let bare = |slot: &&Slot| {
+            let whole = Layout::new(slot.record.entries as usize).map(|layout| layout.file as u64);
+            slot.part.is_ok() && whole.is_some_and(|bytes| slot.record.bytes < bytes)
+        };
+        snapshot.parts.iter().find(bare).map(|slot| slot.record.number)
     }
 
     /// Makes one part of the parts with these numbers and, with `delta`, of what is in none.
     ///
     /// The order is: write, sync the file, name it, sync the folder, commit the new list, and only then remove the old
-    /// files. Whoever still has them open keeps reading.
+    /// files. Whoever still has them open keeps reading. If old and new together were too much for the disk, that is
+    /// done twice: a part without postings takes the place of the old ones, and the whole part takes its place.
     fn rewrite(&self, numbers: &[u64], delta: bool, threads: usize, cancel: &Cancel) -> Result<()> {
         let snapshot = self.snapshot();
         let old: Vec<&Slot> = snapshot.parts.iter().filter(|slot| numbers.contains(&slot.record.number)).collect();
@@ -100,19 +125,53 @@ impl Shared {
             sorted(entries.into_iter(), &mut ids, &mut hashes);
         }
         let horizon = snapshot.meta.next;
-        let mut new = None;
-        if !ids.is_empty() {
-            let record = self.write_part(&hashes, &ids, threads, cancel)?;
-            // The newest of what went in, so that what is removed from now on is removed from it.
-            let newest = old.iter().map(|slot| slot.record.number).max();
-            let in_delta = snapshot.delta.chunks.last().and_then(|chunk| chunk.numbers.last().copied());
-            let number = newest.max(in_delta.filter(|_| delta)).unwrap_or(0);
-            new = Some(Record { number, applied: horizon, ..record });
-        }
+        // The newest of what went in, so that what is removed from now on is removed from it.
+        let newest = old.iter().map(|slot| slot.record.number).max();
+        let in_delta = snapshot.delta.chunks.last().and_then(|chunk| chunk.numbers.last().copied());
+        let number = newest.max(in_delta.filter(|_| delta)).unwrap_or(0);
+        let listed = |record: Record| Record { number, applied: horizon, ..record };
         let flushed = if delta { horizon } else { 0 };
-        let swap = Swap { old: old.iter().map(|slot| slot.record.number).collect(), new, flushed };
-        self.commit(&swap)?;
+        let numbers: Vec<u64> = old.iter().map(|slot| slot.record.number).collect();
+        let layout = layout(ids.len())?;
+        let (before, after) = (old.iter().map(|slot| slot.record.bytes).sum::<u64>(), layout.file as u64);
+        if ids.is_empty() || before + after <= before.max(after) / 2 * 3 || layout.bands.is_empty() {
+            let new = match ids.is_empty() {
+                true => None,
+                false => Some(listed(self.write_part(&hashes, &ids, &layout, threads, cancel)?)),
+            };
+            self.commit(&Swap { old: numbers, new, flushed })?;
+            self.discard(old);
+            return Ok(());
+        }
+        // Both together would be too much: the hashes alone first, and the whole part once the old ones are gone.
+        let bare = Layout::bare(ids.len()).ok_or_else(|| too_many(ids.len()))?;
+        let bare = listed(self.write_part(&hashes, &ids, &bare, threads, cancel)?);
+        let mut memory = None;
+        if ids.len() as u64 <= LARGEST {
+            let mut bytes = Vec::with_capacity(layout.file);
+            let built = build(&hashes, &ids, &layout, &mut bytes, threads, cancel)?;
+            let bytes = Memory(Arc::new(bytes));
+            let part = Part::parse(Box::new(bytes.clone()), &self.storage.path(&bare.name()))?;
+            *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = Some((bare.digest, Arc::new(part)));
+            memory = Some((built, bytes));
+        }
+        let done = self.commit(&Swap { old: numbers, new: Some(bare), flushed });
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = None; // the snapshot has it
+        done?;
         self.discard(old);
+        let whole = match memory {
+            Some((built, bytes)) => self.write_file(ids.len(), |sink| {
+                for some in bytes.as_ref().chunks(1 << 22) {
+                    cancel.check()?;
+                    sink.write_all(some).map_err(|source| Error::io("", source))?;
+                }
+                Ok(built)
+            })?,
+            None => self.write_part(&hashes, &ids, &layout, threads, cancel)?,
+        };
+        let snapshot = self.snapshot();
+        self.commit(&Swap { old: vec![number], new: Some(listed(whole)), flushed: 0 })?;
+        self.discard(snapshot.parts.iter().filter(|slot| slot.record.number == number));
         Ok(())
     }
 
@@ -153,7 +212,8 @@ impl Shared {
             sorted(entries.into_iter(), &mut ids, &mut hashes);
             let mut new = None;
             if !ids.is_empty() {
-                let record = self.write_part(&hashes, &ids, rayon::current_num_threads(), &Cancel::new())?;
+                let (layout, threads) = (layout(ids.len())?, rayon::current_num_threads());
+                let record = self.write_part(&hashes, &ids, &layout, threads, &Cancel::new())?;
                 new = Some(Record { number: slot.record.number, applied: snapshot.meta.next, ..record });
             }
             saved += ids.len() as u64;
@@ -165,7 +225,26 @@ impl Shared {
     }
 }
 
-fn whole(part: &Arc<super::part::Part>) -> bool {
+/// A part that is still in memory.
+#[derive(Clone)]
+struct Memory(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Memory {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The layout of a part of so many entries.
+pub(super) fn layout(entries: usize) -> Result<Layout> {
+    Layout::new(entries).ok_or_else(|| too_many(entries))
+}
+
+fn too_many(entries: usize) -> Error {
+    Error::limit("entries of a part", MAX_ENTRIES as u64, entries as u64)
+}
+
+fn whole(part: &Arc<Part>) -> bool {
     (0..part.blocks()).all(|block| part.check(block).is_ok())
 }
 

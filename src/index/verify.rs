@@ -1,5 +1,7 @@
 //! Looking for damage, and saving what is whole.
 
+use std::sync::Arc;
+
 use super::Index;
 use super::tables;
 use crate::error::{Error, Result};
@@ -52,6 +54,22 @@ impl Index {
                 Err(error) => {
                     report.damage.push(super::snapshot::copy(error));
                     continue;
+                }
+            };
+            // While a merge makes postings, what answers is in memory: look at the file.
+            let file;
+            let part = if part.raw().len() as u64 == slot.record.bytes {
+                part
+            } else {
+                match self.shared.open_part(&slot.record) {
+                    Ok(opened) => {
+                        file = Arc::new(opened);
+                        &file
+                    }
+                    Err(error) => {
+                        report.damage.push(error);
+                        continue;
+                    }
                 }
             };
             let before = report.damage.len();

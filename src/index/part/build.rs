@@ -21,20 +21,19 @@ pub(in crate::index) struct Built {
     pub(in crate::index) bytes: u64,
 }
 
-/// Writes the part of these entries, which are sorted by id and then hash, to `out`. Several `threads` make bands at
-/// once; the bytes are the same for any number.
+/// Writes the part of these entries, which are sorted by id and then hash, to `out`, laid out as `layout`, which is one
+/// for as many entries. Several `threads` make bands at once; the bytes are the same for any number.
 ///
 /// # Errors
-/// [`Error::Io`] without a path, [`Error::Limit`] for more entries than fit, [`Error::Cancelled`].
+/// [`Error::Io`] without a path, [`Error::Cancelled`].
 pub(in crate::index) fn build(
     hashes: &[Hash],
     ids: &[EntryId],
+    layout: &Layout,
     out: &mut dyn Write,
     threads: usize,
     cancel: &Cancel,
 ) -> Result<Built> {
-    let layout = Layout::new(hashes.len())
-        .ok_or_else(|| Error::limit("entries of a part", super::layout::MAX_ENTRIES as u64, hashes.len() as u64))?;
     let io = |source| Error::io("", source);
     let mut writer =
         Writer { out, at: 0, digest: blake3::Hasher::new(), block: crc32fast::Hasher::new(), sums: Vec::new() };
@@ -67,7 +66,7 @@ pub(in crate::index) fn build(
         }
     }
     writer.pad(layout.checksums).map_err(io)?;
-    writer.finish(&layout).map_err(io)
+    writer.finish(layout).map_err(io)
 }
 
 /// One band's sections.

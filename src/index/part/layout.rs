@@ -17,7 +17,7 @@ const POSTINGS_FROM: usize = 1 << 15;
 /// From here on 13 bands of 19 or 20 bits take the place of 16 of 16, and positions take four bytes rather than three.
 const WIDE_FROM: usize = 1 << 24;
 /// Most entries of a part.
-pub(super) const MAX_ENTRIES: usize = u32::MAX as usize;
+pub(in crate::index) const MAX_ENTRIES: usize = u32::MAX as usize;
 
 /// One of the disjoint runs of bits that hashes are looked up by.
 ///
@@ -77,20 +77,31 @@ pub(in crate::index) struct Layout {
     /// Where the checksums are, and the end of what they cover.
     pub(super) checksums: usize,
     /// Bytes of the file.
-    pub(super) file: usize,
+    pub(in crate::index) file: usize,
 }
 
 impl Layout {
     /// The layout of a part of `entries` entries; `None` for more than fit.
     pub(in crate::index) fn new(entries: usize) -> Option<Self> {
+        Self::with_bands(
+            entries,
+            match entries {
+                0..POSTINGS_FROM => 0,
+                POSTINGS_FROM..WIDE_FROM => 16,
+                _ => 13,
+            },
+        )
+    }
+
+    /// The same without postings, however many entries there are: what a merge keeps while it makes them.
+    pub(in crate::index) fn bare(entries: usize) -> Option<Self> {
+        Self::with_bands(entries, 0)
+    }
+
+    fn with_bands(entries: usize, count: usize) -> Option<Self> {
         if entries > MAX_ENTRIES {
             return None;
         }
-        let count: usize = match entries {
-            0..POSTINGS_FROM => 0,
-            POSTINGS_FROM..WIDE_FROM => 16,
-            _ => 13,
-        };
         let position_bytes = if entries < WIDE_FROM { 3 } else { 4 };
         let mut at = HEADER;
         let mut take = |len: usize| {

@@ -6,6 +6,6 @@ mod build;
 mod layout;
 mod read;
 
-pub(super) use build::build;
-pub(super) use layout::{Band, Layout};
+pub(super) use build::{Built, build};
+pub(super) use layout::{Band, Layout, MAX_ENTRIES};
 pub(super) use read::Part;

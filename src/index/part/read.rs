@@ -46,7 +46,9 @@ impl Part {
         if number(header, HEADER - 4, 4) != crc32fast::hash(&header[..HEADER - 4]) as usize {
             return Err(corrupt("header"));
         }
-        let layout = Layout::new(number(header, 16, 8)).filter(|layout| layout.header() == header);
+        let entries = number(header, 16, 8);
+        let layouts = [Layout::new(entries), Layout::bare(entries)];
+        let layout = layouts.into_iter().flatten().find(|layout| layout.header() == header);
         let layout = layout.ok_or_else(|| corrupt("the header contradicts itself"))?;
         if all.len() != layout.file {
             return Err(Error::corrupt(path, format!("{} bytes long instead of {}", all.len(), layout.file)));
