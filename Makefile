@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 
-.PHONY: help deps demo test lint doc msrv fixtures bench-hash bench-index
+.PHONY: help deps demo test test-browser lint doc msrv fixtures bench-hash bench-index
 
 help:
 	@sed -n '1p' Makefile
@@ -17,6 +17,10 @@ demo: deps
 
 test: deps
 	$(CARGO) test --locked
+
+# The reports in headless Chromium; needs chromium, node and npm. Screenshots land in target/browser/shots.
+test-browser: deps
+	@CARGO="$(CARGO)" sh tests/browser/run.sh
 
 lint:
 	$(CARGO) fmt --check

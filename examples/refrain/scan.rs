@@ -83,6 +83,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     let journal = args.resume.as_ref().map(|path| Journal::open(path, &args.identity())).transpose()?;
 
     let mut report = args.report.as_ref().map(|path| Report::create(path, args.references.clone())).transpose()?;
+    report = report.map(|report| report.cancelled_by(how.parallel.cancel.clone()));
 
     let bar = Bar::new(args.quiet);
     bar.say("listing files");
@@ -96,7 +97,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
         |progress, _| bar.update(progress),
         |item, line| {
             if let Some(report) = &mut report {
-                report.add(&store, &item.path, &line);
+                report.add(&store, &item.path, &line)?;
             }
             let name = words::printable(line.name());
             if let Some(error) = &line.error {

@@ -1,18 +1,21 @@
 //! The report for people: one HTML file without network, from lines of a scan.
 //!
 //! What was found goes in as data and is put on the page by text nodes only, so a file name or label is never markup.
-//! Pictures are blurred until asked for. Ten thousand matches are paged.
+//! Pictures are blurred until asked for. The page draws fifty pairs at a time, however many there are.
 
-use std::fs;
-use std::io::Write;
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use maud::{DOCTYPE, PreEscaped, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::{Value, json};
 
 use super::json::MatchLine;
-use super::{thumbnail, words};
-use crate::bank::Store;
+use super::picture::Shown;
+use super::words;
+use crate::bank::{ReferenceRecord, Store};
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::matching::{Match, Outcome};
@@ -20,94 +23,145 @@ use crate::scan::Progress;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-/// Thumbnails are made for so many files; past that the report would be too heavy for a browser.
-const MAX_THUMBNAILS: usize = 3000;
+/// Past so many bytes of pictures the report would be too heavy for a browser; the rest goes without.
+const MAX_PICTURES: usize = 40 << 20;
 
-/// A report that is being written. It appears under its name when it is whole.
+/// A report that is being written, entry by entry, so that nothing but one of them is held in memory. It appears under its
+/// name when it is whole.
 #[derive(Debug)]
 pub struct Report {
     path: PathBuf,
-    draft: PathBuf,
-    file: fs::File,
+    /// The entries so far, as the inside of a JSON array.
+    entries: Draft,
     references: Option<PathBuf>,
+    /// References that have an entry of their own.
+    shown: HashSet<String>,
     limits: Limits,
-    thumbnails: usize,
-    rows: Vec<Value>,
+    cancel: Cancel,
+    pictures: usize,
+    left_out: u64,
+}
+
+/// A file beside the report that goes away unless it becomes the report.
+#[derive(Debug)]
+struct Draft {
+    path: PathBuf,
+    file: BufWriter<File>,
+    /// Whether nothing was written to it.
+    empty: bool,
+}
+
+impl Draft {
+    fn create(report: &Path, ending: &str) -> io::Result<Self> {
+        let mut path = report.as_os_str().to_owned();
+        path.push(ending);
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
+        Ok(Self { path: path.into(), file: BufWriter::new(file), empty: true })
+    }
+
+    /// Appends an element of the array.
+    fn push(&mut self, value: &Value) -> io::Result<()> {
+        let comma = if self.empty { "" } else { ",\n" };
+        self.empty = false;
+        write!(self.file, "{comma}{}", harmless(value))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path); // gone already if it became the report
+    }
+}
+
+/// JSON inside a script element, where only `<` can end the element or begin a comment.
+fn harmless(value: &Value) -> String {
+    value.to_string().replace('<', "\\u003c")
 }
 
 impl Report {
-    /// Begins the report at `path`. If `references` is a folder, the pictures in it that are named like references are
+    /// Begins the report at `path`. If `references` is a folder, the files in it that are named like references are
     /// shown beside the uploads.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be written there, so that this is known before a long scan.
     pub fn create(path: impl Into<PathBuf>, references: Option<PathBuf>) -> Result<Self> {
         let path = path.into();
-        let mut draft = path.clone().into_os_string();
-        draft.push(".part");
-        let draft = PathBuf::from(draft);
         if path.is_dir() {
-            return Err(Error::io(&path, std::io::ErrorKind::IsADirectory.into()));
+            return Err(Error::io(&path, io::ErrorKind::IsADirectory.into()));
         }
-        let file = fs::File::create(&draft).map_err(|error| Error::io(&path, error))?;
-        Ok(Self { path, draft, file, references, limits: Limits::default(), thumbnails: 0, rows: Vec::new() })
+        let entries = Draft::create(&path, ".part").map_err(|error| Error::io(&path, error))?;
+        Ok(Self {
+            path,
+            entries,
+            references,
+            shown: HashSet::new(),
+            limits: Limits::default(),
+            cancel: Cancel::new(),
+            pictures: 0,
+            left_out: 0,
+        })
+    }
+
+    /// Lets this flag break off the reading of pictures.
+    #[must_use]
+    pub fn cancelled_by(mut self, cancel: Cancel) -> Self {
+        self.cancel = cancel;
+        self
     }
 
     /// Adds a file of the scan; files that are not known are only counted.
-    pub fn add(&mut self, store: &Store, path: &Path, line: &MatchLine) {
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the disk is full or gone.
+    pub fn add(&mut self, store: &Store, path: &Path, line: &MatchLine) -> Result<()> {
         if line.outcome == Outcome::NoMatch {
-            return;
+            return Ok(());
         }
-        let picture = if line.matches.is_empty() { None } else { self.thumbnail(path) };
-        let matches: Vec<Value> = line.matches.iter().map(|found| self.found(store, found)).collect();
-        self.rows.push(json!({
+        let picture = if line.matches.is_empty() { None } else { self.picture(path) };
+        let mut matches = Vec::new();
+        for found in &line.matches {
+            matches.push(self.found(store, found)?);
+        }
+        let entry = json!({
             "path": line.name(),
+            "raw": path.to_str().is_none().then(|| hex(path)),
             "kind": line.kind,
+            "duration": line.duration,
             "outcome": line.outcome,
             "words": words::outcome(line.outcome),
             "error": line.error.as_ref().map(|error| &error.message),
             "picture": picture,
             "matches": matches,
-        }));
+        });
+        self.push(&entry)
     }
 
-    fn thumbnail(&mut self, path: &Path) -> Option<String> {
-        if self.thumbnails >= MAX_THUMBNAILS {
+    fn push(&mut self, entry: &Value) -> Result<()> {
+        self.entries.push(entry).map_err(|error| Error::io(&self.path, error))
+    }
+
+    fn picture(&mut self, path: &Path) -> Option<Shown> {
+        if self.pictures >= MAX_PICTURES {
+            self.left_out += 1;
             return None;
         }
-        let made = thumbnail::of_file(path, &self.limits);
-        self.thumbnails += usize::from(made.is_some());
-        made
+        let shown = Shown::of_file(path, &self.limits, &self.cancel)?;
+        self.pictures += shown.weight();
+        Some(shown)
     }
 
-    fn found(&mut self, store: &Store, found: &Match) -> Value {
+    fn found(&mut self, store: &Store, found: &Match) -> Result<Value> {
         let record = store.reference(&found.bank, &found.reference).ok().flatten();
-        // only a plain file name: an id must not lead out of the folder
-        let plain = Path::new(&found.reference).file_name().is_some_and(|name| name == found.reference.as_str());
-        let file = self.references.as_ref().filter(|_| plain).map(|folder| folder.join(&found.reference));
-        json!({
-            "bank": found.bank,
-            "reference": found.reference,
-            "action": found.action,
-            "near": found.near,
-            "distance": found.distance,
-            "quality": found.quality,
-            "closeness": words::closeness(found.distance),
-            "transform": found.transform,
-            "inverted": found.inverted,
-            "done": words::transform(found.transform, found.inverted),
-            "views": [found.query_view, found.reference_view],
-            "segments": found.segments.iter().map(|segment| json!({
-                "query": segment.query,
-                "reference": segment.reference,
-                "words": words::segment(segment),
-                "hits": segment.hits,
-            })).collect::<Vec<_>>(),
-            "duration": record.as_ref().map(|record| record.duration),
-            "labels": record.as_ref().map(|record| &record.labels),
-            "source": record.as_ref().map(|record| &record.source),
-            "picture": file.and_then(|file| self.thumbnail(&file)),
-        })
+        let key = format!("{}\n{}", found.bank, found.reference);
+        if self.shown.insert(key.clone()) {
+            // only a plain file name: an id must not lead out of the folder
+            let plain = Path::new(&found.reference).file_name().is_some_and(|name| name == found.reference.as_str());
+            let file = self.references.as_ref().filter(|_| plain).map(|folder| folder.join(&found.reference));
+            if let Some(picture) = file.and_then(|file| self.picture(&file)) {
+                self.push(&json!({ "key": key, "picture": picture }))?;
+            }
+        }
+        Ok(pair(found, record.as_ref(), &key))
     }
 
     /// Writes the report. Returns its path.
@@ -115,22 +169,74 @@ impl Report {
     /// # Errors
     /// [`Error::Io`].
     pub fn finish(mut self, progress: &Progress) -> Result<PathBuf> {
-        let page = page(&self.rows, progress);
-        let written = self.file.write_all(page.as_bytes()).and_then(|()| self.file.sync_all());
-        written.and_then(|()| fs::rename(&self.draft, &self.path)).map_err(|error| Error::io(&self.path, error))?;
+        let mut page = Draft::create(&self.path, ".page").map_err(|error| Error::io(&self.path, error))?;
+        let folder = std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned();
+        let (before, after) = frame(progress, self.left_out, &json!({ "folder": folder }));
+        let entries = &mut self.entries.file;
+        let written = (|| {
+            entries.flush()?;
+            let mut entries = entries.get_ref();
+            entries.rewind()?;
+            page.file.write_all(before.as_bytes())?;
+            io::copy(&mut entries, &mut page.file)?;
+            page.file.write_all(after.as_bytes())?;
+            page.file.flush()?;
+            page.file.get_ref().sync_all()?;
+            fs::rename(&page.path, &self.path)
+        })();
+        written.map_err(|error| Error::io(&self.path, error))?;
         Ok(self.path.clone())
     }
 }
 
-impl Drop for Report {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.draft); // gone already if the report was finished
+fn hex(path: &Path) -> String {
+    path.as_os_str().as_encoded_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn pair(found: &Match, record: Option<&ReferenceRecord>, key: &str) -> Value {
+    json!({
+        "bank": found.bank,
+        "reference": found.reference,
+        "key_of": key,
+        "action": found.action,
+        "near": found.near,
+        "distance": found.distance,
+        "quality": found.quality,
+        "closeness": words::verdict(found),
+        "says": words::evidence(found),
+        "transform": found.transform,
+        "inverted": found.inverted,
+        "done": words::transform(found.transform, found.inverted),
+        "views": [found.query_view, found.reference_view],
+        "segments": found.segments.iter().map(|segment| json!({
+            "query": segment.query,
+            "reference": segment.reference,
+            "words": words::segment(segment),
+            "hits": segment.hits,
+        })).collect::<Vec<_>>(),
+        "duration": record.map(|record| record.duration),
+        "labels": record.map(|record| &record.labels),
+        "source": record.map(|record| &record.source),
+    })
+}
+
+/// What every page begins with.
+pub(super) fn head(title: &str) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta http-equiv="Content-Security-Policy"
+                content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+            title { (title) }
+            style { (PreEscaped(STYLE)) }
+        }
     }
 }
 
-fn page(rows: &[Value], progress: &Progress) -> String {
-    // inside a script element only `<` can end the element or begin a comment
-    let data = Value::from(rows.to_vec()).to_string().replace('<', "\\u003c");
+/// The page before and after the entries.
+fn frame(progress: &Progress, left_out: u64, about: &Value) -> (String, String) {
+    const ENTRIES: &str = "@entries@";
     let counts = [
         ("known", progress.matched),
         ("known and allowed", progress.allowed),
@@ -139,17 +245,11 @@ fn page(rows: &[Value], progress: &Progress) -> String {
         ("could not be read", progress.failed),
         ("files in all", progress.files_done),
     ];
+    let filters = [("outcome", "Outcome "), ("bank", "Bank "), ("done", "Change "), ("kind", "Kind ")];
     let markup = html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy"
-                    content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
-                title { "What the scan found" }
-                style { (PreEscaped(STYLE)) }
-            }
+            (head("What the scan found"))
             body {
                 header {
                     h1 { "What the scan found" }
@@ -159,19 +259,34 @@ fn page(rows: &[Value], progress: &Progress) -> String {
                     @if progress.files_done < progress.files {
                         p.warning { "The scan was stopped: " (progress.files - progress.files_done) " files were not looked at." }
                     }
+                    @if left_out > 0 {
+                        p.warning { (left_out) " files are shown without a picture: with all of them this page would be too large." }
+                    }
                     form #filters {
                         label { "Text " input #text type="search" placeholder="file or reference"; }
-                        label { "Outcome " select #outcome { option value="" { "all" } } }
-                        label { "Bank " select #bank { option value="" { "all" } } }
-                        label { "Change " select #done { option value="" { "all" } } }
+                        @for (id, what) in filters {
+                            label { (what) select id=(id) { option value="" { "all" } } }
+                        }
+                        label { "Decided " select #decided {
+                            option value="" { "all" }
+                            option value="open" { "not yet" }
+                            option value="confirmed" { "confirmed" }
+                            option value="refused" { "refused" }
+                        } }
                         label { "Distance up to " input #distance type="number" min="0" max="256" value="256"; }
                         label { input #clear type="checkbox"; " Show pictures clearly" }
                     }
                     p.keys {
                         kbd { "n" } " next " kbd { "p" } " previous " kbd { "c" } " confirm " kbd { "r" } " refuse "
-                        kbd { "v" } " show the picture "
+                        kbd { "v" } " show the pictures "
                         button #export type="button" { "Save decisions" }
-                        span #shown role="status" {}
+                        label.file { "Load decisions " input #import type="file" accept=".json,application/json"; }
+                    }
+                    p #shown role="status" {}
+                    details {
+                        summary { "How to read this page" }
+                        p { "On the pictures, the dashed line goes around what is left when borders and caption strips are taken off, the orange one around the part that matched. A mirrored, turned or negative file is shown as the reference lies." }
+                        p { "Saved decisions are read back by " code { "refrain decide" } "; a refused pair is not shown again." }
                     }
                 }
                 main #list {}
@@ -181,26 +296,47 @@ fn page(rows: &[Value], progress: &Progress) -> String {
                     button #after type="button" { "Later" }
                 }
                 noscript { p { "This report needs JavaScript; the same data is in the JSON lines of the scan." } }
-                script #data type="application/json" { (PreEscaped(data)) }
+                script #about type="application/json" { (PreEscaped(harmless(about))) }
+                script #data type="application/json" { "[" (ENTRIES) "]" }
                 script { (PreEscaped(SCRIPT)) }
             }
         }
     };
-    markup.into_string()
+    let page = markup.into_string();
+    let (before, after) = page.split_once(ENTRIES).unwrap_or((&page, ""));
+    (before.into(), after.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fingerprint::{Media, Options, fingerprint};
+
+    fn data(page: &str) -> Vec<Value> {
+        let data =
+            page.split(r#"id="data" type="application/json">"#).nth(1).unwrap().split("</script>").next().unwrap();
+        serde_json::from_str(data).unwrap()
+    }
 
     #[test]
-    fn names_cannot_become_markup() {
-        let evil = "</script><script>alert(1)</script><!--.jpg";
-        let rows = [json!({"path": evil, "outcome": "match", "matches": []})];
-        let page = page(&rows, &Progress::default());
-        assert!(!page.contains("alert(1)</script>") && !page.contains("<!--.jpg"));
-        let data = page.split(r#"type="application/json">"#).nth(1).unwrap().split("</script>").next().unwrap();
-        assert_eq!(serde_json::from_str::<Value>(data).unwrap()[0]["path"], evil);
+    fn names_and_labels_cannot_become_markup() {
+        let evil = "</script><script>alert(1)</script><!--@entries@&\"'>.jpg";
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::create_or_open(dir.path().join("s")).unwrap();
+        let film = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/removed/meadow.jpg");
+        let print = fingerprint(Media::file(film), &Options::default()).unwrap();
+        let reference = crate::bank::Reference::new(evil).bank("<b>").label("<i>", evil).source(evil);
+        store.add(&reference, &print).unwrap();
+        let verdict = store.ask(&print).unwrap();
+        let path = Path::new(evil);
+        let mut report = Report::create(dir.path().join("a.html"), Some(dir.path().into())).unwrap();
+        report.add(&store, path, &MatchLine::answered(path, Ok(("image", verdict)))).unwrap();
+        let page = fs::read_to_string(report.finish(&Progress::default()).unwrap()).unwrap();
+        assert!(!page.contains("alert(1)</script>") && !page.contains("<!--@") && !page.contains("<b>"));
+        let found = &data(&page)[0];
+        assert_eq!(found["path"], evil);
+        assert_eq!(found["matches"][0]["reference"], evil);
+        assert_eq!(found["matches"][0]["labels"]["<i>"], evil);
     }
 
     #[test]
@@ -211,7 +347,8 @@ mod tests {
         drop(Report::create(dir.path().join("a.html"), None).unwrap());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         let path = Report::create(dir.path().join("a.html"), None).unwrap().finish(&Progress::default()).unwrap();
-        assert!(fs::read_to_string(path).unwrap().starts_with("<!DOCTYPE html>"));
+        let page = fs::read_to_string(path).unwrap();
+        assert!(page.starts_with("<!DOCTYPE html>") && data(&page).is_empty());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

@@ -2,6 +2,6 @@
 
 pub mod html;
 pub mod json;
-mod thumbnail;
+mod picture;
 pub mod truth;
 pub mod words;

@@ -1,10 +1,15 @@
 "use strict";
 // Names and labels reach the page as text only: `make` never takes markup.
-const rows = JSON.parse(document.getElementById("data").textContent);
-const PAGE = 50;
-const decisions = new Map();
 const get = (id) => document.getElementById(id);
-let shown = rows, first = 0, current = -1;
+const data = JSON.parse(get("data").textContent);
+const about = JSON.parse(get("about").textContent);
+const PAGE = 50;
+const known = new Map(), rows = [];
+for (const entry of data) entry.key === undefined ? rows.push(entry) : known.set(entry.key, entry.picture);
+// What is looked at and decided about is a pair: a file and one reference; a file without matches stands alone.
+const pairs = rows.flatMap((row) => row.matches.length ? row.matches.map((found) => ({ row, found })) : [{ row, found: null }]);
+const decisions = new Map();
+let shown = pairs, first = 0, current = -1, saved = true;
 
 function make(tag, attributes, ...children) {
   const element = document.createElement(tag);
@@ -17,114 +22,168 @@ function make(tag, attributes, ...children) {
   return element;
 }
 
+const change = (found) => found.done || "unchanged";
+
 function options(id, values) {
   for (const value of [...new Set(values)].sort()) if (value) get(id).append(make("option", { value }, value));
 }
-options("outcome", rows.map((row) => row.words));
-options("bank", rows.flatMap((row) => row.matches.map((found) => found.bank)));
-options("done", rows.flatMap((row) => row.matches.map((found) => found.done || "unchanged")));
+const founds = pairs.map((pair) => pair.found).filter(Boolean);
+options("outcome", pairs.map((pair) => pair.row.words));
+options("bank", founds.map((found) => found.bank));
+options("done", founds.map(change));
+options("kind", rows.map((row) => row.kind));
 
 function filter() {
-  const text = get("text").value.toLowerCase(), outcome = get("outcome").value;
-  const bank = get("bank").value, done = get("done").value, distance = Number(get("distance").value);
-  const limited = bank || done || distance < 256;
-  shown = rows.filter((row) =>
-    (!outcome || row.words === outcome) &&
-    (!text || row.path.toLowerCase().includes(text) || row.matches.some((found) => found.reference.toLowerCase().includes(text))) &&
-    (!limited || row.matches.some((found) =>
-      (!bank || found.bank === bank) && (!done || (found.done || "unchanged") === done) && found.distance <= distance)));
+  const text = get("text").value.toLowerCase(), outcome = get("outcome").value, bank = get("bank").value;
+  const done = get("done").value, distance = Number(get("distance").value), kind = get("kind").value;
+  const decided = get("decided").value;
+  shown = pairs.filter((pair) => {
+    const { row, found } = pair;
+    return (!outcome || row.words === outcome) && (!kind || row.kind === kind) &&
+      (!decided || (decisions.get(pair) || "open") === decided && found) &&
+      (!text || row.path.toLowerCase().includes(text) || (found && found.reference.toLowerCase().includes(text))) &&
+      (!bank || (found && found.bank === bank)) && (!done || (found && change(found) === done)) &&
+      (distance >= 256 || (found && found.distance <= distance));
+  });
   first = 0;
   current = -1;
   draw();
 }
 
-function picture(address, caption, transform, inverted) {
+// The part of a picture that a view is; `inner` is the picture's content box, if it has one.
+function part(view, inner) {
+  const [left, top, right, bottom] = inner || [0, 0, 1, 1];
+  if (view === "content") return inner;
+  if (!view.startsWith("window:")) return null;
+  const [a, b, c, d] = view.slice(7).split(",").map((number) => Number(number) / 100);
+  return [left + (right - left) * a, top + (bottom - top) * b, left + (right - left) * c, top + (bottom - top) * d];
+}
+
+function outline(name, area) {
+  if (!area) return null;
+  const box = make("span", { class: name });
+  const [left, top, right, bottom] = area.map((edge) => 100 * edge);
+  Object.assign(box.style, { left: left + "%", top: top + "%", width: right - left + "%", height: bottom - top + "%" });
+  return box;
+}
+
+// One picture; a film is shown by the frame that lies closest to `time`.
+function figure(picture, caption, view, time, transform, inverted) {
   const frame = make("button", { class: "frame", type: "button", "aria-label": "show or hide: " + caption,
     onclick: () => frame.classList.toggle("clear") });
-  if (address) {
-    const img = make("img", { src: address, alt: "" });
-    if (transform) img.classList.add(transform);
+  let source = picture && picture.src;
+  if (picture && picture.frames.length)
+    source = picture.frames.reduce((a, b) => Math.abs(b[0] - time) < Math.abs(a[0] - time) ? b : a)[1];
+  if (source) {
+    const side = Math.max(picture.width, picture.height, 1);
+    const img = make("img", { src: source, alt: "" });
+    const sheet = make("span", { class: "sheet" }, img, outline("content", picture.box), outline("part", part(view, picture.box)));
+    sheet.style.width = 100 * picture.width / side + "%";
+    sheet.style.aspectRatio = picture.width + " / " + picture.height;
+    if (transform) sheet.classList.add(transform);
     if (inverted) img.classList.add("inverted");
-    frame.append(img);
+    frame.append(sheet);
   } else frame.append("no picture");
   return make("figure", {}, frame, make("figcaption", {}, caption));
 }
 
-function bar(name, intervals, length) {
-  const line = make("div", { class: "bar", role: "img", "aria-label": name });
+function bar(name, intervals, length, picture) {
+  const line = make("div", { class: "bar", role: "img",
+    "aria-label": name + ": " + intervals.map(([from, to]) => clock(from) + " to " + clock(to)).join(", ") });
   for (const [from, to] of intervals) {
-    const span = make("span");
+    const span = make("span", { title: clock(from) + " to " + clock(to) });
     span.style.left = (100 * from / length) + "%";
     span.style.width = (100 * (to - from) / length) + "%";
     line.append(span);
   }
-  return make("div", {}, make("small", {}, name + ", " + length.toFixed(1) + " s"), line);
+  const strip = picture && picture.frames.length > 1
+    ? make("div", { class: "strip", onclick: () => strip.classList.toggle("clear") },
+      ...picture.frames.map(([time, src]) => make("img", { src, alt: "", title: clock(time) })))
+    : null;
+  return make("div", { class: "track" }, make("small", {}, name + ", " + clock(length)), strip, line);
 }
 
-function timeline(found) {
+const clock = (seconds) => Math.floor(seconds / 60) + ":" + (seconds % 60).toFixed(1).padStart(4, "0");
+
+function timeline(row, found, reference) {
   if (!found.segments.length) return null;
   const box = make("div", { class: "timeline" });
   const length = (side, atLeast) => Math.max(atLeast || 0, ...found.segments.map((segment) => segment[side][1]), 0.1);
   if (found.segments.some((segment) => segment.query[1] > 0))
-    box.append(bar("upload", found.segments.map((segment) => segment.query), length("query")));
+    box.append(bar("this file", found.segments.map((segment) => segment.query), length("query", row.duration), row.picture));
   if (found.segments.some((segment) => segment.reference[1] > 0))
-    box.append(bar("reference", found.segments.map((segment) => segment.reference), length("reference", found.duration)));
+    box.append(bar("reference", found.segments.map((segment) => segment.reference), length("reference", found.duration), reference));
   for (const segment of found.segments.slice(0, 10)) box.append(make("small", {}, segment.words));
   return box;
 }
 
+const middle = (found, side) => found.segments.length ? (found.segments[0][side][0] + found.segments[0][side][1]) / 2 : 0;
+
 function match(row, found) {
-  const details = [found.done || "unchanged", found.closeness, "distance " + found.distance + " of 256", "quality " + found.quality + " of 100"];
-  if (found.views[0] !== "full") details.push("part of the upload: " + found.views[0]);
-  if (found.views[1] !== "full") details.push("part of the reference: " + found.views[1]);
+  const reference = known.get(found.key_of);
   const labels = Object.entries(found.labels || {}).map(([key, value]) => key + "=" + value);
   if (found.source) labels.push("from " + found.source);
-  return make("div", { class: "match" },
-    make("strong", {}, found.bank + " / " + found.reference),
-    make("div", {}, details.join(", ") + (found.action ? "; asks to " + found.action : "")),
-    labels.length ? make("div", {}, labels.join(", ")) : null,
-    row.picture || found.picture ? make("div", { class: "pair" },
-      picture(row.picture, found.done ? "upload, change undone" : "upload", found.transform, found.inverted),
-      picture(found.picture, "reference")) : null,
-    timeline(found));
+  const box = make("div", { class: "match" },
+    make("p", {}, make("strong", {}, found.closeness), ". " + found.says));
+  if (row.picture || reference) {
+    box.append(make("div", { class: "pair" },
+      figure(row.picture, found.done ? "this file, with the change undone" : "this file", found.views[0],
+        middle(found, "query"), found.transform, found.inverted),
+      figure(reference, "reference", found.views[1], middle(found, "reference"))));
+  }
+  const line = timeline(row, found, reference);
+  if (line) box.append(line);
+  box.append(make("details", {}, make("summary", {}, "Details"),
+    make("div", {}, "distance " + found.distance + " of 256 bits, quality " + found.quality + " of 100" +
+      (found.action ? "; the bank asks to " + found.action : "")),
+    make("div", {}, "looked at: " + found.views[0] + " of this file, " + found.views[1] + " of the reference"),
+    labels.length ? make("div", {}, labels.join(", ")) : null));
+  return box;
 }
 
-function decide(row, card, decision) {
-  if (!row.matches.length) return;
-  if (decisions.get(row) === decision) decisions.delete(row); else decisions.set(row, decision);
-  mark(row, card);
+function decide(pair, card, decision) {
+  if (!pair.found) return;
+  if (decisions.get(pair) === decision) decisions.delete(pair); else decisions.set(pair, decision);
+  saved = false;
+  mark(pair, card);
+  count();
 }
 
-function mark(row, card) {
-  const decision = decisions.get(row);
+function mark(pair, card) {
+  const decision = decisions.get(pair);
   card.classList.toggle("confirmed", decision === "confirmed");
   card.classList.toggle("refused", decision === "refused");
   for (const button of card.querySelectorAll(".buttons button"))
     button.setAttribute("aria-pressed", String(button.dataset.decision === decision));
 }
 
-function card(row) {
+function card(pair) {
+  const { row, found } = pair;
   const article = make("article", { tabindex: "-1" },
-    make("h2", {}, row.path, " ", make("span", { class: "outcome" }, "(" + row.words + ")")),
+    make("h2", {}, row.path, " ", make("span", { class: "outcome" }, found ? "is " + row.words + ": " + found.bank + " / " + found.reference : row.words)),
     row.error ? make("div", {}, row.error) : null);
-  for (const found of row.matches.slice(0, 20)) article.append(match(row, found));
-  if (row.matches.length > 20) article.append(make("p", {}, "and " + (row.matches.length - 20) + " more"));
-  if (row.matches.length) {
+  if (found) {
+    article.append(match(row, found));
     const buttons = make("div", { class: "buttons" });
-    for (const [decision, text] of [["confirmed", "Confirm"], ["refused", "Refuse"]]) {
-      const button = make("button", { type: "button", onclick: () => decide(row, article, decision) }, text);
+    for (const [decision, text] of [["confirmed", "Confirm: it is a copy"], ["refused", "Refuse: it is not"]]) {
+      const button = make("button", { type: "button", onclick: () => decide(pair, article, decision) }, text);
       button.dataset.decision = decision;
       buttons.append(button);
     }
     article.append(buttons);
   }
-  mark(row, article);
+  mark(pair, article);
   return article;
+}
+
+function count() {
+  const refused = [...decisions.values()].filter((decision) => decision === "refused").length;
+  get("shown").textContent = shown.length + " of " + pairs.length + " shown, " + (decisions.size - refused) + " confirmed, " + refused + " refused";
 }
 
 function draw() {
   get("list").replaceChildren(...shown.slice(first, first + PAGE).map(card));
-  get("shown").textContent = shown.length + " of " + rows.length + " shown";
+  count();
   get("where").textContent = shown.length ? (first + 1) + " to " + Math.min(first + PAGE, shown.length) + " of " + shown.length : "nothing to show";
   get("before").disabled = first === 0;
   get("after").disabled = first + PAGE >= shown.length;
@@ -154,10 +213,28 @@ function step(by) {
 }
 
 function save() {
-  const lines = [...decisions].flatMap(([row, decision]) => row.matches.map((found) =>
-    ({ path: row.path, bank: found.bank, reference: found.reference, decision })));
-  const address = "data:application/json," + encodeURIComponent(JSON.stringify({ refrain_decisions: 1, decisions: lines }, null, 1));
+  const list = [...decisions].map(([{ row, found }, decision]) =>
+    ({ path: row.path, raw: row.raw, bank: found.bank, reference: found.reference, decision }));
+  const text = JSON.stringify({ refrain_decisions: 1, folder: about.folder, decisions: list }, null, 1);
+  const address = URL.createObjectURL(new Blob([text], { type: "application/json" }));
   make("a", { href: address, download: "decisions.json" }).click();
+  saved = true;
+}
+
+async function load(file) {
+  try {
+    const read = JSON.parse(await file.text());
+    if (read.refrain_decisions !== 1) throw new Error();
+    const name = (path, bank, reference) => JSON.stringify([path, bank, reference]);
+    const list = new Map(read.decisions.map((one) => [name(one.path, one.bank, one.reference), one.decision]));
+    for (const pair of pairs) {
+      const decision = pair.found && list.get(name(pair.row.path, pair.found.bank, pair.found.reference));
+      if (decision === "confirmed" || decision === "refused") decisions.set(pair, decision);
+    }
+    draw();
+  } catch (_) {
+    get("shown").textContent = "These are no decisions saved by a report.";
+  }
 }
 
 get("filters").addEventListener("input", filter);
@@ -166,13 +243,16 @@ get("clear").addEventListener("change", (event) => document.body.classList.toggl
 get("before").addEventListener("click", () => turn(-PAGE));
 get("after").addEventListener("click", () => turn(PAGE));
 get("export").addEventListener("click", save);
+get("import").addEventListener("change", (event) => { if (event.target.files[0]) load(event.target.files[0]); });
+addEventListener("beforeunload", (event) => { if (!saved) event.preventDefault(); });
 document.addEventListener("keydown", (event) => {
   if (/^(INPUT|SELECT)$/.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey) return;
-  const row = shown[current], card = get("list").children[current - first];
+  const pair = shown[current], card = get("list").children[current - first];
   if (event.key === "n") step(1);
   else if (event.key === "p") step(-1);
-  else if (event.key === "c" && row) decide(row, card, "confirmed");
-  else if (event.key === "r" && row) decide(row, card, "refused");
-  else if (event.key === "v" && row) for (const frame of card.querySelectorAll(".frame")) frame.classList.toggle("clear");
+  else if (event.key === "c" && pair) decide(pair, card, "confirmed");
+  else if (event.key === "r" && pair) decide(pair, card, "refused");
+  else if (event.key === "v" && pair) for (const frame of card.querySelectorAll(".frame, .strip")) frame.classList.toggle("clear");
 });
 draw();
+document.body.dataset.ready = "yes";

@@ -32,6 +32,65 @@ pub fn closeness(distance: u32) -> &'static str {
     }
 }
 
+/// How sure a match is, as `Very close: almost certainly the same picture`.
+pub fn verdict(found: &Match) -> String {
+    let what = if found.segments.is_empty() { "picture" } else { "film" };
+    match found.distance {
+        _ if found.near => format!("Perhaps the same {what}: please look"),
+        0..=10 => format!("The same {what}"),
+        11..=31 => format!("Very close: almost certainly the same {what}"),
+        32..=47 => format!("Close: probably the same {what}"),
+        _ => format!("Alike: the same {what} with much changed, or another one like it"),
+    }
+}
+
+/// How much detail a comparison rests on.
+pub fn detail(quality: u8) -> &'static str {
+    match quality {
+        80.. => "There was plenty of detail to compare",
+        50..80 => "There was enough detail to compare",
+        _ => "There was little detail to compare, so look twice",
+    }
+}
+
+/// A part of a picture, as `its left half`.
+pub fn view(name: &str) -> String {
+    match name {
+        "full" => "the whole picture".into(),
+        "content" => "the picture without its border".into(),
+        "window:0,0,50,100" => "its left half".into(),
+        "window:50,0,100,100" => "its right half".into(),
+        "window:0,0,100,50" => "its upper half".into(),
+        "window:0,50,100,100" => "its lower half".into(),
+        other => match other.strip_prefix("window:").map(|edges| edges.split(',').map(str::parse).collect()) {
+            Some(Ok(edges))
+                if <[u32; 4]>::try_from(Vec::clone(&edges)).is_ok_and(|[l, t, r, b]| l + r == 100 && t + b == 100) =>
+            {
+                "its middle".into()
+            }
+            Some(Ok(_)) => "a part of it".into(),
+            _ => other.into(),
+        },
+    }
+}
+
+/// What a match rests on, in sentences.
+pub fn evidence(found: &Match) -> String {
+    let mut text = format!("{}.", detail(found.quality));
+    let done = transform(found.transform, found.inverted);
+    if !done.is_empty() {
+        text += &format!(" This file is {done}.");
+    }
+    if found.query_view != "full" || found.reference_view != "full" {
+        text += &format!(
+            " What matched: of this file {}, of the reference {}.",
+            view(&found.query_view),
+            view(&found.reference_view)
+        );
+    }
+    text
+}
+
 /// An outcome, as `known`.
 pub fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
@@ -126,6 +185,10 @@ mod tests {
 
     #[test]
     fn times_and_transforms_read_well() {
+        assert_eq!(view("window:0,0,50,100"), "its left half");
+        assert_eq!(view("window:5,5,95,95"), "its middle");
+        assert_eq!(view("window:0,0,75,75"), "a part of it");
+        assert_eq!(view("something"), "something");
         assert_eq!(time(7.46), "0:07.5");
         assert_eq!(time(3723.0), "1:02:03.0");
         assert_eq!(time(-1.0), "0:00.0");

@@ -89,6 +89,20 @@ pub(super) fn fingerprint(reader: Reader, options: &Options) -> Result<VideoFing
     Ok(fingerprint)
 }
 
+/// Decodes frames, or only keyframes; returns the film's size, upright.
+pub(super) fn frames(
+    reader: Reader,
+    options: &Options,
+    keyframes: bool,
+    mut each: impl FnMut(f64, &Pixels<'_>, Shape),
+) -> Result<(u32, u32)> {
+    let film = decode(reader, options, FILMS, keyframes, |frame| {
+        each(frame.time, &frame.pixels, frame.shape);
+        Ok(())
+    })?;
+    Ok(film.size)
+}
+
 /// Decodes pictures as they lie, in full range, until `each` returns false.
 pub(super) fn pictures(reader: Reader, limits: &Limits, mut each: impl FnMut(PixelBuf) -> Result<bool>) -> Result<()> {
     let options = Options { limits: limits.clone(), ..Options::default() };

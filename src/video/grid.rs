@@ -9,7 +9,7 @@ use crate::image::canvas::{Area, Canvas};
 use crate::image::content_box;
 
 /// Samples along each side.
-pub(super) const SIDE: usize = 128;
+pub(crate) const SIDE: usize = 128;
 const CELLS: usize = SIDE * SIDE;
 
 /// How a decoder's luma becomes the upright luma of a full-range picture.

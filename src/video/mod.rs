@@ -8,11 +8,14 @@ mod builder;
 #[cfg(feature = "video")]
 mod ffmpeg;
 mod grid;
+mod strip;
 
 pub mod vpdq;
 
 pub use builder::{Builder, Recipe};
 pub use grid::Grid;
+pub(crate) use grid::SIDE as GRID_SIDE;
+pub(crate) use strip::strip;
 
 use crate::error::Result;
 use crate::fingerprint::{Media, Options, VideoFingerprint};
