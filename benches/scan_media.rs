@@ -28,12 +28,13 @@ fn main() {
     let rows: Vec<[String; 3]> = (0..count / 2)
         .into_par_iter()
         .flat_map_iter(|number| {
-            let scene = scene(number);
-            let first = format!("stills/{number:06}a.jpg");
-            fs::write(dir.join(&first), scene.to_jpeg(88).unwrap()).unwrap();
             let attack = ATTACKS[number % ATTACKS.len()];
-            let second = format!("stills/{number:06}b.jpg");
-            fs::write(dir.join(&second), altered(&scene, attack, number, &known)).unwrap();
+            let [first, second] = ["a", "b"].map(|name| format!("stills/{number:06}{name}.jpg"));
+            if !dir.join(&second).exists() {
+                let scene = scene(number);
+                fs::write(dir.join(&first), scene.to_jpeg(88).unwrap()).unwrap();
+                fs::write(dir.join(&second), altered(&scene, attack, number, &known)).unwrap();
+            }
             [[first, number.to_string(), "original".into()], [second, number.to_string(), attack.into()]]
         })
         .collect();

@@ -2,6 +2,7 @@
 
 pub mod bank;
 pub mod cancel;
+pub mod dedupe;
 pub mod error;
 pub mod eval;
 pub mod fingerprint;

@@ -13,6 +13,10 @@ pub struct CacheArg {
     /// (REFRAIN_CACHE names another one)
     #[arg(long)]
     no_cache: bool,
+    /// Go by what files hold instead of by path, size and time of change: every file is read, those whose content is new
+    /// are decoded
+    #[arg(long, conflicts_with = "no_cache")]
+    checksum: bool,
 }
 
 impl CacheArg {
@@ -20,7 +24,7 @@ impl CacheArg {
     pub fn open(&self) -> Option<Arc<Cache>> {
         let dir = Cache::default_dir().filter(|_| !self.no_cache)?;
         match Cache::open(&dir) {
-            Ok(cache) => Some(Arc::new(cache)),
+            Ok(cache) => Some(Arc::new(cache.by_checksum(self.checksum))),
             Err(error) => {
                 out::tell(format_args!("going on without a cache of fingerprints: {}", out::explain(&error)));
                 None

@@ -5,6 +5,7 @@ mod add;
 mod bank;
 mod cache;
 mod decide;
+mod dedupe;
 mod eval;
 mod hash;
 mod list;
@@ -54,6 +55,7 @@ enum Command {
     Match(matches::Args),
     Scan(scan::Args),
     Decide(decide::Args),
+    Dedupe(dedupe::Args),
     Retro(retro::Args),
     Bank(bank::Args),
     Reference(reference::Args),
@@ -113,6 +115,7 @@ fn main() -> ExitCode {
         Command::Match(args) => matches::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Decide(args) => decide::run(&args),
+        Command::Dedupe(args) => dedupe::run(&args),
         Command::Retro(args) => retro::run(&args),
         Command::Bank(args) => bank::run(&args),
         Command::Reference(args) => reference::run(&args),

@@ -14,6 +14,7 @@ mod snapshot;
 pub mod storage;
 mod tables;
 mod tombstones;
+mod transient;
 mod verify;
 
 pub use disk::DiskIndex;

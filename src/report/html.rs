@@ -24,7 +24,7 @@ use crate::scan::Progress;
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 /// Past so many bytes of pictures the report would be too heavy for a browser; the rest goes without.
-const MAX_PICTURES: usize = 40 << 20;
+pub(super) const MAX_PICTURES: usize = 40 << 20;
 
 /// A report that is being written, entry by entry, so that nothing but one of them is held in memory. It appears under its
 /// name when it is whole.
@@ -44,7 +44,7 @@ pub struct Report {
 
 /// A file beside the report that goes away unless it becomes the report.
 #[derive(Debug)]
-struct Draft {
+pub(super) struct Draft {
     path: PathBuf,
     file: BufWriter<File>,
     /// Whether nothing was written to it.
@@ -52,15 +52,24 @@ struct Draft {
 }
 
 impl Draft {
-    fn create(report: &Path, ending: &str) -> io::Result<Self> {
+    /// What a report at this path is gathered in.
+    pub(super) fn create(report: &Path) -> Result<Self> {
+        if report.is_dir() {
+            return Err(Error::io(report, io::ErrorKind::IsADirectory.into()));
+        }
+        Self::beside(report, ".part")
+    }
+
+    fn beside(report: &Path, ending: &str) -> Result<Self> {
         let mut path = report.as_os_str().to_owned();
         path.push(ending);
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
+        let file = file.map_err(|error| Error::io(report, error))?;
         Ok(Self { path: path.into(), file: BufWriter::new(file), empty: true })
     }
 
     /// Appends an element of the array.
-    fn push(&mut self, value: &Value) -> io::Result<()> {
+    pub(super) fn push(&mut self, value: &Value) -> io::Result<()> {
         let comma = if self.empty { "" } else { ",\n" };
         self.empty = false;
         write!(self.file, "{comma}{}", harmless(value))
@@ -86,10 +95,7 @@ impl Report {
     /// [`Error::Io`] if it cannot be written there, so that this is known before a long scan.
     pub fn create(path: impl Into<PathBuf>, references: Option<PathBuf>) -> Result<Self> {
         let path = path.into();
-        if path.is_dir() {
-            return Err(Error::io(&path, io::ErrorKind::IsADirectory.into()));
-        }
-        let entries = Draft::create(&path, ".part").map_err(|error| Error::io(&path, error))?;
+        let entries = Draft::create(&path)?;
         Ok(Self {
             path,
             entries,
@@ -169,24 +175,31 @@ impl Report {
     /// # Errors
     /// [`Error::Io`].
     pub fn finish(mut self, progress: &Progress) -> Result<PathBuf> {
-        let mut page = Draft::create(&self.path, ".page").map_err(|error| Error::io(&self.path, error))?;
         let folder = std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned();
-        let (before, after) = frame(progress, self.left_out, &json!({ "folder": folder }));
-        let entries = &mut self.entries.file;
-        let written = (|| {
-            entries.flush()?;
-            let mut entries = entries.get_ref();
-            entries.rewind()?;
-            page.file.write_all(before.as_bytes())?;
-            io::copy(&mut entries, &mut page.file)?;
-            page.file.write_all(after.as_bytes())?;
-            page.file.flush()?;
-            page.file.get_ref().sync_all()?;
-            fs::rename(&page.path, &self.path)
-        })();
-        written.map_err(|error| Error::io(&self.path, error))?;
-        Ok(self.path.clone())
+        let (left_out, about) = (self.left_out, json!({ "folder": folder }));
+        assemble(&self.path, &mut self.entries, |entries| page(progress, left_out, &about, entries))
     }
+}
+
+/// Puts the entries into a page and the page into its place.
+pub(super) fn assemble(path: &Path, entries: &mut Draft, page: impl Fn(&str) -> String) -> Result<PathBuf> {
+    const ENTRIES: &str = "@entries@";
+    let markup = page(ENTRIES);
+    let (before, after) = markup.rsplit_once(ENTRIES).unwrap_or((&markup, ""));
+    let mut page = Draft::beside(path, ".page")?;
+    let written = (|| {
+        entries.file.flush()?;
+        let mut entries = entries.file.get_ref();
+        entries.rewind()?;
+        page.file.write_all(before.as_bytes())?;
+        io::copy(&mut entries, &mut page.file)?;
+        page.file.write_all(after.as_bytes())?;
+        page.file.flush()?;
+        page.file.get_ref().sync_all()?;
+        fs::rename(&page.path, path)
+    })();
+    written.map_err(|error| Error::io(path, error))?;
+    Ok(path.to_path_buf())
 }
 
 fn hex(path: &Path) -> String {
@@ -234,9 +247,7 @@ pub(super) fn head(title: &str) -> Markup {
     }
 }
 
-/// The page before and after the entries.
-fn frame(progress: &Progress, left_out: u64, about: &Value) -> (String, String) {
-    const ENTRIES: &str = "@entries@";
+fn page(progress: &Progress, left_out: u64, about: &Value, entries: &str) -> String {
     let counts = [
         ("known", progress.matched),
         ("known and allowed", progress.allowed),
@@ -297,14 +308,12 @@ fn frame(progress: &Progress, left_out: u64, about: &Value) -> (String, String) 
                 }
                 noscript { p { "This report needs JavaScript; the same data is in the JSON lines of the scan." } }
                 script #about type="application/json" { (PreEscaped(harmless(about))) }
-                script #data type="application/json" { "[" (ENTRIES) "]" }
+                script #data type="application/json" { "[" (entries) "]" }
                 script { (PreEscaped(SCRIPT)) }
             }
         }
     };
-    let page = markup.into_string();
-    let (before, after) = page.split_once(ENTRIES).unwrap_or((&page, ""));
-    (before.into(), after.into())
+    markup.into_string()
 }
 
 #[cfg(test)]

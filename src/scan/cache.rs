@@ -1,8 +1,12 @@
 //! Fingerprints of files that have been read before, so that a second scan only reads what changed.
 //!
-//! Keyed by the file's path, size and time of change, and by how it was fingerprinted. It is a cache: whatever is wrong
+//! Keyed by the file's path, size and time of change, or by a checksum of its content where that is asked for, and by how
+//! it was fingerprinted. It is a cache: whatever is wrong
 //! with it, it is begun anew or done without, never an error of a scan. The paths themselves are not kept, only digests.
 
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -13,7 +17,7 @@ use redb::{Database, ReadableDatabase, TableDefinition};
 use super::guarded;
 use super::walk::Item;
 use crate::error::{Error, Result};
-use crate::fingerprint::{self, Fingerprint, Options};
+use crate::fingerprint::{self, Fingerprint, Media, Options};
 
 const TABLE: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("fingerprints");
 /// A cache that has grown past this many bytes is begun anew.
@@ -25,9 +29,14 @@ const WRITE_AT: usize = 4 << 20;
 /// Nothing waits longer than this.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
 
+/// Under what a fingerprint is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key([u8; 32]);
+
 /// Fingerprints of files that have been read before. Shared by threads.
 pub struct Cache {
     path: PathBuf,
+    by_checksum: bool,
     database: Database,
     waiting: Mutex<Waiting>,
 }
@@ -87,27 +96,57 @@ impl Cache {
             }
             Ok(database) => database,
         };
-        Ok(Self { path, database, waiting: Mutex::default() })
+        Ok(Self { path, by_checksum: false, database, waiting: Mutex::default() })
     }
 
-    /// The fingerprint of a file that has not changed since it was put in.
-    pub fn get(&self, item: &Item, options: &Options) -> Option<Fingerprint> {
-        let key = key(item, options)?;
+    /// Goes by what files hold instead of by path, size and time of change: every file is read whole, but only those
+    /// whose content is new are decoded, whatever they are called.
+    #[must_use]
+    pub fn by_checksum(mut self, by_checksum: bool) -> Self {
+        self.by_checksum = by_checksum;
+        self
+    }
+
+    /// Under what a file's fingerprint is kept; `None` if the file system does not say when it was changed, or it cannot
+    /// be read.
+    pub fn key(&self, item: &Item, options: &Options) -> Option<Key> {
+        let file = item.found.as_ref().ok()?;
+        let how = format!("{:?} {:?} {:?}", options.views, options.sampling, options.limits);
+        let mut digest = blake3::Hasher::new();
+        digest.update(&[fingerprint::VERSION]).update(env!("CARGO_PKG_VERSION").as_bytes());
+        digest.update(&fingerprint::RECIPE.to_le_bytes());
+        let mut part = |bytes: &[u8]| _ = digest.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
+        part(how.as_bytes());
+        if self.by_checksum {
+            part(b"content");
+            part(&checksum(&item.path, options).ok()?);
+        } else {
+            let modified = file.modified?.duration_since(UNIX_EPOCH).ok()?;
+            let (folder, name) = real_place(&item.path)?;
+            part(folder.as_os_str().as_encoded_bytes());
+            part(name.as_encoded_bytes());
+            digest.update(&file.size.to_le_bytes()).update(&modified.as_nanos().to_le_bytes());
+        }
+        Some(Key(*digest.finalize().as_bytes()))
+    }
+
+    /// The fingerprint that was put in under this key.
+    pub fn get(&self, key: &Key) -> Option<Fingerprint> {
         let read = || -> Result<Option<Fingerprint>, redb::Error> {
             let table = self.database.begin_read()?.open_table(TABLE)?;
-            let Some(value) = table.get(&key)? else { return Ok(None) };
+            let Some(value) = table.get(&key.0)? else { return Ok(None) };
             Ok(unsealed(value.value()).and_then(|bytes| Fingerprint::from_bytes(bytes).ok()))
         };
         guarded(|| Ok(read().ok().flatten())).ok().flatten()
     }
 
     /// Keeps the fingerprint of a file.
-    pub fn put(&self, item: &Item, options: &Options, fingerprint: &Fingerprint) {
-        let (Some(key), Ok(bytes)) = (key(item, options), fingerprint.to_bytes()) else { return };
+    pub fn put(&self, key: Key, fingerprint: &Fingerprint) {
+        let Ok(bytes) = fingerprint.to_bytes() else { return };
         let full = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             waiting.bytes += bytes.len();
-            waiting.entries.push((key, sealed(&bytes)));
+            waiting.entries.push((key.0, sealed(&bytes)));
             waiting.bytes > WRITE_AT || waiting.since.elapsed() > WRITE_EVERY
         };
         if full {
@@ -159,20 +198,33 @@ fn database(path: &Path) -> Result<Database> {
     Ok(database)
 }
 
-/// The digest under which a file's fingerprint is kept; `None` if the file system does not say when it was changed.
-fn key(item: &Item, options: &Options) -> Option<[u8; 32]> {
-    let file = item.found.as_ref().ok()?;
-    let modified = file.modified?.duration_since(UNIX_EPOCH).ok()?;
-    let path = fs::canonicalize(&item.path).ok()?;
-    let how = format!("{:?} {:?} {:?}", options.views, options.sampling, options.limits);
-    let mut digest = blake3::Hasher::new();
-    digest.update(&[fingerprint::VERSION]).update(env!("CARGO_PKG_VERSION").as_bytes());
-    digest.update(&fingerprint::RECIPE.to_le_bytes());
-    for part in [how.as_bytes(), path.as_os_str().as_encoded_bytes()] {
-        digest.update(&(part.len() as u64).to_le_bytes()).update(part);
+/// The folder in which a file really lies, and its name there. The last folder of each thread is remembered, since files
+/// come folder by folder.
+fn real_place(path: &Path) -> Option<(PathBuf, OsString)> {
+    thread_local! {
+        static LAST: RefCell<(PathBuf, PathBuf)> = RefCell::default();
     }
-    digest.update(&file.size.to_le_bytes()).update(&modified.as_nanos().to_le_bytes());
-    Some(*digest.finalize().as_bytes())
+    let folder = path.parent()?;
+    LAST.with_borrow_mut(|last| {
+        if last.0 != folder || last.1.as_os_str().is_empty() {
+            let there = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            *last = (folder.to_path_buf(), fs::canonicalize(there).ok()?);
+        }
+        Some((last.1.clone(), path.file_name()?.to_owned()))
+    })
+}
+
+/// The checksum of a regular file's content.
+fn checksum(path: &Path, options: &Options) -> Result<[u8; 32]> {
+    let mut reader = Media::file(path).reader(&options.limits)?;
+    let (mut digest, mut buffer) = (blake3::Hasher::new(), vec![0; 1 << 16]);
+    loop {
+        options.cancel.check()?;
+        match reader.read(&mut buffer).map_err(|error| Error::io(path, error))? {
+            0 => return Ok(*digest.finalize().as_bytes()),
+            some => _ = digest.update(&buffer[..some]),
+        }
+    }
 }
 
 fn sealed(bytes: &[u8]) -> Vec<u8> {
@@ -202,6 +254,10 @@ mod tests {
         Fingerprint::Image(fingerprint::ImageFingerprint::of_pixels(&pixels))
     }
 
+    fn get(cache: &Cache, path: &Path, options: &Options) -> Option<Fingerprint> {
+        cache.get(&cache.key(&item(path), options)?)
+    }
+
     #[test]
     fn a_file_is_found_until_it_changes() {
         let dir = tempfile::tempdir().unwrap();
@@ -209,29 +265,47 @@ mod tests {
         fs::write(&path, "first").unwrap();
         let (print, options) = (print(), Options::default());
         let cache = Cache::open(&dir.path().join("cache")).unwrap();
-        assert!(cache.get(&item(&path), &options).is_none());
-        cache.put(&item(&path), &options, &print);
+        assert!(get(&cache, &path, &options).is_none());
+        cache.put(cache.key(&item(&path), &options).unwrap(), &print);
         drop(cache);
         let cache = Cache::open(&dir.path().join("cache")).unwrap();
-        assert_eq!(cache.get(&item(&path), &options), Some(print));
+        assert_eq!(get(&cache, &path, &options), Some(print));
         let other = Options { views: ViewSet::Thorough, sampling: Sampling::Keyframes, ..Options::default() };
-        assert!(cache.get(&item(&path), &other).is_none());
+        assert!(get(&cache, &path, &other).is_none());
         fs::write(&path, "second").unwrap();
-        assert!(cache.get(&item(&path), &options).is_none());
+        assert!(get(&cache, &path, &options).is_none());
         assert!(matches!(Cache::open(&dir.path().join("cache")), Err(Error::Locked { .. })));
+    }
+
+    #[test]
+    fn by_checksum_only_the_content_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (dir.path().join("a.jpg"), dir.path().join("b.jpg"));
+        fs::write(&a, "first").unwrap();
+        fs::write(&b, "first").unwrap();
+        let (print, options) = (print(), Options::default());
+        let cache = Cache::open(&dir.path().join("cache")).unwrap().by_checksum(true);
+        cache.put(cache.key(&item(&a), &options).unwrap(), &print);
+        cache.write();
+        assert_eq!(get(&cache, &b, &options), Some(print), "another name, the same content");
+        // the same name, size and time, but other content
+        let before = fs::metadata(&a).unwrap().modified().unwrap();
+        fs::write(&a, "FIRST").unwrap();
+        fs::File::options().append(true).open(&a).unwrap().set_modified(before).unwrap();
+        assert_eq!(get(&cache, &a, &options), None);
     }
 
     #[test]
     fn a_damaged_cache_is_begun_anew() {
         let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("x.jpg");
+        fs::write(&file, "x").unwrap();
         for damage in [&b""[..], b"rubbish", &[0xA5; 100_000]] {
             fs::write(dir.path().join("fingerprints.redb"), damage).unwrap();
             let cache = Cache::open(dir.path()).unwrap();
-            let file = dir.path().join("x.jpg");
-            fs::write(&file, "x").unwrap();
-            cache.put(&item(&file), &Options::default(), &print());
+            cache.put(cache.key(&item(&file), &Options::default()).unwrap(), &print());
             cache.write();
-            assert!(cache.get(&item(&file), &Options::default()).is_some());
+            assert!(get(&cache, &file, &Options::default()).is_some());
         }
         let file = dir.path().join("fingerprints.redb");
         let mut bytes = fs::read(&file).unwrap();

@@ -213,7 +213,10 @@ mod tests {
     use crate::matching::Outcome;
 
     fn item(path: &str, size: u64) -> Item {
-        Item { path: path.into(), found: Ok(File { size, modified: Some(UNIX_EPOCH + Duration::new(7, 9)) }) }
+        Item {
+            path: path.into(),
+            found: Ok(File { size, modified: Some(UNIX_EPOCH + Duration::new(7, 9)), identity: None }),
+        }
     }
 
     fn line(path: &str) -> MatchLine {

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::cache::Cache;
 use super::journal::Journal;
-use super::kind::named_like_a_film;
-use super::pace::Pace;
 use super::parallel::{Parallel, ordered};
+use super::progress::{Meter, Progress};
 use super::walk::Item;
 use super::{fingerprint_cached, guarded};
 use crate::bank::{AskOptions, Store};
@@ -32,66 +31,6 @@ pub struct Asking {
     /// Keep each upload's fingerprint under its path, for references that come later, with this key of its uploader (which
     /// may be empty). Needs a store that is open for writing.
     pub remember: Option<String>,
-}
-
-/// How far a scan is; counts of what is done.
-#[derive(Debug, Clone, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Progress {
-    /// All files.
-    pub files: u64,
-    /// All bytes.
-    pub bytes: u64,
-    /// Files done, whatever came out.
-    pub files_done: u64,
-    /// Bytes of those.
-    pub bytes_done: u64,
-    /// Of those, files whose result was taken over from the journal.
-    pub resumed: u64,
-    /// Bytes of those.
-    pub bytes_resumed: u64,
-    /// Files that matched.
-    pub matched: u64,
-    /// Files that matched but are allowed.
-    pub allowed: u64,
-    /// Files that are near something known.
-    pub near: u64,
-    /// Files with too little detail to be asked about.
-    pub too_little_detail: u64,
-    /// Files that could not be read.
-    pub failed: u64,
-    /// Playing time of the films that are done, in seconds.
-    pub film_seconds: f64,
-    /// Time since the start.
-    pub elapsed: Duration,
-    /// The time that the rest takes, if that is known by now.
-    pub left: Option<Duration>,
-}
-
-impl Progress {
-    fn count(&mut self, item: &Item, line: &MatchLine, resumed: bool) {
-        let bytes = item.found.as_ref().map_or(0, |file| file.size);
-        self.files_done += 1;
-        self.bytes_done += bytes;
-        if resumed {
-            self.resumed += 1;
-            self.bytes_resumed += bytes;
-        }
-        self.film_seconds += line.duration.unwrap_or(0.0);
-        match line.outcome {
-            Outcome::Match => self.matched += 1,
-            Outcome::Allowed => self.allowed += 1,
-            Outcome::Near => self.near += 1,
-            Outcome::TooLittleDetail => self.too_little_detail += 1,
-            Outcome::Unreadable => self.failed += 1,
-            Outcome::NoMatch => {}
-        }
-    }
-
-    /// Files a second, those of the journal aside.
-    pub fn rate(&self) -> f64 {
-        (self.files_done - self.resumed) as f64 / self.elapsed.as_secs_f64().max(1e-3)
-    }
 }
 
 /// The line of one listed file.
@@ -133,15 +72,11 @@ pub fn ask_all<E: From<Error>>(
     mut progress: impl FnMut(&Progress, &Item),
     mut sink: impl FnMut(&Item, MatchLine) -> Result<(), E>,
 ) -> (Progress, Result<(), E>) {
-    let start = Instant::now();
     let mut how = how.clone();
     how.media.cancel = how.parallel.cancel.clone();
     let (how, cancel) = (&how, &how.parallel.cancel);
-    let size = |item: &Item| item.found.as_ref().map_or(0, |file| file.size);
-    let mut pace = Pace::default();
-    items.iter().for_each(|item| pace.expect(named_like_a_film(&item.path), size(item)));
     let changes = store.sequence();
-    let mut so_far = Progress { files: items.len() as u64, bytes: items.iter().map(size).sum(), ..Progress::default() };
+    let mut meter = Meter::new(items);
     let outcome = ordered(
         &how.parallel,
         items,
@@ -159,20 +94,13 @@ pub fn ask_all<E: From<Error>>(
             if let (Some(journal), Some(_)) = (journal, busy) {
                 journal.record(item, changes, line)?;
             }
-            so_far.count(item, line, busy.is_none());
-            so_far.elapsed = start.elapsed();
-            let film = named_like_a_film(&item.path);
-            match busy {
-                None => pace.skip(film, size(item)),
-                Some(busy) => pace.done(film, size(item), *busy, so_far.elapsed),
-            }
-            so_far.left = pace.left(so_far.elapsed);
-            progress(&so_far, item);
+            meter.add(item, line.outcome, line.duration, *busy);
+            progress(&meter.so_far, item);
             Ok(())
         },
         |item, result| result.map_or(Ok(()), |(line, _)| sink(item, line)),
     );
-    so_far.elapsed = start.elapsed();
+    let so_far = meter.stop();
     // a decode that the flag broke off has no line: the work is not whole even if every item was started
     let broken_off = outcome.is_ok() && so_far.files_done < so_far.files;
     (so_far, if broken_off { Err(Error::Cancelled.into()) } else { outcome })

@@ -11,14 +11,17 @@ mod kind;
 mod matching;
 mod pace;
 mod parallel;
+mod progress;
 mod walk;
 
-pub use self::cache::Cache;
+pub use self::cache::{Cache, Key};
 pub use self::decide::{Decided, Decision, Decisions, Ruling};
 pub use self::journal::Journal;
 pub use self::kind::Kind;
-pub use self::matching::{Asking, Progress, ask_all, ask_bytes, ask_item};
+pub use self::matching::{Asking, ask_all, ask_bytes, ask_item};
 pub use self::parallel::{Parallel, ordered};
+pub(crate) use self::progress::Meter;
+pub use self::progress::Progress;
 use self::walk::named;
 pub use self::walk::{File, IGNORE_FILE, Item, Listing, Patterns, Problem, read_list, walk};
 
@@ -46,11 +49,12 @@ pub fn fingerprint_item(item: &Item, options: &Options) -> Result<Fingerprint> {
 /// As there.
 pub fn fingerprint_cached(item: &Item, options: &Options, cache: Option<&Cache>) -> Result<Fingerprint> {
     let Some(cache) = cache else { return fingerprint_item(item, options) };
-    if let Some(known) = cache.get(item, options) {
+    let Some(key) = cache.key(item, options) else { return fingerprint_item(item, options) };
+    if let Some(known) = cache.get(&key) {
         return Ok(known);
     }
     let fingerprint = fingerprint_item(item, options)?;
-    cache.put(item, options, &fingerprint);
+    cache.put(key, &fingerprint);
     Ok(fingerprint)
 }
 

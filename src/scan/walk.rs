@@ -27,6 +27,8 @@ pub struct File {
     pub size: u64,
     /// When it was last written, if the file system says so.
     pub modified: Option<SystemTime>,
+    /// Which file it is by whatever name, if the file system says so: device and number.
+    pub identity: Option<(u64, u64)>,
 }
 
 /// What kept a path from being read, small enough to be held by the thousand.
@@ -56,6 +58,18 @@ pub struct Item {
     pub path: PathBuf,
     /// The file, or why it cannot be read.
     pub found: Result<File, Problem>,
+}
+
+impl Item {
+    /// The same path; a problem with the same words.
+    pub(crate) fn again(&self) -> Self {
+        let found = match &self.found {
+            Ok(file) => Ok(file.clone()),
+            Err(Problem::Unsupported(what)) => Err(Problem::Unsupported(what)),
+            Err(Problem::Io(error)) => Err(Problem::Io(io::Error::new(error.kind(), error.to_string()))),
+        };
+        Self { path: self.path.clone(), found }
+    }
 }
 
 /// What [`walk`] found.
@@ -253,7 +267,7 @@ impl Listing {
 
 fn regular(meta: &Metadata) -> Result<File, Problem> {
     if meta.is_file() {
-        return Ok(File { size: meta.len(), modified: meta.modified().ok() });
+        return Ok(File { size: meta.len(), modified: meta.modified().ok(), identity: identity(meta) });
     }
     #[cfg(unix)]
     {
@@ -268,6 +282,17 @@ fn regular(meta: &Metadata) -> Result<File, Problem> {
         }
     }
     Err(Problem::Unsupported("not a file"))
+}
+
+#[cfg(unix)]
+fn identity(meta: &Metadata) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    Some((meta.dev(), meta.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> Option<(u64, u64)> {
+    None
 }
 
 fn head(path: &Path) -> io::Result<Vec<u8>> {

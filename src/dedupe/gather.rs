@@ -1,0 +1,199 @@
+//! The files to compare: each once by whatever names, with the hashes that the comparison needs and nothing else.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::{Choice, FileInfo};
+use crate::error::{Error, Result};
+use crate::fingerprint::{Fingerprint, Options, VideoFingerprint, View, ViewSet};
+use crate::hash::Hash;
+use crate::matching::Outcome;
+use crate::report::json::Failure;
+use crate::scan::{Item, Listing, Meter, Progress, fingerprint_cached, ordered};
+
+/// Hashes of less than this are not compared.
+const MIN_QUALITY: u8 = 50;
+const MIN_STABILITY: f32 = 0.5;
+
+/// A file and what it is compared by.
+#[derive(Debug)]
+pub(super) struct File {
+    pub(super) info: FileInfo,
+    pub(super) print: Print,
+}
+
+/// What a file is compared by.
+#[derive(Debug)]
+pub(super) enum Print {
+    /// A still: PDQ, the detail hash, and for turned copies all eight orientations of PDQ.
+    Still { hash: Hash, detail: Hash, orientations: Option<Box<[Hash; 8]>> },
+    /// A film.
+    Film(VideoFingerprint),
+    /// Too little detail.
+    Plain,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    /// In the order of the listing.
+    pub(super) files: Vec<File>,
+    pub(super) failed: Vec<(PathBuf, Failure)>,
+}
+
+impl Gathered {
+    /// The files with too little detail.
+    pub(super) fn plain(&self) -> Vec<usize> {
+        (0..self.files.len()).filter(|&at| matches!(self.files[at].print, Print::Plain)).collect()
+    }
+}
+
+/// Fingerprints every file once.
+pub(super) fn gather(listing: &Listing, choice: &Choice, progress: &mut impl FnMut(&Progress)) -> Result<Gathered> {
+    let references: Vec<PathBuf> = choice.references.iter().filter_map(|dir| fs::canonicalize(dir).ok()).collect();
+    let mut known: HashMap<(u64, u64), usize> = HashMap::new();
+    let mut gathered = Gathered::default();
+    // hard links and links that were followed are names of one file, never its copies
+    let mut names: Vec<(&Item, Vec<PathBuf>)> = Vec::new();
+    for item in &listing.items {
+        let identity = item.found.as_ref().ok().and_then(|file| file.identity);
+        match identity.and_then(|identity| known.get(&identity)) {
+            Some(&at) if names[at].0.path == item.path => {}
+            Some(&at) => names[at].1.push(item.path.clone()),
+            None => {
+                identity.map(|identity| known.insert(identity, names.len()));
+                names.push((item, Vec::new()));
+            }
+        }
+    }
+    drop(known);
+    let mut media = Options { views: ViewSet::None, ..choice.media.clone() };
+    media.cancel = choice.parallel.cancel.clone();
+    let items: Vec<Item> = names.iter().map(|(item, _)| item.again()).collect();
+    let mut meter = Meter::new(&items);
+    let mut place = Place::default();
+    let outcome = ordered(
+        &choice.parallel,
+        &items,
+        |item| {
+            let begun = Instant::now();
+            let print = fingerprint_cached(item, &media, choice.cache.as_deref());
+            (print.map(|print| reduced(print, choice.turned)), begun.elapsed())
+        },
+        |item, (print, busy)| {
+            let (outcome, seconds) = match print {
+                Ok((shape, Print::Plain)) => (Outcome::TooLittleDetail, shape.duration),
+                Ok((shape, _)) => (Outcome::NoMatch, shape.duration),
+                Err(Error::Cancelled) => return Ok(()),
+                Err(Error::TooLittleDetail { .. }) => (Outcome::TooLittleDetail, 0.0),
+                Err(_) => (Outcome::Unreadable, 0.0),
+            };
+            meter.add(item, outcome, Some(seconds), Some(*busy));
+            progress(&meter.so_far);
+            Ok::<_, Error>(())
+        },
+        |item, (print, _)| {
+            let (shape, print) = match print {
+                Ok(done) => done,
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                Err(Error::TooLittleDetail { .. }) => (Shape::default(), Print::Plain),
+                Err(error) => {
+                    gathered.failed.push((item.path.clone(), (&error).into()));
+                    return Ok(());
+                }
+            };
+            let (bytes, modified) = item.found.as_ref().map_or((0, None), |file| (file.size, file.modified));
+            let info = FileInfo {
+                path: item.path.clone(),
+                links: Vec::new(),
+                kind: shape.kind,
+                width: shape.width,
+                height: shape.height,
+                duration: shape.duration,
+                bytes,
+                modified,
+                reference: place.within(&item.path, &references),
+            };
+            gathered.files.push(File { info, print });
+            Ok(())
+        },
+    );
+    outcome?;
+    let mut links: HashMap<&Path, Vec<PathBuf>> = HashMap::new();
+    for (item, more) in names.into_iter().filter(|(_, more)| !more.is_empty()) {
+        links.insert(&item.path, more);
+    }
+    for file in &mut gathered.files {
+        if let Some(more) = links.remove(file.info.path.as_path()) {
+            file.info.reference |= more.iter().any(|name| place.within(name, &references));
+            file.info.links = more;
+        }
+    }
+    Ok(gathered)
+}
+
+/// What is known of a file beside its hashes.
+struct Shape {
+    kind: &'static str,
+    width: u32,
+    height: u32,
+    duration: f64,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self { kind: "image", width: 0, height: 0, duration: 0.0 }
+    }
+}
+
+fn reduced(print: Fingerprint, turned: bool) -> (Shape, Print) {
+    let kind = print.kind();
+    match print {
+        Fingerprint::Image(image) => {
+            let shape = Shape { kind, width: image.width, height: image.height, duration: 0.0 };
+            let clear = |quality, stability| quality >= MIN_QUALITY && stability >= MIN_STABILITY;
+            let whole = image.views.into_iter().find(|view| view.view == View::Full);
+            let print =
+                whole.filter(|view| clear(view.quality, view.stability)).map_or(Print::Plain, |view| Print::Still {
+                    hash: view.hash,
+                    detail: view.detail.map_or(view.hash, |detail| detail.hash),
+                    orientations: view.orientations.filter(|_| turned),
+                });
+            (shape, print)
+        }
+        Fingerprint::Video(film) => {
+            let shape = Shape { kind, width: film.width, height: film.height, duration: film.duration };
+            let mut film = film.into_reference();
+            film.frames.retain(|frame| {
+                frame.view == View::Full && frame.quality >= MIN_QUALITY && frame.stability >= MIN_STABILITY
+            });
+            film.frames.shrink_to_fit();
+            (shape, if film.frames.is_empty() { Print::Plain } else { Print::Film(film) })
+        }
+    }
+}
+
+/// Where files really lie; the last folder is remembered.
+#[derive(Default)]
+struct Place {
+    folder: PathBuf,
+    within: bool,
+    known: bool,
+}
+
+impl Place {
+    fn within(&mut self, path: &Path, references: &[PathBuf]) -> bool {
+        if references.is_empty() {
+            return false;
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !self.known || self.folder != folder {
+            let real = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
+            self.within = references.iter().any(|reference| real.starts_with(reference));
+            (self.folder, self.known) = (folder.to_path_buf(), true);
+        }
+        // a link to a file inside counts as well
+        self.within || fs::canonicalize(path).is_ok_and(|real| references.iter().any(|at| real.starts_with(at)))
+    }
+}
