@@ -1,4 +1,5 @@
 //! A few frames spread over a film, for people to look at.
+#![cfg_attr(not(feature = "video"), allow(dead_code))]
 
 use super::Grid;
 use crate::error::{Error, Result};
