@@ -34,7 +34,7 @@ fn a_folder_that_may_not_be_read_is_a_line() {
     copy(&dir.path().join("up"), &["a.jpg"]);
     copy(&dir.path().join("up/locked"), &["b.jpg"]);
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
-    fs::set_permissions(dir.path().join("up/locked"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(dir.path().join("up/locked"), fs::Permissions::from_mode(0o000)).unwrap();
     // whoever may read everything becomes somebody who may not
     let root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.starts_with(b"0\n"));
     let args = ["scan", "--store", "s", "--json", "--no-cache", "up"];
