@@ -9,6 +9,6 @@ import sys
 
 from PIL import Image
 
-for path in glob.glob(os.path.join(sys.argv[1], "*.ppm")):
+for path in glob.glob(os.path.join(sys.argv[1], "*.png")):
     with Image.open(path) as picture:
         picture.save(os.path.splitext(path)[0] + ".jpg", quality=85, subsampling="4:2:0")

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use refrain::bank::Reference;
 use refrain::fingerprint::Options;
+use refrain::hash::Algorithm;
 use refrain::report::words;
 use refrain::scan::{self, Parallel, Patterns};
 use refrain::{Error, Fingerprint};
@@ -33,6 +34,10 @@ pub struct Args {
     /// Who reported it, when, under which case number
     #[arg(long, value_name = "TEXT")]
     source: Option<String>,
+    /// The hash that a new store is built on, for comparing: pdq, mean, gradient, double_gradient, vertical_gradient,
+    /// median or blockhash; all but pdq take stills only, without views
+    #[arg(long, value_name = "NAME")]
+    algorithm: Option<Algorithm>,
     #[command(flatten)]
     cache: CacheArg,
     /// Files, or folders with media
@@ -52,8 +57,9 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
         let detail = format!("is for a single file, and there are {}; leave it out", listing.items.len());
         return Err(Error::option("--id", detail).into());
     }
-    let store = args.store.create()?;
+    let store = args.store.create_with(args.algorithm)?;
     let mut options = Options::default();
+    options.algorithm = store.algorithm();
     options.views = store.bank(&args.bank).map(|bank| bank.views).unwrap_or_default();
     options.cancel = cancel.clone();
     let mut how = Parallel::default();

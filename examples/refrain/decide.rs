@@ -46,6 +46,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     let store = args.store.write()?;
     let cache = args.cache.open();
     let mut options = Options::default();
+    options.algorithm = store.algorithm();
     options.cancel = signal::cancel_on_interrupt();
     let (mut confirmed, mut refused, mut failed) = (0u64, 0u64, 0u64);
     for decision in &decisions.decisions {

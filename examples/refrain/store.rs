@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use refrain::hash::Algorithm;
 use refrain::{Error, Store};
 
 use crate::{Exit, Stop, out, signal};
@@ -28,6 +29,14 @@ impl StoreArg {
     /// For adding: as [`StoreArg::write`], and makes the store if there is none.
     pub fn create(&self) -> Result<Store, Stop> {
         Ok(Store::create_or_open(&self.dir)?)
+    }
+
+    /// As [`StoreArg::create`], with the hash that a new store is built on.
+    pub fn create_with(&self, algorithm: Option<Algorithm>) -> Result<Store, Stop> {
+        match algorithm {
+            Some(algorithm) => Ok(Store::create_or_open_with(&self.dir, algorithm)?),
+            None => self.create(),
+        }
     }
 
     /// The directory.

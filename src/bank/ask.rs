@@ -39,13 +39,14 @@ impl Store {
     /// # Errors
     /// As [`Store::ask_with`].
     pub fn ask_hash_with(&self, hash: &Hash, options: &AskOptions) -> Result<Verdict> {
-        self.ask_with(&of_hash(*hash, None), options)
+        self.ask_with(&of_hash(*hash, None, self.algorithm()), options)
     }
 
     /// Asks with options.
     ///
     /// # Errors
-    /// [`Error::Option`] for a radius above 96 or a bank that is not there; those of the database and the index.
+    /// [`Error::Option`] for a radius above 96, a bank that is not there, or a fingerprint of another algorithm than the
+    /// store's; those of the database and the index.
     pub fn ask_with(&self, fingerprint: &Fingerprint, options: &AskOptions) -> Result<Verdict> {
         self.ask_under(fingerprint, &self.policies(options)?, options)
     }
@@ -57,6 +58,7 @@ impl Store {
         policies: &BTreeMap<String, Policy>,
         options: &AskOptions,
     ) -> Result<Verdict> {
+        self.takes(fingerprint.algorithm())?;
         let default = BankConfig::new("default");
         let min_quality = policies.values().map(|policy| policy.bank.min_quality).min().unwrap_or(default.min_quality);
         let stabilities = policies.values().map(|policy| policy.bank.min_stability);

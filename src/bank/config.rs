@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::fingerprint::ViewSet;
+use crate::hash::pdq;
 use crate::matching::Radii;
 
 /// So much further away than a match a picture is near by its detail hash.
@@ -109,7 +110,7 @@ impl BankConfig {
             max_detail_distance: crate::matching::DETAIL_RADIUS,
             max_frame_distance: 64,
             min_quality: 50,
-            min_stability: 0.5,
+            min_stability: pdq::MIN_STABILITY,
             views: ViewSet::Standard,
             keypoints: 0,
         }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::records::{BANKS, FINGERPRINTS, FORMAT, LOG, META, NAMES, OPERATIONS, REFERENCES, REFUSED};
 use crate::error::{Error, Result};
+use crate::hash::Algorithm;
 use crate::index::database::Database;
 pub(crate) use crate::index::database::{fenced, from_redb as failed};
 
@@ -49,7 +50,7 @@ pub(crate) fn check(dir: &Path) -> Result<()> {
 }
 
 /// Makes an empty store in `dir` unless there is one.
-pub(crate) fn create(dir: &Path) -> Result<()> {
+pub(crate) fn create(dir: &Path, algorithm: Algorithm) -> Result<()> {
     let file = dir.join(FILE);
     if file.try_exists().map_err(|error| Error::io(&file, error))? {
         return Ok(());
@@ -58,7 +59,7 @@ pub(crate) fn create(dir: &Path) -> Result<()> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let fresh = dir.join(format!("{FILE}.{}-{count}{FRESH}", std::process::id()));
-    let made = make(&fresh).and_then(|()| match fs::hard_link(&fresh, &file) {
+    let made = make(&fresh, algorithm).and_then(|()| match fs::hard_link(&fresh, &file) {
         // Where there are no hard links, the last of two that make the store at once wins; both are empty.
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {
             fs::rename(&fresh, &file).map_err(|error| Error::io(&file, error))
@@ -72,12 +73,15 @@ pub(crate) fn create(dir: &Path) -> Result<()> {
     sync_dir(dir)
 }
 
-fn make(file: &Path) -> Result<()> {
+fn make(file: &Path, algorithm: Algorithm) -> Result<()> {
     let database = Database::create(file)?;
     let write = database.begin_write()?;
     write
         .open_table(META)
-        .and_then(|mut meta| Ok(meta.insert("format", FORMAT).map(|_| ())?))
+        .and_then(|mut meta| {
+            meta.insert("format", FORMAT)?;
+            Ok(meta.insert("algorithm", u64::from(algorithm.code())).map(|_| ())?)
+        })
         .and_then(|()| write.open_table(BANKS).map(|_| ()))
         .and_then(|()| write.open_table(REFERENCES).map(|_| ()))
         .and_then(|()| write.open_table(NAMES).map(|_| ()))

@@ -12,6 +12,7 @@ use super::reference::ReferenceRecord;
 use super::refuse::Refusal;
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
+use crate::hash::Algorithm;
 use crate::index::database::Database;
 
 /// Rows of a table of a file that may be damaged: after a panic of the database there is one error and no more.
@@ -56,6 +57,12 @@ impl Reading {
     pub(crate) fn sequence(&self) -> Result<u64> {
         let found = self.table(META)?.get("sequence").map_err(|error| failed(&self.file, error))?;
         Ok(found.map_or(0, |value| value.value()))
+    }
+
+    /// The hash that the store is built on.
+    pub(crate) fn algorithm(&self) -> Result<Algorithm> {
+        let code = self.table(META)?.get("algorithm").map_err(|error| failed(&self.file, error))?;
+        records::algorithm(code.map(|code| code.value()), &self.file)
     }
 
     pub(crate) fn banks(&self) -> Result<Vec<BankConfig>> {

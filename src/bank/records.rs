@@ -6,9 +6,10 @@ use std::path::Path;
 use redb::TableDefinition;
 
 use crate::error::{Error, Result};
+use crate::hash::Algorithm;
 
 /// The format of a whole store, in the table `meta` under `format`. A program reads the one that it writes.
-pub const FORMAT: u64 = 1;
+pub const FORMAT: u64 = 2;
 /// The version of each record's encoding.
 const RECORD: u8 = 1;
 /// The longest encoded record in bytes, fingerprints aside.
@@ -16,7 +17,21 @@ const MAX_RECORD: usize = 256 << 20;
 /// Version and checksum.
 const HEAD: usize = 5;
 
-/// `format`; `sequence`, the last one of the log; `number`, the last one of a reference.
+/// The algorithm that a code in `meta` stands for.
+pub(crate) fn algorithm(code: Option<u64>, file: &Path) -> Result<Algorithm> {
+    code.and_then(Algorithm::of_code)
+        .ok_or_else(|| Error::corrupt(file, format!("hash algorithm {code:?} is not known")))
+}
+
+/// Refuses hashes of another algorithm than the store's.
+pub(crate) fn same_algorithm(stores: Algorithm, got: Algorithm) -> Result<()> {
+    if stores == got {
+        return Ok(());
+    }
+    Err(Error::option("algorithm", format!("the store is built on {stores}, and the fingerprint holds {got} hashes")))
+}
+
+/// `format`; `algorithm`, by its [code](crate::hash::Algorithm::code); `sequence`, the last one of the log; `number`, the last one of a reference.
 pub(crate) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 /// Name to [`BankConfig`](super::BankConfig).
 pub(crate) const BANKS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("banks");

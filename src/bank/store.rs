@@ -7,13 +7,14 @@ use super::config::BankConfig;
 use super::log::LogRecord;
 use super::open::{self, PARTS, failed, fenced};
 use super::read::Reading;
+use super::records::same_algorithm;
 use super::reference::{Added, Reference, ReferenceRecord, State};
 use super::refuse::{SAME, Upload, whole};
 use super::transaction::Tx;
 use super::write::Writer;
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
-use crate::hash::Hash;
+use crate::hash::{Algorithm, Hash};
 use crate::index::Index;
 use crate::index::database::Database;
 
@@ -43,6 +44,7 @@ pub struct Store {
     known: RwLock<Arc<Known>>,
     /// The uploads that were remembered, once they were asked for.
     pub(super) uploads: Mutex<Option<Arc<Store>>>,
+    algorithm: Algorithm,
 }
 
 /// What every question needs, kept in memory.
@@ -135,8 +137,22 @@ impl Store {
     /// [`Error::Locked`] if another process writes to it, [`Error::Format`] if it is of another version,
     /// [`Error::Corrupt`] if it is damaged, [`Error::Io`].
     pub fn create_or_open(dir: impl AsRef<Path>) -> Result<Self> {
-        open::create(dir.as_ref())?;
+        open::create(dir.as_ref(), Algorithm::Pdq)?;
         Self::open(dir)
+    }
+
+    /// As [`Store::create_or_open`], with the hash that a new store is built on; a store that is there keeps its own.
+    ///
+    /// Classic hashes are for comparing: stills only, no views, no transformations but the negative, and a bank's radius
+    /// means something else for each of them.
+    ///
+    /// # Errors
+    /// As [`Store::create_or_open`], and [`Error::Option`] if there is a store on another hash.
+    pub fn create_or_open_with(dir: impl AsRef<Path>, algorithm: Algorithm) -> Result<Self> {
+        open::create(dir.as_ref(), algorithm)?;
+        let store = Self::open(dir)?;
+        store.takes(algorithm)?;
+        Ok(store)
     }
 
     /// Opens the store in the directory `dir` for writing.
@@ -162,13 +178,24 @@ impl Store {
             let reading = Reading::begin(&database, &file)?;
             let known = Known { sequence: reading.sequence()?, banks: reading.banks()? };
             let known = RwLock::new(Arc::new(known));
-            Ok(Self { dir: dir.to_path_buf(), file: file.clone(), database, index, known, uploads: Mutex::default() })
+            let (dir, file, uploads) = (dir.to_path_buf(), file.clone(), Mutex::default());
+            Ok(Self { dir, file, algorithm: reading.algorithm()?, database, index, known, uploads })
         })
     }
 
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.dir
+    }
+
+    /// The hash that the store is built on, chosen when it was made.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Refuses hashes of another algorithm.
+    pub(super) fn takes(&self, algorithm: Algorithm) -> Result<()> {
+        same_algorithm(self.algorithm, algorithm)
     }
 
     /// The number of the last change that this store has seen; grows with every change.

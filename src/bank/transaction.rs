@@ -9,10 +9,11 @@ use super::config::BankConfig;
 use super::log::{Change, LogRecord};
 use super::merge::REMOVED;
 use super::open::failed;
-use super::records::{self, BANKS, FINGERPRINTS, LOG, META, NAMES, OPERATIONS, REFERENCES, REFUSED};
+use super::records::{self, BANKS, FINGERPRINTS, LOG, META, NAMES, OPERATIONS, REFERENCES, REFUSED, same_algorithm};
 use super::reference::ReferenceRecord;
 use super::refuse::Refusal;
 use crate::error::{Error, Result};
+use crate::hash::Algorithm;
 use crate::index::{Entry, Index};
 
 /// Entries are handed to the index in portions of this size.
@@ -145,6 +146,12 @@ impl<'t> Tx<'t> {
         self.sequence = sequence;
         self.changed = true;
         Ok(sequence)
+    }
+
+    /// Refuses hashes of another algorithm than the store's.
+    pub(crate) fn takes(&self, algorithm: Algorithm) -> Result<()> {
+        let code = self.meta.get("algorithm").map_err(|error| failed(self.file, error))?;
+        same_algorithm(records::algorithm(code.map(|code| code.value()), self.file)?, algorithm)
     }
 
     pub(crate) fn bank(&self, name: &str) -> Result<Option<BankConfig>> {

@@ -56,7 +56,7 @@ impl Store {
             *held = match (self.writes(), there || make) {
                 (_, false) => None,
                 (true, true) => {
-                    let store = Self::create_or_open(&folder)?;
+                    let store = Self::create_or_open_with(&folder, self.algorithm())?;
                     // What a query would ask for is kept, and a reference asks with what it is stored with.
                     store.set_bank(&BankConfig::new(BANK).views(ViewSet::Uploads))?;
                     Some(Arc::new(store))

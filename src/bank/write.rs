@@ -8,7 +8,7 @@ use super::store::Store;
 use super::transaction::{By, Tx};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, ImageFingerprint, View, ViewHash};
-use crate::hash::Hash;
+use crate::hash::{Algorithm, Hash};
 use crate::index::{Entry, EntryId};
 use crate::matching;
 
@@ -119,12 +119,12 @@ impl<'s> Writer<'s> {
         })
     }
 
-    /// Adds a reference of which only the PDQ hash is known; `None` as quality counts as 100.
+    /// Adds a reference of which only the hash is known, of the store's algorithm; `None` as quality counts as 100.
     ///
     /// # Errors
     /// As [`Writer::add`].
     pub fn add_hash(&self, reference: &Reference, hash: Hash, quality: Option<u8>) -> Result<Added> {
-        self.add(reference, &of_hash(hash, quality))
+        self.add(reference, &of_hash(hash, quality, self.store.algorithm()))
     }
 
     /// Replaces labels, source and metadata of a reference. False if it is not there.
@@ -281,10 +281,10 @@ pub(crate) fn refused_or<T>(outcome: Result<T>) -> Result<Result<T>> {
 }
 
 /// The fingerprint of a picture of which only the hash is known.
-pub(crate) fn of_hash(hash: Hash, quality: Option<u8>) -> Fingerprint {
+pub(crate) fn of_hash(hash: Hash, quality: Option<u8>, algorithm: Algorithm) -> Fingerprint {
     let quality = quality.unwrap_or(100);
     let view = ViewHash { view: View::Full, hash, quality, stability: 1.0, orientations: None, detail: None };
-    Fingerprint::Image(ImageFingerprint { width: 0, height: 0, views: vec![view] })
+    Fingerprint::Image(ImageFingerprint { width: 0, height: 0, algorithm, views: vec![view] })
 }
 
 fn remove(tx: &mut Tx<'_>, by: &By, record: &ReferenceRecord) -> Result<()> {
@@ -309,6 +309,7 @@ pub(crate) fn add(
     state: State,
 ) -> Result<Added> {
     reference.check()?;
+    tx.takes(fingerprint.algorithm())?;
     if let Some(record) = tx.applied(by)? {
         match &record.change {
             Change::ReferenceAdded { bank, id, number, hashes, skipped, .. }

@@ -1,9 +1,11 @@
 //! The fingerprint of a still picture.
 
 use super::{View, ViewSet, Window, views};
-use crate::hash::pdq::{self, Dihedral, SIDE};
-use crate::hash::{Hash, Pixels, detail};
-use crate::image::canvas::Canvas;
+use crate::error::Result;
+use crate::hash::pdq::{self, Dihedral, SIDE, Stream};
+use crate::hash::{Algorithm, Format, Hash, Pixels, detail};
+use crate::image::Sink;
+use crate::image::canvas::Filling;
 
 /// The detail hash of a view: the witness beside PDQ.
 #[derive(Debug, Clone, PartialEq, bincode::Encode, bincode::Decode)]
@@ -39,6 +41,9 @@ pub struct ImageFingerprint {
     pub width: u32,
     /// Height of the upright picture in pixels.
     pub height: u32,
+    /// What the hashes are. All but PDQ have one view, the whole picture, and neither orientations nor a detail hash; its
+    /// quality and stability are then those of the picture's PDQ hash.
+    pub algorithm: Algorithm,
     /// The views, the whole picture first.
     pub views: Vec<ViewHash>,
 }
@@ -62,17 +67,31 @@ impl ImageFingerprint {
         Self::build(pixels, Some(windows))
     }
 
-    fn build(pixels: &Pixels<'_>, windows: Option<&[Window]>) -> Self {
-        let mut views = Vec::new();
-        if let Some(samples) = pdq::samples(pixels) {
-            views.push(ViewHash::of_samples(View::Full, &samples));
-            if let Some((windows, canvas)) = windows.and_then(|windows| Some((windows, Canvas::new(pixels)?))) {
-                for (view, area) in views::areas(&canvas, windows) {
-                    views.push(ViewHash::of_samples(view, &canvas.samples(area)));
-                }
-            }
+    /// Hashes an upright picture with one of the classic hashes; empty `views` if it is too small to have a hash.
+    pub fn with_algorithm(pixels: &Pixels<'_>, algorithm: Algorithm) -> Self {
+        let mut fingerprint = Self::empty(pixels.width(), pixels.height(), algorithm);
+        if let (Some(hash), Some(pdq)) = (algorithm.hash(pixels), pdq::hash(pixels)) {
+            let (quality, stability) = (pdq.quality, pdq.stability);
+            fingerprint.views =
+                vec![ViewHash { view: View::Full, hash, quality, stability, orientations: None, detail: None }];
         }
-        Self { width: pixels.width() as u32, height: pixels.height() as u32, views }
+        fingerprint
+    }
+
+    fn empty(width: usize, height: usize, algorithm: Algorithm) -> Self {
+        Self { width: width as u32, height: height as u32, algorithm, views: Vec::new() }
+    }
+
+    fn build(pixels: &Pixels<'_>, windows: Option<&[Window]>) -> Self {
+        let (width, height) = (pixels.width(), pixels.height());
+        let Some(mut builder) = Builder::start(windows.is_some(), width, height, pixels.format()) else {
+            return Self::empty(width, height, Algorithm::Pdq);
+        };
+        for y in 0..height {
+            // A row of a picture has its length, so it is never refused.
+            let _ = builder.row(pixels.row(y));
+        }
+        builder.finish(windows.unwrap_or_default())
     }
 
     /// Without the orientations that only queries need.
@@ -85,6 +104,54 @@ impl ImageFingerprint {
             }
         }
         self
+    }
+}
+
+/// A fingerprint that is being made of rows as they come: the whole picture exactly as PDQ sees it, and the canvas that the
+/// other views are cut from, in one pass.
+pub(crate) struct Builder {
+    width: u32,
+    height: u32,
+    stream: Stream,
+    filling: Option<Filling>,
+}
+
+impl Sink for Builder {
+    /// Whether views other than the whole picture are.
+    type Want = bool;
+
+    fn memory(views: bool, width: usize, height: usize) -> u64 {
+        Stream::memory((), width, height) + if views { Filling::memory(width, height) } else { 0 }
+    }
+
+    fn start(views: bool, width: usize, height: usize, format: Format) -> Option<Self> {
+        let stream = Stream::new(width, height, format)?;
+        let filling = if views { Some(Filling::new(width, height, format)?) } else { None };
+        Some(Self { width: width as u32, height: height as u32, stream, filling })
+    }
+
+    fn row(&mut self, row: &[u8]) -> Result<()> {
+        self.stream.push_row(row)?;
+        if let Some(filling) = &mut self.filling {
+            filling.push(row);
+        }
+        Ok(())
+    }
+}
+
+impl Builder {
+    /// The fingerprint, with these windows if views are wanted.
+    pub(crate) fn finish(self, windows: &[Window]) -> ImageFingerprint {
+        let mut views = Vec::new();
+        if let Ok(samples) = self.stream.finish_samples() {
+            views.push(ViewHash::of_samples(View::Full, &samples));
+            if let Some(canvas) = self.filling.map(Filling::finish) {
+                for (view, area) in views::areas(&canvas, windows) {
+                    views.push(ViewHash::of_samples(view, &canvas.samples(area)));
+                }
+            }
+        }
+        ImageFingerprint { width: self.width, height: self.height, algorithm: Algorithm::Pdq, views }
     }
 }
 

@@ -5,11 +5,13 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::image::Builder;
 use super::{Fingerprint, ImageFingerprint, VideoFingerprint, ViewSet};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+use crate::hash::Algorithm;
 use crate::image::kind::{HEAD, Kind, sniff};
-use crate::image::{Decoded, decode};
+use crate::image::{Decoded, Streamed, decode, stream};
 use crate::limits::Limits;
 use crate::video;
 
@@ -202,6 +204,8 @@ pub struct Options {
     pub views: ViewSet,
     /// Which frames of a film are hashed.
     pub sampling: Sampling,
+    /// Which hash is taken. All but PDQ are for comparing stills: they know no views, and films have none.
+    pub algorithm: Algorithm,
     /// Stops a long decode: the call then returns [`Error::Cancelled`](crate::Error::Cancelled).
     pub cancel: Cancel,
 }
@@ -234,6 +238,7 @@ fn look(media: &Media<'_>, options: &Options) -> Result<Fingerprint> {
         return Err(Error::decode("the file is empty"));
     }
     match sniff(&head) {
+        Kind::Film if options.algorithm != Algorithm::Pdq => Err(films_have_pdq(options.algorithm)),
         Kind::Film => film(video::fingerprint(media, options)?),
         _ => match (media.in_memory(), reader) {
             (Some(bytes), _) => still(bytes, options),
@@ -258,18 +263,18 @@ fn look(media: &Media<'_>, options: &Options) -> Result<Fingerprint> {
 }
 
 fn still(bytes: &[u8], options: &Options) -> Result<Fingerprint> {
+    if options.algorithm != Algorithm::Pdq {
+        return match decode(bytes, &options.limits)? {
+            Decoded::Still(picture) => image(ImageFingerprint::with_algorithm(&picture.as_pixels(), options.algorithm)),
+            Decoded::Animation(_) => Err(films_have_pdq(options.algorithm)),
+        };
+    }
+    let views = options.views != ViewSet::None;
+    if let Streamed::Whole(builder) = stream::<Builder>(bytes, &options.limits, views)? {
+        return Ok(Fingerprint::Image(builder.finish(&options.views.windows())));
+    }
     match decode(bytes, &options.limits)? {
-        Decoded::Still(picture) => {
-            let fingerprint = ImageFingerprint::with_views(&picture.as_pixels(), options.views);
-            if fingerprint.views.is_empty() {
-                let (width, height) = (fingerprint.width, fingerprint.height);
-                return Err(Error::TooLittleDetail {
-                    path: PathBuf::new(),
-                    detail: format!("{width}x{height} pixels; both sides must be at least {}", crate::pdq::MIN_SIDE),
-                });
-            }
-            Ok(Fingerprint::Image(fingerprint))
-        }
+        Decoded::Still(picture) => image(ImageFingerprint::with_views(&picture.as_pixels(), options.views)),
         Decoded::Animation(animation) => {
             let mut builder = video::Builder::new(options);
             let played = animation.frames(|time, duration, pixels| {
@@ -283,14 +288,29 @@ fn still(bytes: &[u8], options: &Options) -> Result<Fingerprint> {
     }
 }
 
+/// A picture that has hashes.
+fn image(fingerprint: ImageFingerprint) -> Result<Fingerprint> {
+    if fingerprint.views.is_empty() {
+        return Err(too_small(fingerprint.width, fingerprint.height));
+    }
+    Ok(Fingerprint::Image(fingerprint))
+}
+
 /// A film that has hashes.
 fn film(fingerprint: VideoFingerprint) -> Result<Fingerprint> {
     if fingerprint.frames.is_empty() {
-        let (width, height) = (fingerprint.width, fingerprint.height);
-        return Err(Error::TooLittleDetail {
-            path: PathBuf::new(),
-            detail: format!("{width}x{height} pixels; both sides must be at least {}", crate::pdq::MIN_SIDE),
-        });
+        return Err(too_small(fingerprint.width, fingerprint.height));
     }
     Ok(Fingerprint::Video(fingerprint))
+}
+
+fn too_small(width: u32, height: u32) -> Error {
+    Error::TooLittleDetail {
+        path: PathBuf::new(),
+        detail: format!("{width}x{height} pixels; both sides must be at least {}", crate::pdq::MIN_SIDE),
+    }
+}
+
+fn films_have_pdq(algorithm: Algorithm) -> Error {
+    Error::unsupported(format!("films are hashed with pdq alone, not with {algorithm}"))
 }

@@ -15,9 +15,10 @@ pub use self::views::{View, ViewSet, Window};
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 
 use crate::error::{Error, Result};
+use crate::hash::Algorithm;
 
 /// The version that [`Fingerprint::to_bytes`] writes.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 /// How media become fingerprints: raised whenever the same file may give other hashes than before, so that caches notice.
 pub const RECIPE: u32 = 2;
 /// The longest encoded fingerprint that is read, in bytes.
@@ -43,6 +44,14 @@ impl Fingerprint {
         match self {
             Self::Image(_) => "image",
             Self::Video(_) => "video",
+        }
+    }
+
+    /// What its hashes are.
+    pub fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Image(image) => image.algorithm,
+            Self::Video(_) => Algorithm::Pdq,
         }
     }
 

@@ -74,6 +74,16 @@ impl Algorithm {
         }
     }
 
+    /// The number that stands for it in stores: its place in [`Algorithm::ALL`].
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The algorithm of this [`code`](Algorithm::code).
+    pub fn of_code(code: u64) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| u64::from(algorithm.code()) == code)
+    }
+
     /// The hash of a picture, or `None` if a side is below [`pdq::MIN_SIDE`].
     ///
     /// Sixteen-bit luma is rounded to eight bits for the classic hashes, and the fourth byte of a pixel is ignored.

@@ -39,42 +39,81 @@ pub(crate) struct Canvas {
     sums: Vec<f64>,
 }
 
+/// A canvas that is being filled, row by row from the top.
+pub(crate) struct Filling {
+    canvas: Canvas,
+    format: Format,
+    full_height: usize,
+    /// Pixels of a side that become one.
+    factor: usize,
+    pushed: usize,
+    luma: Vec<f32>,
+    row_means: Vec<f32>,
+}
+
+impl Filling {
+    /// For a picture of that size; `None` if it has no pixels.
+    pub(crate) fn new(width: usize, height: usize, format: Format) -> Option<Self> {
+        if width == 0 || height == 0 {
+            return None;
+        }
+        let factor = width.max(height).div_ceil(LONG_SIDE);
+        let (luma, full_height) = (vec![0.0; width], height);
+        let (width, height) = (width.div_ceil(factor), height.div_ceil(factor));
+        let canvas = Canvas { width, height, sums: vec![0.0; (width + 1) * (height + 1)] };
+        Some(Self { canvas, format, full_height, factor, pushed: 0, luma, row_means: vec![0.0; width] })
+    }
+
+    /// Memory that it takes, in bytes.
+    pub(crate) fn memory(width: usize, height: usize) -> u64 {
+        let factor = width.max(height).div_ceil(LONG_SIDE).max(1);
+        let (columns, rows) = (width.div_ceil(factor) as u64, height.div_ceil(factor) as u64);
+        8 * (columns + 1) * (rows + 1) + 4 * (width as u64 + columns)
+    }
+
+    /// Takes the next row; rows after the last one are left out.
+    pub(crate) fn push(&mut self, row: &[u8]) {
+        if self.pushed == self.full_height {
+            return;
+        }
+        luma_row(self.format, row, &mut self.luma);
+        if self.factor == 1 {
+            self.row_means.copy_from_slice(&self.luma);
+        } else {
+            for (mean, cell) in self.row_means.iter_mut().zip(self.luma.chunks(self.factor)) {
+                *mean += cell.iter().sum::<f32>() / cell.len() as f32;
+            }
+        }
+        let (y, within) = (self.pushed / self.factor, self.pushed % self.factor + 1);
+        self.pushed += 1;
+        if within < self.factor && self.pushed < self.full_height {
+            return;
+        }
+        let (scale, stride) = (1.0 / within as f64, self.canvas.width + 1);
+        let (above, below) = self.canvas.sums.split_at_mut((y + 1) * stride);
+        let mut run = 0.0f64;
+        for ((sum, &above), mean) in below[1..stride].iter_mut().zip(&above[y * stride + 1..]).zip(&mut self.row_means)
+        {
+            run += f64::from(*mean) * scale;
+            *sum = above + run;
+            *mean = 0.0;
+        }
+    }
+
+    /// The canvas, once all rows have come.
+    pub(crate) fn finish(self) -> Canvas {
+        self.canvas
+    }
+}
+
 impl Canvas {
     /// Reduces a picture; `None` if it has no pixels.
     pub(crate) fn new(pixels: &Pixels<'_>) -> Option<Self> {
-        let (full_width, full_height) = (pixels.width(), pixels.height());
-        if full_width == 0 || full_height == 0 {
-            return None;
+        let mut filling = Filling::new(pixels.width(), pixels.height(), pixels.format())?;
+        for y in 0..pixels.height() {
+            filling.push(pixels.row(y));
         }
-        let factor = full_width.max(full_height).div_ceil(LONG_SIDE);
-        let (width, height) = (full_width.div_ceil(factor), full_height.div_ceil(factor));
-        let mut sums = vec![0.0f64; (width + 1) * (height + 1)];
-        let mut row_means = vec![0.0f32; width];
-        let mut luma = vec![0.0f32; full_width];
-        for y in 0..height {
-            row_means.fill(0.0);
-            let rows = y * factor..((y + 1) * factor).min(full_height);
-            let count = rows.len();
-            for source in rows {
-                luma_row(pixels, source, &mut luma);
-                if factor == 1 {
-                    row_means.copy_from_slice(&luma);
-                } else {
-                    for (mean, cell) in row_means.iter_mut().zip(luma.chunks(factor)) {
-                        *mean += cell.iter().sum::<f32>() / cell.len() as f32;
-                    }
-                }
-            }
-            let scale = 1.0 / count as f64;
-            let (above, below) = sums.split_at_mut((y + 1) * (width + 1));
-            let above = &above[y * (width + 1)..];
-            let mut run = 0.0f64;
-            for x in 0..width {
-                run += f64::from(row_means[x]) * scale;
-                below[x + 1] = above[x + 1] + run;
-            }
-        }
-        Some(Self { width, height, sums })
+        Some(filling.finish())
     }
 
     pub(crate) fn width(&self) -> usize {
@@ -131,10 +170,9 @@ impl Canvas {
     }
 }
 
-fn luma_row(pixels: &Pixels<'_>, y: usize, out: &mut [f32]) {
-    let row = pixels.row(y);
+fn luma_row(format: Format, row: &[u8], out: &mut [f32]) {
     let weigh = |r: u8, g: u8, b: u8| 0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b);
-    match pixels.format() {
+    match format {
         Format::Luma8 => out.iter_mut().zip(row).for_each(|(o, &v)| *o = f32::from(v)),
         Format::Luma16 => out
             .iter_mut()

@@ -30,6 +30,7 @@ pub use self::animation::{Animation, Played};
 pub use self::content_box::{Rect, content_box};
 use self::kind::Kind;
 pub use self::rows::hash;
+pub(crate) use self::rows::{Sink, Streamed, stream};
 use crate::error::{Error, Result};
 use crate::hash::PixelBuf;
 use crate::limits::Limits;

@@ -1,8 +1,8 @@
 //! The look-ups that one query costs: each of its hashes in eight orientations, as it is and inverted.
 
 use crate::fingerprint::{DetailHash, Fingerprint, View};
-use crate::hash::Hash;
 use crate::hash::pdq::Transform;
+use crate::hash::{Algorithm, Hash};
 
 /// One hash of a fingerprint, of a picture or a film alike.
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +80,8 @@ pub(crate) const fn inverse(transform: Transform) -> Transform {
 /// orientations is asked in nearly those that it would have if `turned`, and otherwise as it is and inverted only.
 pub(crate) fn looks(query: &Fingerprint, min_quality: u8, min_stability: f32, turned: bool) -> Vec<Look> {
     let mut looks = Vec::new();
+    // What is known of turned pictures holds for PDQ and for detail hashes.
+    let turned = turned && query.algorithm() == Algorithm::Pdq;
     for (at, item) in items(query).into_iter().enumerate() {
         if item.quality < min_quality || item.stability < min_stability {
             continue;

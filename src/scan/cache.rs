@@ -111,7 +111,7 @@ impl Cache {
     /// be read.
     pub fn key(&self, item: &Item, options: &Options) -> Option<Key> {
         let file = item.found.as_ref().ok()?;
-        let how = format!("{:?} {:?} {:?}", options.views, options.sampling, options.limits);
+        let how = format!("{:?} {:?} {:?} {}", options.views, options.sampling, options.limits, options.algorithm);
         let mut digest = blake3::Hasher::new();
         digest.update(&[fingerprint::VERSION]).update(env!("CARGO_PKG_VERSION").as_bytes());
         digest.update(&fingerprint::RECIPE.to_le_bytes());

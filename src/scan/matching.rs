@@ -33,15 +33,20 @@ pub struct Asking {
     pub remember: Option<String>,
 }
 
+/// How media are fingerprinted for this store.
+fn media(store: &Store, how: &Asking) -> Options {
+    Options { algorithm: store.algorithm(), ..how.media.clone() }
+}
+
 /// The line of one listed file.
 pub fn ask_item(store: &Store, item: &Item, how: &Asking) -> MatchLine {
-    let print = fingerprint_cached(item, &how.media, how.cache.as_deref());
+    let print = fingerprint_cached(item, &media(store, how), how.cache.as_deref());
     answer(store, &item.path, print, how)
 }
 
 /// The line of one upload in memory, under a name.
 pub fn ask_bytes(store: &Store, name: &Path, bytes: &[u8], how: &Asking) -> MatchLine {
-    answer(store, name, guarded(|| fingerprint(Media::bytes(bytes).named(name), &how.media)), how)
+    answer(store, name, guarded(|| fingerprint(Media::bytes(bytes).named(name), &media(store, how))), how)
 }
 
 fn answer(store: &Store, name: &Path, print: Result<Fingerprint>, how: &Asking) -> MatchLine {

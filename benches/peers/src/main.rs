@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn generate(folder: &Path) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(folder)?;
     for (width, height) in SIZES {
-        scene(width, height).save(folder.join(format!("{width}x{height}.ppm")))?;
+        scene(width, height).save(folder.join(format!("{width}x{height}.png")))?;
         println!("{width}x{height}");
     }
     Ok(())

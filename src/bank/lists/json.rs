@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::{
     DetailHash, Fingerprint, FrameHash, ImageFingerprint, Role, VideoFingerprint, View, ViewHash, Window,
 };
-use crate::hash::Hash;
+use crate::hash::{Algorithm, Hash};
 
 /// One line: a bank or a reference.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -40,7 +40,13 @@ pub(super) struct Known {
     height: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     duration: Option<f64>,
+    #[serde(default, skip_serializing_if = "is_pdq")]
+    algorithm: Algorithm,
     hashes: Vec<Hashed>,
+}
+
+fn is_pdq(algorithm: &Algorithm) -> bool {
+    *algorithm == Algorithm::Pdq
 }
 
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -111,6 +117,7 @@ pub(super) fn write(record: &ReferenceRecord, fingerprint: &Fingerprint) -> Resu
         width,
         height,
         duration,
+        algorithm: fingerprint.algorithm(),
         hashes,
     };
     serde_json::to_string(&known).map_err(|error| Error::option("reference", error.to_string()))
@@ -151,6 +158,7 @@ impl Known {
             "image" => Fingerprint::Image(ImageFingerprint {
                 width: self.width,
                 height: self.height,
+                algorithm: self.algorithm,
                 views: hashes
                     .into_iter()
                     .map(|(view, hashed)| ViewHash {

@@ -5,7 +5,7 @@ use super::super::write::of_hash;
 use super::{Listed, id_of};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, FrameHash, Role, VideoFingerprint, View};
-use crate::hash::Hash;
+use crate::hash::{Algorithm, Hash};
 
 /// Reads `hash` or `hash,metadata`.
 pub(super) fn pdq(line: &str) -> Result<Listed> {
@@ -25,7 +25,7 @@ fn one_line(text: &str) -> String {
 fn picture(hash: Hash, quality: Option<u8>, metadata: &str) -> Listed {
     Listed {
         reference: Reference::new(id_of(&hash, metadata)).bank("").metadata(metadata),
-        fingerprint: of_hash(hash, quality),
+        fingerprint: of_hash(hash, quality, Algorithm::Pdq),
         state: State::Active,
     }
 }
@@ -199,7 +199,7 @@ mod tests {
             (format!("PDQ,{HASH},plain"), "plain"),
         ] {
             let listed = threatexchange(&line).unwrap().unwrap();
-            assert_eq!(listed.fingerprint, of_hash(hash, None), "{line}");
+            assert_eq!(listed.fingerprint, of_hash(hash, None, Algorithm::Pdq), "{line}");
             assert_eq!(listed.reference.metadata, metadata, "{line}");
             let written = write_threatexchange(&listed.fingerprint, metadata).unwrap();
             assert_eq!(threatexchange(&written).unwrap().unwrap(), listed, "{written}");

@@ -6,12 +6,14 @@ use std::ops::ControlFlow;
 use super::json::{self, Line};
 use super::lines::Lines;
 use super::{Format, Listed, text};
+use crate::bank::records::same_algorithm;
 use crate::bank::reference::{Added, Reference, State};
 use crate::bank::store::Store;
 use crate::bank::transaction::{By, Tx};
 use crate::bank::write::{add, make_bank, refused_or};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, View};
+use crate::hash::Algorithm;
 
 /// How a list is imported.
 #[derive(Debug, Clone)]
@@ -103,9 +105,12 @@ impl Store {
     /// lose nothing.
     ///
     /// # Errors
-    /// [`Error::Io`] from `out`, [`Error::Option`] if a vPDQ list is asked of anything but one film, and those of the
+    /// [`Error::Io`] from `out`, [`Error::Option`] if a PDQ list is asked of a store on another hash, or a vPDQ list is asked of anything but one film, and those of the
     /// database.
     pub fn export(&self, mut out: impl Write, format: Format, bank: Option<&str>) -> Result<Exported> {
+        if format != Format::JsonLines {
+            same_algorithm(self.algorithm(), Algorithm::Pdq)?;
+        }
         let mut exported = Exported::default();
         let mut put = |line: &str| writeln!(out, "{line}").map_err(|error| Error::io("", error));
         if format == Format::JsonLines {

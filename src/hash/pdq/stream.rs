@@ -124,6 +124,11 @@ impl Stream {
         self.complete().map(|samples| dihedral_with(kernels, samples))
     }
 
+    /// The samples of the rows.
+    pub(crate) fn finish_samples(mut self) -> Result<Box<[f32; SIDE * SIDE]>> {
+        self.complete().map(|samples| Box::new(*samples))
+    }
+
     fn complete(&mut self) -> Result<&[f32; SIDE * SIDE]> {
         match self.filter.missing() {
             0 => Ok(self.filter.finish()),

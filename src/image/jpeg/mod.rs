@@ -16,9 +16,9 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use self::baseline::Baseline;
 use self::header::Header;
+use super::rows::{Sink, Streamed, begin};
 use super::{check, orient};
 use crate::error::{Error, Result};
-use crate::hash::pdq::{Dihedral, Stream};
 use crate::hash::{Format, PixelBuf};
 use crate::limits::Limits;
 use crate::simd::Level;
@@ -39,27 +39,26 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<(PixelBuf, Orienta
     general(bytes, &header, limits)
 }
 
-/// The PDQ hashes of a JPEG while it is decoded, a band of blocks at a time. `None` if this one has to be decoded as a
-/// whole first; `Some(None)` if a side is too small for a hash.
-pub(super) fn hash(bytes: &[u8], limits: &Limits) -> Result<Option<Option<Dihedral>>> {
+/// Hands over a JPEG while it is decoded, a band of blocks at a time.
+pub(super) fn stream<S: Sink>(bytes: &[u8], limits: &Limits, want: S::Want) -> Result<Streamed<S>> {
     let header = Header::of(bytes);
-    let Some((width, height)) = header.size else { return Ok(None) };
+    let Some((width, height)) = header.size else { return Ok(Streamed::Declined) };
     // The pixels are never held, so only the encoded bytes count.
     check(limits, width, height, header.bytes_a_pixel(), bytes.len())?;
     let upright = orient::of_exif(header.exif) == Orientation::NoTransforms;
-    let Some(baseline) = upright.then(|| fitting(&header, bytes, limits)).flatten() else { return Ok(None) };
-    let Some(mut stream) = Stream::new(width as usize, height as usize, Format::Luma8) else { return Ok(Some(None)) };
-    let mut pushed = Ok(());
+    let baseline = if upright { fitting(&header, bytes, limits) } else { None };
+    let Some(baseline) = baseline else { return Ok(Streamed::Declined) };
+    let Some(mut sink) = begin::<S>(want, width, height, Format::Luma8, bytes, limits)? else {
+        return Ok(Streamed::Nothing);
+    };
+    let mut taken = Ok(());
     let whole = baseline.rows(Level::current(), |row| {
-        if pushed.is_ok() {
-            pushed = stream.push_row(row);
+        if taken.is_ok() {
+            taken = sink.row(row);
         }
     });
-    pushed?;
-    match whole {
-        Some(()) => stream.finish_dihedral().map(|hashed| Some(Some(hashed))),
-        None => Ok(None),
-    }
+    taken?;
+    Ok(whole.map_or(Streamed::Declined, |()| Streamed::Whole(sink)))
 }
 
 fn fitting(header: &Header<'_>, bytes: &[u8], limits: &Limits) -> Option<Baseline> {
@@ -174,7 +173,7 @@ mod tests {
         for bytes in files() {
             let (picture, _) = decode(&bytes, &Limits::default()).unwrap();
             let whole = crate::hash::pdq::dihedral(&picture.as_pixels());
-            assert_eq!(hash(&bytes, &Limits::default()).unwrap(), Some(whole));
+            assert_eq!(crate::image::hash(&bytes, &Limits::default()).unwrap(), whole);
         }
     }
 
