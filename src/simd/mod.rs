@@ -110,6 +110,8 @@ pub(crate) struct Kernels {
     pub(crate) dct: fn(&[f32; 4096], &DctMatrix, &mut [f32; 256]),
     /// Decodes consecutive units of a JPEG's scan; whether they are what a JPEG may hold.
     pub(crate) units: fn(&mut Units<'_, '_>) -> bool,
+    /// The sum that PDQ's quality is made of.
+    pub(crate) steps: fn(&[f32; 4096]) -> i32,
 }
 
 /// PDQ's cosine matrix and its transpose.

@@ -1,6 +1,5 @@
 //! From coefficients to bits: the median, the eight orientations, and the two figures of trust.
 
-use super::SIDE;
 use crate::hash::Hash;
 
 /// The bits of the coefficients above the median.
@@ -47,17 +46,9 @@ fn transposed(hash: Hash) -> Hash {
     out
 }
 
-/// The reference's quality: the sum of the steps between neighbours, each a whole percentage of the grey range.
-pub(super) fn quality(a: &[f32; SIDE * SIDE]) -> u8 {
-    let step = |u: f32, v: f32| ((((u - v) * 100.0) / 255.0) as i32).abs();
-    let down: i32 = a.iter().zip(&a[SIDE..]).map(|(&u, &v)| step(u, v)).sum();
-    let along: i32 = a
-        .as_chunks::<SIDE>()
-        .0
-        .iter()
-        .map(|row| row.iter().zip(&row[1..]).map(|(&u, &v)| step(u, v)).sum::<i32>())
-        .sum();
-    ((down + along) / 90).min(100) as u8
+/// The reference's quality, of the sum of the steps between neighbours.
+pub(super) fn quality(steps: i32) -> u8 {
+    (steps / 90).clamp(0, 100) as u8
 }
 
 /// The share of bits that no disturbance of up to [`FRACTION`] of the median magnitude, or [`LEAST`], can turn over.

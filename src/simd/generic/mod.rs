@@ -11,6 +11,7 @@ mod huffman;
 mod idct;
 mod luma;
 mod rows;
+mod steps;
 mod sums;
 mod vector;
 
@@ -19,6 +20,7 @@ pub(crate) use huffman::{Bits, Block, CodeLengths, Pairs, Rest, Table, Units, ZI
 pub(crate) use idct::{idct, scaled};
 pub(crate) use luma::luma;
 pub(crate) use rows::{Columns, Rows, columns, rows};
+pub(crate) use steps::steps;
 pub(crate) use sums::{RowSums, row_sums};
 pub(crate) use vector::Vector;
 
@@ -49,6 +51,8 @@ macro_rules! stamp {
             dct: |samples, matrix, out| unsafe { dct(samples, matrix, out) },
             // SAFETY: as above.
             units: |work| unsafe { units(work) },
+            // SAFETY: as above.
+            steps: |samples| unsafe { steps(samples) },
         };
 
         $(#[$features])?
@@ -78,6 +82,11 @@ macro_rules! stamp {
         unsafe fn dct(samples: &[f32; 4096], matrix: &crate::simd::DctMatrix, out: &mut [f32; 256]) {
             // SAFETY: the instructions of `$vector` are enabled here.
             unsafe { generic::dct::<$vector, $lanes>(samples, matrix, out) }
+        }
+
+        $(#[$features])?
+        unsafe fn steps(samples: &[f32; 4096]) -> i32 {
+            generic::steps(samples)
         }
 
         $(#[$features])?
