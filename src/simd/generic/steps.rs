@@ -3,6 +3,7 @@
 /// The sum over all neighbours, along and down, of the step between them in whole per cent of the grey range, cut off
 /// towards zero, without its sign. The division is the reference's own, so it is not replaced by a multiplication.
 #[inline(always)]
+#[allow(clippy::manual_clamp)] // which would let a NaN through
 pub(crate) fn steps(samples: &[f32; 4096]) -> i32 {
     // SAFETY: samples lie between 0.0 and 255.0 or a little outside, so the step is a small number and no NaN; should a
     // caller have put others in, the bounds make them one.
