@@ -1,6 +1,7 @@
-"""Runs refrain's index beside FAISS and usearch on the same hashes, and writes docs/benchmarks/index.md and index.svg.
+"""Runs refrain's index beside FAISS and usearch on the same hashes in one run; writes docs/benchmarks/index.md and index.svg.
 
-Usage: index.py RUNNER OUT_FOLDER; FULL=1 adds 1e8 (refrain only), SIZES=100000,1000000 chooses sizes.
+Usage: index.py RUNNER OUT_FOLDER. SIZES=100000,1000000 chooses sizes; FULL=1 adds 1e8 (refrain only, built from a stream).
+Slow ones get fewer queries, and what would take too long is left out and said so: about ten minutes in all.
 """
 import json, os, platform, subprocess, sys, tempfile, time
 from pathlib import Path
@@ -15,167 +16,332 @@ def uniform(rng, count):
     return rng.integers(0, 256, (count, 32), dtype=np.uint8)
 
 
-def flipped(rng, hashes, most):
-    """Each hash with up to `most` bits turned over."""
-    bits = np.unpackbits(hashes, axis=1)
-    order = np.argsort(rng.random(bits.shape, dtype=np.float32), axis=1)
-    count = rng.integers(0, most + 1, (len(hashes), 1))
-    mask = np.zeros_like(bits)
-    np.put_along_axis(mask, order, (np.arange(256)[None, :] < count).astype(np.uint8), axis=1)
-    return np.packbits(bits ^ mask, axis=1)
-
-
-def clustered(rng, count):
-    """Copies around centres, of which a few have very many, as re-uploads have."""
-    centres = uniform(rng, max(count // 20, 1))
-    which = (len(centres) * rng.random(count) ** 4).astype(np.int64)
-    out = np.empty((count, 32), dtype=np.uint8)
-    for at in range(0, count, 200_000):
-        out[at : at + 200_000] = flipped(rng, centres[which[at : at + 200_000]], 40)
+def disturbed(rng, hashes, least, most):
+    """Each hash with a share of its bits turned over; the expected number is drawn between `least` and `most`."""
+    out = np.empty_like(hashes)
+    for at in range(0, len(hashes), 100_000):
+        some = hashes[at : at + 100_000]
+        share = rng.uniform(least, most, (len(some), 1)) / 256
+        out[at : at + len(some)] = some ^ np.packbits(rng.integers(0, 65536, (len(some), 256), dtype=np.uint16) < share * 65536, axis=1)
     return out
 
 
-def timed(ask, queries, least=0.5):
-    ask(queries[:1])
+def clustered(rng, count):
+    """As lists of removed pictures are: half of all entries stand alone, the others are copies in groups whose sizes
+    follow a power law (exponent 2, at most a thousandth of all), up to some 40 bits from the centre of their group."""
+    sizes = np.minimum(rng.zipf(2.0, count // 2), max(count // 1000, 2))
+    sizes = sizes[: np.searchsorted(np.cumsum(sizes), count // 2) + 1]
+    which = np.repeat(np.arange(len(sizes)), sizes)[: count // 2]
+    copies = disturbed(rng, uniform(rng, len(sizes))[which], 0, 30)
+    data = np.concatenate([copies, uniform(rng, count - len(copies))])
+    rng.shuffle(data)
+    return data
+
+
+def heavy(rng, count):
+    """A tenth of all entries are copies of one picture."""
+    copies = disturbed(rng, np.repeat(uniform(rng, 1), count // 10, axis=0), 0, 30)
+    data = np.concatenate([copies, uniform(rng, count - len(copies))])
+    rng.shuffle(data)
+    return data, copies
+
+
+def make(kind, count):
+    rng = np.random.default_rng(count)
+    if kind == "heavy":
+        data, copies = heavy(rng, count)
+        # None of the copies, but near enough to fall into their buckets.
+        return data, disturbed(rng, copies[rng.integers(0, len(copies), 1024)], 45, 60)
+    data = uniform(rng, count) if kind == "uniform" else clustered(rng, count)
+    near = disturbed(rng, data[rng.integers(0, count, 512)], 0, 28)
+    queries = np.concatenate([near, uniform(rng, 512)])
+    rng.shuffle(queries)
+    return data, queries
+
+
+def memory():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def timed(ask, queries, least=0.4):
+    """Microseconds a query, singly and in batches."""
     start, done = time.perf_counter(), 0
-    while time.perf_counter() - start < least:
+    while done == 0 or time.perf_counter() - start < least:
         ask(queries[done % len(queries) :][:1])
         done += 1
     single = (time.perf_counter() - start) / done * 1e6
     start, done = time.perf_counter(), 0
-    while time.perf_counter() - start < least:
-        ask(queries[:BATCH])
+    while done == 0 or time.perf_counter() - start < least:
+        ask(queries[done % (len(queries) - BATCH) :][:BATCH])
         done += BATCH
     return single, (time.perf_counter() - start) / done * 1e6
 
 
-def peers(data, queries, rows):
+class Results:
+    def __init__(self):
+        self.asked, self.facts = [], []
+
+    def ask(self, name, kind, count, radius, single, batch, recall=1.0):
+        self.asked.append((name, kind, count, radius, single, batch, recall))
+
+    def fact(self, name, kind, count, **facts):
+        self.facts.append({"name": name, "data": kind, "entries": count, **facts})
+
+
+def reading(index, write, read):
+    """Seconds to open what was written, from the page cache."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "index")
+        write(index, path)
+        start = time.perf_counter()
+        read(path)
+        return time.perf_counter() - start
+
+
+def peers(results, kind, count, data, queries):
     import faiss
 
     faiss.omp_set_num_threads(1)
-    count = len(data)
+    start = time.perf_counter()
     flat = faiss.IndexBinaryFlat(256)
     flat.add(data)
+    build = time.perf_counter() - start
+    opened = reading(flat, faiss.write_index_binary, faiss.read_index_binary) if kind == "uniform" else None
+    results.fact("FAISS flat", kind, count, build_s=build, bytes=32.0, open_ms=opened and opened * 1e3)
     for radius in RADII:
-        # FAISS counts distances strictly below the radius.
-        single, batch = timed(lambda q: flat.range_search(q, radius + 1), queries)
-        rows.append(["FAISS flat", count, radius, single, batch, 1.0])
-    truth = flat.search(queries[:256], 1)[0][:, 0]
-    if count <= 10_000_000:
-        start = time.perf_counter()
+        # FAISS finds distances strictly below its radius.
+        results.ask("FAISS flat", kind, count, radius, *timed(lambda q: flat.range_search(q, radius + 1), queries))
+    if kind == "heavy":
+        return
+    some = queries[:256]
+    distances, nearest = flat.search(some, 1)
+    near = distances[:, 0] <= 31
+    truth = flat.range_search(some[:64], 32)[0][-1]
+
+    if count <= 1_000_000 or kind == "uniform":
+        before, start = memory(), time.perf_counter()
         multi = faiss.IndexBinaryMultiHash(256, 16, 16)
         multi.add(data)
         build = time.perf_counter() - start
-        rows.append(["FAISS MultiHash build, s", count, None, build, build, None])
-        multi.nflip = 1
-        single, batch = timed(lambda q: multi.range_search(q, 32), queries)
-        rows.append(["FAISS MultiHash", count, 31, single, batch, 1.0])
-    if count <= 1_000_000:
-        start = time.perf_counter()
-        hnsw = faiss.IndexBinaryHNSW(256, 16)
-        hnsw.add(data)
-        build = time.perf_counter() - start
-        rows.append(["FAISS HNSW build, s", count, None, build, build, None])
-        found = hnsw.search(queries[:256], 1)[0][:, 0]
-        near = truth <= 31
-        recall = float((found == truth)[near].mean()) if near.any() else float("nan")
-        single, batch = timed(lambda q: hnsw.search(q, 10), queries)
-        rows.append(["FAISS HNSW (10 nearest, approximate)", count, 31, single, batch, recall])
-        try:
-            from usearch.index import Index
+        results.fact("FAISS MultiHash", kind, count, build_s=build, bytes=(memory() - before) / count)
+        for radius in RADII if count <= 100_000 else [0, 16, 31, 48] if count <= 1_000_000 else [0, 31]:
+            multi.nflip = radius // 16
+            recall = None
+            if radius == 31:
+                recall = multi.range_search(some[:64], 32)[0][-1] / max(truth, 1)
+            results.ask("FAISS MultiHash", kind, count, radius, *timed(lambda q: multi.range_search(q, radius + 1), queries), recall if recall is not None else 1.0)
+        del multi
+    if count > 1_000_000 or (count > 100_000 and kind != "uniform"):
+        return
+    faiss.omp_set_num_threads(os.cpu_count())
+    before, start = memory(), time.perf_counter()
+    hnsw = faiss.IndexBinaryHNSW(256, 16)
+    hnsw.add(data)
+    build = time.perf_counter() - start
+    faiss.omp_set_num_threads(1)
+    results.fact("FAISS HNSW", kind, count, build_s=build, bytes=(memory() - before) / count)
+    found = hnsw.search(some, 1)[0][:, 0]
+    recall = float((found == distances[:, 0])[near].mean())
+    results.ask("FAISS HNSW", kind, count, 31, *timed(lambda q: hnsw.search(q, 10), queries), recall)
+    del hnsw
+    try:
+        from usearch.index import Index
+    except ImportError:
+        print("usearch is not there: left out", file=sys.stderr)
+        return
+    before, start = memory(), time.perf_counter()
+    other = Index(ndim=256, metric="hamming", dtype="b1")
+    other.add(np.arange(count), data, threads=os.cpu_count())
+    build = time.perf_counter() - start
+    results.fact("usearch", kind, count, build_s=build, bytes=(memory() - before) / count)
+    found = np.array([other.search(q, 1).distances[0] for q in some])
+    recall = float((found == distances[:, 0])[near].mean())
+    results.ask("usearch", kind, count, 31, *timed(lambda q: other.search(q, 10, threads=1), queries), recall)
 
-            start = time.perf_counter()
-            other = Index(ndim=256, metric="hamming", dtype="b1")
-            other.add(np.arange(count), data, threads=1)
-            build = time.perf_counter() - start
-            rows.append(["usearch build, s", count, None, build, build, None])
-            found = np.array([other.search(q, 1).distances[0] for q in queries[:256]])
-            recall = float((found == truth)[near].mean()) if near.any() else float("nan")
-            single, batch = timed(lambda q: other.search(q, 10, threads=1), queries)
-            rows.append(["usearch (10 nearest, approximate)", count, 31, single, batch, recall])
-        except ImportError:
-            print("usearch is not there: left out", file=sys.stderr)
+
+def evict(folder):
+    """Has the system forget what it holds of the files."""
+    os.sync()
+    for path in Path(folder).rglob("*"):
+        if path.is_file():
+            file = os.open(path, os.O_RDONLY)
+            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(file)
 
 
-def refrain(runner, data, queries, folder, rows, notes, writer):
+def run(runner, *words, threads=None):
+    environment = dict(os.environ) | ({"RAYON_NUM_THREADS": str(threads)} if threads else {})
+    out = subprocess.run([runner, *map(str, words)], check=True, capture_output=True, text=True, env=environment).stdout
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def refrain(results, runner, kind, count, data, queries, folder):
     folder = Path(folder)
-    data.tofile(folder / "data")
     queries.tofile(folder / "queries")
+    index = folder / "index"
+    if data is None:
+        built = run(runner, "stream", count, index)[0]
+    else:
+        data.tofile(folder / "data")
+        built = run(runner, "build", folder / "data", index)[0]
+        (folder / "data").unlink()
     radii = ",".join(map(str, RADII))
-    # Built on all cores; asked on one.
-    command = [runner, folder / "data", folder / "queries", radii, folder / "index"]
-    built = subprocess.run(command[:3] + ["31", command[4]], check=True, capture_output=True, text=True).stdout
-    asked = subprocess.run(
-        command + (["writer"] if writer else []),
-        check=True, capture_output=True, text=True, env={**os.environ, "RAYON_NUM_THREADS": "1"},
-    ).stdout
-    notes += [json.loads(line) for line in built.splitlines() if '"build"' in line]
-    for line in map(json.loads, asked.splitlines()):
-        if line["figure"] == "search":
-            rows.append(["refrain", len(data), line["radius"], line["single_us"], line["batch_us"], 1.0])
-        else:
-            notes.append({"entries_in_index": len(data), **line})
+    evict(index)
+    cold = run(runner, "ask", folder / "queries", "0", index, threads=1)[0]
+    lines = run(runner, "ask", folder / "queries", radii, index, threads=1)
+    warm = lines[0]
+    results.fact(
+        "refrain", kind, count, build_s=built["seconds"], bytes=built["bytes_an_entry"], open_ms=warm["open_us"] / 1e3,
+        first_ms=warm["first_query_us"] / 1e3, cold_open_ms=cold["open_us"] / 1e3, cold_first_ms=cold["first_query_us"] / 1e3,
+        reader_ms=warm["reader_us"] / 1e3, peak_gib=built["peak_gib"], parts=built["parts"],
+    )
+    for line in lines[1:]:
+        results.ask("refrain", kind, count, line["radius"], line["single_us"], line["batch_us"])
+        if line["radius"] in (31, 64):
+            results.fact("hits a query", kind, count, radius=line["radius"], hits=line["hits"])
+    if kind == "uniform" and data is not None:
+        if count <= 1_000_000:
+            for radius in [31, 63] if count < 1_000_000 else [31]:
+                results.fact("join", kind, count, **run(runner, "join", radius, index)[0])
+        for line in run(runner, "add", folder / "queries", index):
+            results.fact("live", kind, count, **line)
+    if kind == "uniform" and count == 1_000_000:
+        for line in run(runner, "writer", folder / "queries", index):
+            results.fact("live", kind, count, **line)
 
 
-def plot(rows, out):
+def plot(results, out):
     import matplotlib
 
     matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "refrain"
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4.5))
-    for axis, title, pick in [(axes[0], "radius 31", 31), (axes[1], "radius 63", 63)]:
-        for name in dict.fromkeys(row[0] for row in rows if row[2] == pick):
-            points = [(row[1], row[4]) for row in rows if row[0] == name and row[2] == pick and row[6] == "uniform"]
-            if points:
-                axis.plot(*zip(*points), "o-", label=name)
-        axis.set(xscale="log", yscale="log", xlabel="entries", ylabel="microseconds a query, batch of 64", title=title)
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True)
+    for axis, radius in zip(axes, [31, 64]):
+        for name in dict.fromkeys(row[0] for row in results.asked):
+            for column, style in [(5, "o-"), (4, "o:")]:
+                points = sorted((row[2], row[column]) for row in results.asked if row[0] == name and row[3] == radius and row[1] == "uniform")
+                if points:
+                    label = f"{name}, {'batches of 64' if column == 5 else 'single'}"
+                    axis.plot(*zip(*points), style, label=label, color=COLOURS[name])
+        axis.set(xscale="log", yscale="log", xlabel="entries", title=f"within {radius} bits")
         axis.grid(True, which="major", alpha=0.3)
         axis.legend(fontsize=7)
+    axes[0].set_ylabel("microseconds a query, one core")
     figure.tight_layout()
     figure.savefig(out, metadata={"Date": None})
+
+
+COLOURS = {"refrain": "#c0392b", "FAISS flat": "#2c3e50", "FAISS MultiHash": "#2980b9", "FAISS HNSW": "#27ae60", "usearch": "#8e44ad"}
+KINDS = {
+    "uniform": "Random hashes. Half of the queries are entries with up to some 40 bits changed, half are nobody's.",
+    "clustered": "As lists of removed pictures are: half of all entries alone, half in groups of copies, the largest a thousandth of all.",
+    "heavy": "The worst: a tenth of all entries are copies of one picture, and every query falls just beside them.",
+}
+
+
+def number(value):
+    return "" if value is None else f"{value:,.2f}" if value < 10 else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.machine()
+
+
+def report(results):
+    import faiss
+
+    versions = f"faiss-cpu {faiss.__version__}"
+    try:
+        import usearch
+
+        versions += f", usearch {usearch.__version__}"
+    except ImportError:
+        pass
+    lines = [
+        "# The index beside its peers",
+        "",
+        f"Written by `make bench-index` ({processor()}, {os.cpu_count()} cores; {versions}). Questions on one core, in microseconds a query: *single / in batches of {BATCH}*.",
+        "Recall is the share of what is there that was found: refrain, flat and MultiHash look for all; HNSW and usearch look for the ten nearest and may miss. A dash was not measured, for time: what is slow gets few queries.",
+        "",
+        "![Microseconds a query over entries](index.svg)",
+    ]
+    for kind, words in KINDS.items():
+        sizes = sorted({row[2] for row in results.asked if row[1] == kind})
+        if not sizes:
+            continue
+        lines += ["", f"## {kind.capitalize()} data", "", words]
+        for count in sizes:
+            rows = [row for row in results.asked if row[1:3] == (kind, count)]
+            hits = {fact["radius"]: fact["hits"] for fact in results.facts if fact["name"] == "hits a query" and (fact["data"], fact["entries"]) == (kind, count)}
+            lines += ["", f"**{count:,} entries**" + (f" (hits a query: {number(hits.get(31))} within 31, {number(hits.get(64))} within 64)" if hits else ""), ""]
+            lines += ["| | " + " | ".join(f"r = {radius}" for radius in RADII) + " | recall at 31 |", "|---" * (len(RADII) + 2) + "|"]
+            for name in dict.fromkeys(row[0] for row in rows):
+                cells, recall = [], ""
+                for radius in RADII:
+                    found = [row for row in rows if row[0] == name and row[3] == radius]
+                    cells.append(f"{number(found[0][4])} / {number(found[0][5])}" if found else "–")
+                    if found and radius == 31:
+                        recall = f"{found[0][6]:.3f}"
+                lines.append(f"| {name} | " + " | ".join(cells) + f" | {recall} |")
+            ours, flat = ([row for row in rows if row[0] == name and row[3] == 31] for name in ("refrain", "FAISS flat"))
+            if ours and flat:
+                lines += ["", f"At 31, flat takes {flat[0][4] / ours[0][4]:,.0f} times as long singly and {flat[0][5] / ours[0][5]:,.0f} times in batches."]
+    lines += [
+        "", "## Building and opening", "",
+        "Builds on all cores where the library can (MultiHash cannot). Bytes are on disk for refrain, in memory for the others. *Cold*: the system's page cache holds nothing of the files.", "",
+        "| | data | entries | build, s | bytes an entry | open, ms | first query, ms | cold open, ms | cold first query, ms | memory while building, GiB |", "|---" * 10 + "|",
+    ]
+    for fact in results.facts:
+        if "build_s" in fact:
+            cells = [number(fact.get(key)) for key in ["build_s", "bytes", "open_ms", "first_ms", "cold_open_ms", "cold_first_ms", "peak_gib"]]
+            lines.append(f"| {fact['name']} | {fact['data']} | {fact['entries']:,} | " + " | ".join(cells) + " |")
+    lines += ["", "## Alive: adding, refreshing, searching beside a writer, joining", ""]
+    for fact in results.facts:
+        if fact["name"] not in ("live", "join"):
+            continue
+        count, figure = f"{fact['entries']:,} entries", fact["figure"]
+        if figure == "add 1000":
+            lines.append(f"- {count}: adding 1,000, durable and visible: {fact['median_us'] / 1e3:.1f} ms (worst of ten {fact['worst_us'] / 1e3:.1f}).")
+        elif figure == "add 1":
+            lines.append(f"- {count}: adding one at a time from {fact['threads']} threads: {fact['adds_a_second']:,.0f} durable adds a second.")
+        elif figure == "refresh":
+            lines.append(f"- {count}: refreshing when nothing changed: {fact['unchanged_us']:.1f} microseconds.")
+        elif figure == "written":
+            lines.append(f"- {count}: the writer added {fact['entries_added'] if 'entries_added' in fact else ''} entries in 20 s, 10,000 a second asked; {fact['parts']} parts at the end.")
+        elif figure.startswith("latency"):
+            lines.append(f"- {count}: single query within 31 {figure[8:]} of 10,000 entries a second: median {fact['median_us']:.0f}, 99 % {fact['p99_us']:.0f}, 99.9 % {fact['p999_us']:,.0f}, worst {fact['worst_us']:,.0f} microseconds.")
+        elif figure == "self join":
+            lines.append(f"- {count}: all pairs within {fact['radius']}: {fact['seconds']:.1f} s on {fact['threads']} cores, {fact['pairs']:,} pairs.")
+    return "\n".join(lines) + "\n"
 
 
 def main():
     runner, out = sys.argv[1], Path(sys.argv[2])
     sizes = [int(size) for size in os.environ.get("SIZES", "100000,1000000,10000000").split(",")]
-    if os.environ.get("FULL"):
-        sizes.append(100_000_000)
-    rows, notes = [], []
+    results = Results()
     for count in sizes:
-        for kind, make in [("uniform", uniform), ("clustered", clustered)]:
-            if kind == "clustered" and count > 1_000_000:
+        for kind in ["uniform", "clustered", "heavy"]:
+            if kind == "heavy" and count != 1_000_000:
                 continue
-            rng = np.random.default_rng(count)
-            data = make(rng, count)
-            near = flipped(rng, data[rng.integers(0, count, 512)], 31)
-            queries = np.concatenate([near, uniform(rng, 512)])
-            rng.shuffle(queries)
-            some, remarks = [], []
-            with tempfile.TemporaryDirectory() as folder:
-                refrain(runner, data, queries, folder, some, remarks, writer=kind == "uniform" and count == 1_000_000)
-            if count <= 10_000_000:
-                peers(data, queries, some)
-            rows += [row + [kind] for row in some]
-            notes += [{"data": kind, **remark} for remark in remarks]
-            print(kind, count, "done", file=sys.stderr)
-    lines = [
-        "# The index beside its peers",
-        "",
-        f"Written by `make bench-index` on {platform.processor() or platform.machine()}, {os.cpu_count()} cores; all figures but builds of refrain on one core.",
-        "Half of the queries are copies of an entry with up to 31 bits changed, half are nobody's. Microseconds a query; batches of 64.",
-        "",
-        "| | data | entries | radius | single | batch | recall |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, count, radius, single, batch, recall, kind in sorted(rows, key=lambda r: (r[6] != "uniform", r[1], r[2] is None, r[2] or 0, r[4])):
-        shown = "" if recall is None else f"{recall:.3f}"
-        lines.append(f"| {name} | {kind} | {count:,} | {'' if radius is None else radius} | {single:,.1f} | {batch:,.1f} | {shown} |")
-    lines += ["", "## Building, opening, adding, and searching beside a writer", ""]
-    lines += [f"- `{json.dumps(note)}`" for note in notes]
+            data, queries = make(kind, count)
+            with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_TMP")) as folder:
+                refrain(results, runner, kind, count, data, queries, folder)
+            peers(results, kind, count, data, queries)
+            print(kind, count, f"done after {time.process_time():.0f} s of processor time", file=sys.stderr)
+            del data
+    if os.environ.get("FULL"):
+        count = 100_000_000
+        with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_TMP")) as folder:
+            refrain(results, runner, "uniform", count, None, uniform(np.random.default_rng(count), 1024), folder)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "index.md").write_text("\n".join(lines) + "\n")
-    plot(rows, out / "index.svg")
+    (out / "index.md").write_text(report(results))
+    plot(results, out / "index.svg")
 
 
 main()

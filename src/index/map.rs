@@ -23,3 +23,17 @@ impl AsRef<[u8]> for Mapped {
         &self.0
     }
 }
+
+/// Has the system fetch `bytes` while other work goes on, if they are mapped and not in memory.
+pub(super) fn will_need(bytes: &[u8]) {
+    #[cfg(unix)]
+    {
+        const PAGE: usize = 4096; // where pages are larger the call is refused, which does no harm
+        let from = bytes.as_ptr() as usize / PAGE * PAGE;
+        let len = bytes.as_ptr() as usize + bytes.len() - from;
+        // SAFETY: this advice changes nothing that a program can see, whatever the range.
+        unsafe { libc::madvise(from as *mut libc::c_void, len, libc::MADV_WILLNEED) };
+    }
+    #[cfg(not(unix))]
+    let _ = bytes;
+}

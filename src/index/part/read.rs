@@ -10,6 +10,7 @@ use super::layout::{BLOCK, END, HEADER, Layout, MAGIC, VERSION};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::index::EntryId;
+use crate::index::map::will_need;
 use crate::simd::distance::as_hashes;
 
 /// Bytes that a part lies in.
@@ -100,6 +101,26 @@ impl Part {
         if first == last && self.knows(first) { Ok(()) } else { self.ensure_blocks(first, last) }
     }
 
+    /// Says that `len` bytes at `at` will be asked for soon, so that several can come from the disk at once.
+    #[inline]
+    pub(in crate::index) fn announce(&self, at: usize, len: usize) {
+        if self.whole.load(Ordering::Relaxed) {
+            return;
+        }
+        let (first, last) = ((at - HEADER) / BLOCK, (at + len.max(1) - 1 - HEADER) / BLOCK);
+        if first != last || !self.knows(first) {
+            self.announce_blocks(first, last);
+        }
+    }
+
+    #[inline(never)]
+    fn announce_blocks(&self, first: usize, last: usize) {
+        if (first..=last).any(|block| !self.knows(block)) {
+            let end = self.layout.block(last).end;
+            will_need(&self.raw()[HEADER + first * BLOCK..end]);
+        }
+    }
+
     #[inline]
     fn knows(&self, block: usize) -> bool {
         self.checked.get(block / 64).is_some_and(|bits| bits.load(Ordering::Relaxed) >> (block % 64) & 1 == 1)
@@ -107,6 +128,9 @@ impl Part {
 
     #[inline(never)]
     fn ensure_blocks(&self, first: usize, last: usize) -> Result<()> {
+        if last > first + 1 {
+            self.announce_blocks(first, last);
+        }
         (first..=last).filter(|&block| !self.knows(block)).try_for_each(|block| self.check(block))
     }
 

@@ -195,7 +195,9 @@ impl<'a> Mih<'a> {
             let limit = (room - distance) as u16;
             for mask in masks.with(distance) {
                 let key = key ^ mask;
-                prefetch(raw, band.offsets + key as usize * 4);
+                let at = band.offsets + key as usize * 4;
+                self.part.announce(at, 8);
+                prefetch(raw, at);
                 self.room.probes.push(Probe { key, asked: number, residue, limit });
             }
         }
@@ -220,6 +222,7 @@ impl<'a> Mih<'a> {
                     continue;
                 }
                 let (first, last) = (band.residues + start as usize * 2, band.residues + end as usize * 2 - 1);
+                part.announce(first, last + 1 - first);
                 for at in (first..last).step_by(64).take(LINES) {
                     prefetch(raw, at);
                 }
@@ -252,7 +255,9 @@ impl<'a> Mih<'a> {
             let residues = &raw[band.residues..band.residues + part.len() * 2];
             filter(self.kernels, residues, &self.room.buckets[from..until], from as u32, &mut self.room.passed);
             for &(_, posting) in &self.room.passed[done..] {
-                prefetch(raw, band.positions + posting as usize * width);
+                let at = band.positions + posting as usize * width;
+                part.announce(at, width);
+                prefetch(raw, at);
             }
             done = self.room.passed.len();
             ends.push((number, done));
@@ -268,7 +273,9 @@ impl<'a> Mih<'a> {
                 if position as usize >= part.len() {
                     return Err(Error::corrupt(part.path(), "a posting past the last hash"));
                 }
-                prefetch(raw, part.layout.hashes + position as usize * 32);
+                let at = part.layout.hashes + position as usize * 32;
+                part.announce(at, 32);
+                prefetch(raw, at);
                 self.room.pairs.push((self.room.owners[bucket as usize], position));
                 self.room.bands.push(number as u8);
             }
