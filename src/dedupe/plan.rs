@@ -104,7 +104,7 @@ pub(super) fn arrange(cluster: &[usize], gathered: &Gathered, choice: &Choice) -
         () => Why::Name,
     };
     let keep = order[0];
-    let sum = checksum(&info(keep).path).ok();
+    let mut sum = None;
     let members = order.iter().map(|&at| {
         let file = info(at).clone();
         let role = match () {
@@ -112,9 +112,12 @@ pub(super) fn arrange(cluster: &[usize], gathered: &Gathered, choice: &Choice) -
             () if file.reference => Role::Reference,
             () => Role::Remove,
         };
-        // only files of one length can be the same
-        let same = file.bytes == info(keep).bytes && sum.is_some();
-        let identical = at == keep || same && checksum(&file.path).ok() == sum;
+        // only files of one length can be the same, and most are not: no file is read for nothing
+        let mut same = || {
+            let sum = sum.get_or_insert_with(|| checksum(&info(keep).path).ok());
+            sum.is_some() && checksum(&file.path).ok() == *sum
+        };
+        let identical = at == keep || file.bytes == info(keep).bytes && same();
         Member { role, distance: distance(&gathered.files[keep].print, &gathered.files[at].print), identical, file }
     });
     Ok(Group { members: members.collect(), why, first: cluster[0] })
