@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 
-.PHONY: help deps demo test test-browser lint doc msrv fixtures bench-hash bench-index
+.PHONY: bench-scan help deps demo test test-browser lint doc msrv fixtures bench-hash bench-index
 
 help:
 	@sed -n '1p' Makefile
@@ -45,3 +45,7 @@ bench-hash:
 # The index beside FAISS and usearch in one run, up to 1e7 hashes (FULL=1: 1e8); writes docs/benchmarks/index.md and index.svg.
 bench-index:
 	@CARGO="$(CARGO)" sh benches/index.sh
+
+# scan and dedupe beside czkawka and imagehash in one run (COUNT=20000 stills); writes docs/benchmarks/scan.md and scan.svg.
+bench-scan:
+	@CARGO="$(CARGO)" sh benches/scan.sh
