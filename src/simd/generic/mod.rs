@@ -33,6 +33,14 @@ pub(crate) const CHUNK: usize = 128;
 /// The widest window for which the division is proven; above it the scalar level divides plainly.
 pub(crate) const MAX_WINDOW: usize = 1024;
 
+/// `sum / count`, correctly rounded. Where the count is a power of two (`EXACT`) its reciprocal has no error, and neither
+/// has the product: sums are multiples of 2^-93 at least.
+#[inline(always)]
+unsafe fn mean<V: Vector<N>, const N: usize, const EXACT: bool>(sum: V, count: V, inverse: V) -> V {
+    // SAFETY: the caller enables the instructions.
+    unsafe { if EXACT { sum.mul(inverse) } else { sum.over(count, inverse) } }
+}
+
 /// The table of a level and its functions: each one enables the level's instructions and runs the generic kernel. The
 /// second vector is for blocks of eight columns: the same, or the widest that fits them.
 macro_rules! stamp {

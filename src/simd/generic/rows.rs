@@ -1,7 +1,7 @@
 //! The filter passes whose sums must keep their order. Sixteen rows go side by side: a block of them is transposed, so
 //! that a lane is a row and each running sum advances one column a step.
 
-use super::{BATCH, CHUNK, KEPT, Vector};
+use super::{BATCH, CHUNK, KEPT, Vector, mean};
 
 /// The first pass along [`BATCH`] rows of luma in floats.
 pub(crate) struct Rows<'a> {
@@ -89,6 +89,15 @@ pub(crate) struct Columns<'a> {
 
 #[inline(always)]
 pub(crate) unsafe fn columns<V: Vector<N>, const N: usize>(work: &mut Columns<'_>) {
+    // All but the first and the last steps have the same count, so sides of 2^n * 128 pixels nearly always go this way.
+    let exact = work.counts.iter().all(|&count| (count as u32).is_power_of_two());
+    // SAFETY: as this function's.
+    unsafe { if exact { columns_of::<V, N, true>(work) } else { columns_of::<V, N, false>(work) } }
+}
+
+/// With `EXACT` all counts are powers of two.
+#[inline(always)]
+unsafe fn columns_of<V: Vector<N>, const N: usize, const EXACT: bool>(work: &mut Columns<'_>) {
     let (padded, history) = (work.padded, work.window * BATCH);
     assert!(padded % 16 == 0 && work.sums.len() >= padded && work.delay.len() >= history + CHUNK * BATCH);
     let inside = |at: &usize| at.checked_add(padded).is_some_and(|end| end <= work.ring.len());
@@ -115,7 +124,7 @@ pub(crate) unsafe fn columns<V: Vector<N>, const N: usize>(work: &mut Columns<'_
                         let k = group * N + k;
                         column = column.add(V::load(ring.add(work.enter[k] + x)));
                         column = column.sub(V::load(ring.add(work.leave[k] + x)));
-                        *average = column.over(V::splat(work.counts[k]), V::splat(inverses[k]));
+                        *average = mean::<V, N, EXACT>(column, V::splat(work.counts[k]), V::splat(inverses[k]));
                     }
                     for (k, column) in V::transpose(block).iter().enumerate() {
                         column.store(fresh.add(k * BATCH + group * N));

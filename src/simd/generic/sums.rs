@@ -1,7 +1,7 @@
 //! The first filter pass over eight-bit luma. Its sums are whole numbers below 2^16, so their order is free: they are
 //! built by doubling (pairs, fours, eights) across the whole row instead of one after the other.
 
-use super::Vector;
+use super::{Vector, mean};
 
 /// One row of eight-bit luma and where its box averages go.
 pub(crate) struct RowSums<'a> {
@@ -68,8 +68,16 @@ pub(crate) unsafe fn row_sums<V: Vector<N>, const N: usize>(work: &mut RowSums<'
     // SAFETY: `from` and `out` hold `rounded` numbers, a multiple of `N`; the caller enables the instructions.
     unsafe {
         let (count, inverse) = (V::splat(count), V::splat(inverse));
-        for x in (0..rounded).step_by(N) {
-            V::load_u16(from.as_ptr().add(x)).over(count, inverse).store(work.out.as_mut_ptr().add(x));
+        if window.is_power_of_two() {
+            for x in (0..rounded).step_by(N) {
+                mean::<V, N, true>(V::load_u16(from.as_ptr().add(x)), count, inverse)
+                    .store(work.out.as_mut_ptr().add(x));
+            }
+        } else {
+            for x in (0..rounded).step_by(N) {
+                mean::<V, N, false>(V::load_u16(from.as_ptr().add(x)), count, inverse)
+                    .store(work.out.as_mut_ptr().add(x));
+            }
         }
     }
     // Near the ends the box holds fewer values.
