@@ -202,7 +202,7 @@ def measure(docs):
     say("interrupt")
     stopped = interrupt()
     say("the parts")
-    parts = json.loads(run([os.path.join(work, "scan_parts"), media, "2000"])[2])
+    parts = json.loads(run([os.path.join(work, "scan_parts"), media, "1000"])[2])
     say("the self-join")
     joins = [json.loads(run([os.path.join(work, "dedupe_join"), count, "31"])[2]) for count in ("100000", "1000000")]
     result = {"stills": len(files), "bytes": sum(os.path.getsize(os.path.join(media, file)) for file in files),

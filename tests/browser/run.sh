@@ -17,5 +17,8 @@ cp tests/browser/package.json tests/browser/package-lock.json tests/browser/*.mj
 timeout 60 npm ci --prefix "$work" --no-audit --no-fund --ignore-scripts --silent ||
     skip "playwright-core did not install within a minute"
 "${CARGO:-cargo}" build --quiet --locked --example refrain
-CHROMIUM=$chromium REFRAIN=$(realpath "${CARGO_TARGET_DIR:-target}/debug/examples/refrain") FIXTURES=$PWD/fixtures \
-    node "$work/report.mjs" "$work/shots"
+export CHROMIUM="$chromium" FIXTURES="$PWD/fixtures"
+REFRAIN=$(realpath "${CARGO_TARGET_DIR:-target}/debug/examples/refrain")
+export REFRAIN
+node "$work/report.mjs" "$work/shots"
+node "$work/groups.mjs" "$work/shots"
