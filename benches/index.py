@@ -1,7 +1,8 @@
 """Runs refrain's index beside FAISS and usearch on the same hashes in one run; writes docs/benchmarks/index.md and index.svg.
 
 Usage: index.py RUNNER OUT_FOLDER. SIZES=100000,1000000 chooses sizes; FULL=1 adds 1e8 (refrain only, built from a stream).
-Slow ones get fewer queries, and what would take too long is left out and said so: about ten minutes in all.
+Slow ones get fewer queries, and what would take too long is left out and said so: about ten minutes in all. GRAPHS=100000
+builds the peers' graphs, which takes most of that, up to that many entries only.
 """
 import json, os, platform, subprocess, sys, tempfile, time
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 RADII = [0, 16, 31, 48, 63, 64]
 BATCH = 64
+GRAPHS = int(os.environ.get("GRAPHS", 1_000_000))
 
 
 def uniform(rng, count):
@@ -59,10 +61,6 @@ def make(kind, count):
     return data, queries
 
 
-def memory():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
-
-
 def timed(ask, queries, least=0.4):
     """Microseconds a query, singly and in batches."""
     start, done = time.perf_counter(), 0
@@ -79,7 +77,7 @@ def timed(ask, queries, least=0.4):
 
 class Results:
     def __init__(self):
-        self.asked, self.facts = [], []
+        self.asked, self.facts, self.load = [], [], os.getloadavg()
 
     def ask(self, name, kind, count, radius, single, batch, recall=1.0):
         self.asked.append((name, kind, count, radius, single, batch, recall))
@@ -88,14 +86,14 @@ class Results:
         self.facts.append({"name": name, "data": kind, "entries": count, **facts})
 
 
-def reading(index, write, read):
-    """Seconds to open what was written, from the page cache."""
+def saved(index, write, read):
+    """Bytes when written to a file, and milliseconds to open that from the page cache."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "index")
         write(index, path)
         start = time.perf_counter()
         read(path)
-        return time.perf_counter() - start
+        return Path(path).stat().st_size, (time.perf_counter() - start) * 1e3
 
 
 def peers(results, kind, count, data, queries):
@@ -106,8 +104,8 @@ def peers(results, kind, count, data, queries):
     flat = faiss.IndexBinaryFlat(256)
     flat.add(data)
     build = time.perf_counter() - start
-    opened = reading(flat, faiss.write_index_binary, faiss.read_index_binary) if kind == "uniform" else None
-    results.fact("FAISS flat", kind, count, build_s=build, bytes=32.0, open_ms=opened and opened * 1e3)
+    size, opened = saved(flat, faiss.write_index_binary, faiss.read_index_binary)
+    results.fact("FAISS flat", kind, count, build_s=build, bytes=size / count, open_ms=opened)
     for radius in RADII:
         # FAISS finds distances strictly below its radius.
         results.ask("FAISS flat", kind, count, radius, *timed(lambda q: flat.range_search(q, radius + 1), queries))
@@ -119,11 +117,12 @@ def peers(results, kind, count, data, queries):
     truth = flat.range_search(some[:64], 32)[0][-1]
 
     if count <= 1_000_000 or kind == "uniform":
-        before, start = memory(), time.perf_counter()
+        start = time.perf_counter()
         multi = faiss.IndexBinaryMultiHash(256, 16, 16)
         multi.add(data)
         build = time.perf_counter() - start
-        results.fact("FAISS MultiHash", kind, count, build_s=build, bytes=(memory() - before) / count)
+        size, opened = saved(multi, faiss.write_index_binary, faiss.read_index_binary)
+        results.fact("FAISS MultiHash", kind, count, build_s=build, bytes=size / count, open_ms=opened)
         for radius in RADII if count <= 100_000 else [0, 16, 31, 48] if count <= 1_000_000 else [0, 31]:
             multi.nflip = radius // 16
             recall = None
@@ -131,15 +130,17 @@ def peers(results, kind, count, data, queries):
                 recall = multi.range_search(some[:64], 32)[0][-1] / max(truth, 1)
             results.ask("FAISS MultiHash", kind, count, radius, *timed(lambda q: multi.range_search(q, radius + 1), queries), recall if recall is not None else 1.0)
         del multi
-    if count > 1_000_000 or (count > 100_000 and kind != "uniform"):
+    if count > GRAPHS or (count > 100_000 and kind != "uniform"):
         return
     faiss.omp_set_num_threads(os.cpu_count())
-    before, start = memory(), time.perf_counter()
+    start = time.perf_counter()
     hnsw = faiss.IndexBinaryHNSW(256, 16)
     hnsw.add(data)
     build = time.perf_counter() - start
     faiss.omp_set_num_threads(1)
-    results.fact("FAISS HNSW", kind, count, build_s=build, bytes=(memory() - before) / count)
+    hnsw.hnsw.efSearch = 64
+    size, opened = saved(hnsw, faiss.write_index_binary, faiss.read_index_binary)
+    results.fact("FAISS HNSW", kind, count, build_s=build, bytes=size / count, open_ms=opened)
     found = hnsw.search(some, 1)[0][:, 0]
     recall = float((found == distances[:, 0])[near].mean())
     results.ask("FAISS HNSW", kind, count, 31, *timed(lambda q: hnsw.search(q, 10), queries), recall)
@@ -149,11 +150,12 @@ def peers(results, kind, count, data, queries):
     except ImportError:
         print("usearch is not there: left out", file=sys.stderr)
         return
-    before, start = memory(), time.perf_counter()
+    start = time.perf_counter()
     other = Index(ndim=256, metric="hamming", dtype="b1")
     other.add(np.arange(count), data, threads=os.cpu_count())
     build = time.perf_counter() - start
-    results.fact("usearch", kind, count, build_s=build, bytes=(memory() - before) / count)
+    size, opened = saved(other, lambda index, path: index.save(path), Index.restore)
+    results.fact("usearch", kind, count, build_s=build, bytes=size / count, open_ms=opened)
     found = np.array([other.search(q, 1).distances[0] for q in some])
     recall = float((found == distances[:, 0])[near].mean())
     results.ask("usearch", kind, count, 31, *timed(lambda q: other.search(q, 10, threads=1), queries), recall)
@@ -267,7 +269,8 @@ def report(results):
         "# The index beside its peers",
         "",
         f"Written by `make bench-index` ({processor()}, {os.cpu_count()} cores; {versions}). Questions on one core, in microseconds a query: *single / in batches of {BATCH}*.",
-        "Recall is the share of what is there that was found: refrain, flat and MultiHash look for all; HNSW and usearch look for the ten nearest and may miss. A dash was not measured, for time: what is slow gets few queries.",
+        f"Recall is the share of what is there that was found: refrain, flat and MultiHash look for all; HNSW and usearch look for the ten nearest and may miss (HNSW with 16 links and 64 candidates, usearch as it comes). A dash was not measured, for time; what is slow got few queries, and graphs were built up to {GRAPHS:,} random hashes.",
+        f"Load of the machine (runnable programs on average, this benchmark among them) at the beginning and the end: {results.load[0]:.1f} and {os.getloadavg()[0]:.1f}.",
         "",
         "![Microseconds a query over entries](index.svg)",
     ]
@@ -294,7 +297,7 @@ def report(results):
                 lines += ["", f"At 31, flat takes {flat[0][4] / ours[0][4]:,.0f} times as long singly and {flat[0][5] / ours[0][5]:,.0f} times in batches."]
     lines += [
         "", "## Building and opening", "",
-        "Builds on all cores where the library can (MultiHash cannot). Bytes are on disk for refrain, in memory for the others. *Cold*: the system's page cache holds nothing of the files.", "",
+        "Builds on all cores where the library can (MultiHash cannot). Bytes and opening are those of the files that each writes. *Cold*: the system's page cache holds nothing of the files.", "",
         "| | data | entries | build, s | bytes an entry | open, ms | first query, ms | cold open, ms | cold first query, ms | memory while building, GiB |", "|---" * 10 + "|",
     ]
     for fact in results.facts:
@@ -313,7 +316,7 @@ def report(results):
         elif figure == "refresh":
             lines.append(f"- {count}: refreshing when nothing changed: {fact['unchanged_us']:.1f} microseconds.")
         elif figure == "written":
-            lines.append(f"- {count}: the writer added {fact['entries_added'] if 'entries_added' in fact else ''} entries in 20 s, 10,000 a second asked; {fact['parts']} parts at the end.")
+            lines.append(f"- {count}: the writer added {fact['added']:,} entries in 20 s, 10,000 a second asked; {fact['parts']} parts at the end.")
         elif figure.startswith("latency"):
             lines.append(f"- {count}: single query within 31 {figure[8:]} of 10,000 entries a second: median {fact['median_us']:.0f}, 99 % {fact['p99_us']:.0f}, 99.9 % {fact['p999_us']:,.0f}, worst {fact['worst_us']:,.0f} microseconds.")
         elif figure == "self join":
@@ -335,10 +338,16 @@ def main():
             peers(results, kind, count, data, queries)
             print(kind, count, f"done after {time.process_time():.0f} s of processor time", file=sys.stderr)
             del data
+            write(results, out)
     if os.environ.get("FULL"):
         count = 100_000_000
         with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_TMP")) as folder:
             refrain(results, runner, "uniform", count, None, uniform(np.random.default_rng(count), 1024), folder)
+    write(results, out)
+
+
+def write(results, out):
+    """After every data set, so that a run that is stopped leaves what it has."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "index.md").write_text(report(results))
     plot(results, out / "index.svg")

@@ -19,6 +19,8 @@ use crate::simd::distance::{Bucket, Kernels, distances, filter, prefetch};
 const LOOKUPS: usize = 512;
 /// Cache lines of a bucket's residues that are asked for ahead; what follows comes in by itself.
 const LINES: usize = 8;
+/// A query of more lookups than this is planned from the real sizes of some buckets in any case.
+const WIDE: usize = 1 << 12;
 /// A thread keeps buffers of up to this many candidates.
 const KEEP: usize = 1 << 16;
 /// A query whose buckets hold this many times what was expected, and [`HEAVY_LEAST`] more, is planned anew.
@@ -119,7 +121,16 @@ impl<'a> Mih<'a> {
     fn batch(&mut self, batch: &mut [Asked<'_>], adapt: bool, emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
         let hashes: Vec<Hash> = batch.iter().map(|asked| asked.query.hash).collect();
         let lookups: usize = batch.iter().map(|asked| self.lookups(&asked.budgets)).sum();
-        let adapt = adapt && lookups <= 4 * LOOKUPS;
+        if adapt && lookups > WIDE {
+            // Too many buckets to look at all of their sizes first: plan from those close by.
+            for asked in batch.iter() {
+                let flow = self.again(asked, emit)?;
+                if flow.is_break() {
+                    return Ok(flow);
+                }
+            }
+            return Ok(ControlFlow::Continue(()));
+        }
         let room = if adapt { usize::MAX } else { LOOKUPS };
         self.clear();
         for band in 0..self.part.layout.bands.len() {
@@ -161,19 +172,22 @@ impl<'a> Mih<'a> {
         }
         for number in heavy {
             let asked = &batch[number as usize];
-            let (budgets, cost) = self.adapted(asked)?;
-            let (number, query) = (asked.number, asked.query);
-            let flow = if cost > scan_cost(self.part.len(), asked.query.max_distance, 1, self.kernels) {
-                self.scan(number, query, emit)?
-            } else {
-                let again = Asked { number, query, words: query.hash.words(), budgets, load: 0.0 };
-                self.batch(&mut [again], false, emit)?
-            };
+            let flow = self.again(asked, emit)?;
             if flow.is_break() {
                 return Ok(flow);
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// One query, planned anew from the real sizes of the buckets near it.
+    fn again(&mut self, asked: &Asked<'_>, emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
+        let (budgets, cost) = self.adapted(asked)?;
+        let (number, query) = (asked.number, asked.query);
+        if cost > scan_cost(self.part.len(), query.max_distance, 1, self.kernels) {
+            return self.scan(number, query, emit);
+        }
+        self.batch(&mut [Asked { number, query, words: asked.words, budgets, load: 0.0 }], false, emit)
     }
 
     fn clear(&mut self) {
