@@ -321,3 +321,17 @@ fn uploads_are_remembered_for_references_that_come_later() {
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].contains("u-7") && found[0].contains("flowers.jpg"), "{found:?}");
 }
+
+#[test]
+fn any_program_can_be_scored() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("truth.csv"), "query,reference,attack\na1,a,crop\nb1,b,crop\nstranger,,\n").unwrap();
+    fs::write(dir.path().join("claims"), "a1 a 2\nstranger b 1\n").unwrap();
+    let ran = run(dir.path(), &["eval", "--claims", "claims", "--truth", "truth.csv"]).expect(0);
+    let scored = &ran.lines()[0];
+    assert_eq!((&scored["truths"], &scored["false_pairs"], &scored["claims"]), (&2.into(), &4.into(), &2.into()));
+    assert_eq!((&scored["micro_average_precision"], &scored["attacks"]["crop"]), (&0.5.into(), &0.5.into()));
+    fs::write(dir.path().join("claims"), "a1 a\n").unwrap();
+    run(dir.path(), &["eval", "--claims", "claims", "--truth", "truth.csv"]).expect(2);
+    run(dir.path(), &["eval", "--claims", "claims"]).expect(2);
+}

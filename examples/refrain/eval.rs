@@ -1,7 +1,11 @@
 //! `refrain eval`: the recall benchmark.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
 
+use refrain::Error;
+use refrain::eval::external::{self, Claims, Truth};
 use refrain::eval::{Config, Progress, run};
 
 use crate::{Exit, Stop, out, signal};
@@ -10,11 +14,19 @@ use crate::{Exit, Stop, out, signal};
 #[derive(clap::Args)]
 pub struct Args {
     /// A folder of media; MANIFEST.csv with the columns file,split says which are references
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "claims")]
+    data: Option<PathBuf>,
     /// Where the reports and the cache go
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "claims")]
+    out: Option<PathBuf>,
+    /// Score another program instead: its lines of `query reference score` (a higher score is surer), `-` for standard
+    /// input
+    #[arg(long, value_name = "FILE", requires = "truth", conflicts_with_all = ["data", "out"])]
+    claims: Option<PathBuf>,
+    /// What is true of its queries: a CSV with the columns query,reference,attack; the reference is empty for a query that
+    /// shows nothing known
+    #[arg(long, value_name = "FILE", requires = "claims")]
+    truth: Option<PathBuf>,
     /// A few pictures and attacks only: a check of the machinery, not a measurement
     #[arg(long)]
     quick: bool,
@@ -28,7 +40,8 @@ pub struct Args {
 
 impl Args {
     fn config(&self) -> Config {
-        let mut config = Config::new(&self.data, &self.out);
+        let folder = |path: &Option<PathBuf>| path.clone().unwrap_or_default();
+        let mut config = Config::new(folder(&self.data), folder(&self.out));
         config.quick = self.quick;
         config.seed = self.seed;
         config.pictures = self.pictures.unwrap_or(usize::MAX);
@@ -38,8 +51,12 @@ impl Args {
 
 /// Runs the benchmark and says where the reports are.
 pub fn run_eval(args: &Args) -> Result<Exit, Stop> {
+    if let (Some(claims), Some(truth)) = (&args.claims, &args.truth) {
+        return score_claims(claims, truth, args.seed);
+    }
     let cancel = signal::cancel_on_interrupt();
-    let report = run(&args.config(), &cancel, &|Progress { done, of }| {
+    let config = args.config();
+    let report = run(&config, &cancel, &|Progress { done, of }| {
         if done.is_multiple_of(20) || done == of {
             out::tell(format_args!("{done} of {of} pictures"));
         }
@@ -53,6 +70,26 @@ pub fn run_eval(args: &Args) -> Result<Exit, Stop> {
     for excluded in &report.excluded {
         out::tell(format_args!("left out: {}: {}", excluded.name, excluded.message));
     }
-    out::tell(format_args!("{:.0} s; reports are in {}", report.seconds, args.out.display()));
+    out::tell(format_args!("{:.0} s; reports are in {}", report.seconds, config.out.display()));
+    Ok(Exit::Done)
+}
+
+/// Prints one JSON object, and the main figures in words.
+fn score_claims(claims: &Path, truth: &Path, seed: u64) -> Result<Exit, Stop> {
+    let open = |path: &Path| File::open(path).map(BufReader::new).map_err(|error| Error::io(path, error));
+    let truth = Truth::read(open(truth)?).map_err(|error| error.at(truth))?;
+    let claims = match claims == Path::new("-") {
+        true => Claims::read(io::stdin().lock()),
+        false => Claims::read(open(claims)?).map_err(|error| error.at(claims)),
+    }?;
+    let scored = external::score(&truth, &claims, seed);
+    out::json(&scored)?;
+    out::tell(format_args!(
+        "{} claims about {} queries and {} references: micro-AP {:.3}, recall at precision 0.9 {:.3}",
+        scored.claims, scored.queries, scored.references, scored.micro_average_precision, scored.recall_at_precision_90
+    ));
+    if scored.unknown > 0 {
+        out::tell(format_args!("{} claims name what the table does not have; they count nowhere", scored.unknown));
+    }
     Ok(Exit::Done)
 }

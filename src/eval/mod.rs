@@ -6,6 +6,7 @@
 pub mod attacks;
 pub mod data;
 pub mod distractors;
+pub mod external;
 pub mod font;
 pub mod method;
 pub mod metrics;

@@ -1,0 +1,241 @@
+//! Scoring of any program: its claims, as lines of `query reference score`, against a table of what is true.
+//!
+//! The measures are those of the benchmark itself ([`metrics`]). A query that shows nothing known stands in the table with
+//! an empty reference, so that it counts among the pairs that must not be claimed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::BufRead;
+
+use super::metrics::{self, Interval, Prediction};
+use crate::error::{Error, Result};
+
+/// What is true of a set of queries.
+#[derive(Debug, Clone, Default)]
+pub struct Truth {
+    /// All queries, each with its references and the name of its attack.
+    queries: BTreeMap<String, Asked>,
+    references: BTreeSet<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Asked {
+    references: BTreeSet<String>,
+    attack: String,
+}
+
+/// The claims of a program.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Claims(Vec<(String, String, f64)>);
+
+/// How a program did.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Scored {
+    /// Queries in the table, those that show nothing known included.
+    pub queries: usize,
+    /// References in the table.
+    pub references: usize,
+    /// True pairs.
+    pub truths: usize,
+    /// Pairs that are not true.
+    pub false_pairs: u64,
+    /// Claims about queries and references of the table, each pair once with its highest score.
+    pub claims: usize,
+    /// Claims that name a query or a reference which the table does not have; they count nowhere.
+    pub unknown: usize,
+    /// Micro-average precision.
+    pub micro_average_precision: f64,
+    /// Recall where nine of ten claims are right.
+    pub recall_at_precision_90: f64,
+    /// Recall at false claims a pair, with the interval of a bootstrap over references. A rate below one in
+    /// `false_pairs` cannot be told from none.
+    pub recall_at_false_rate: Vec<AtRate>,
+    /// Recall by attack where no false pair is claimed at all.
+    pub attacks: BTreeMap<String, f64>,
+}
+
+/// Recall at a rate of false claims a pair.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[non_exhaustive]
+pub struct AtRate {
+    /// False claims a pair of a query and a reference.
+    pub rate: f64,
+    /// Whether there are pairs enough to see such a rate.
+    pub visible: bool,
+    /// Claims of at least this score count.
+    pub score: f64,
+    /// Mean over references of the share of their copies that are found.
+    pub recall: Interval,
+}
+
+/// Rates at which recall is told.
+pub const RATES: [f64; 2] = [1e-6, 1e-8];
+
+impl Truth {
+    /// Reads a table with the columns `query,reference` and, if it likes, `attack`; a first line that begins with
+    /// `query` names them. Fields hold no commas. Several lines of one query are several references that it shows.
+    ///
+    /// # Errors
+    /// [`Error::Decode`] with the number of a line that is none, [`Error::Io`].
+    pub fn read(table: impl BufRead) -> Result<Self> {
+        let mut truth = Self::default();
+        for (number, line) in (1..).zip(table.lines()) {
+            let line = line.map_err(|error| Error::io("", error))?;
+            let fields: Vec<&str> = line.trim_end_matches('\r').split(',').map(str::trim).collect();
+            let (query, reference, attack) = match fields.as_slice() {
+                [""] | ["query", ..] if number == 1 || line.is_empty() => continue,
+                [query, reference] if !query.is_empty() => (*query, *reference, ""),
+                [query, reference, attack] if !query.is_empty() => (*query, *reference, *attack),
+                _ => return Err(Error::decode(format!("line {number}: expected query,reference,attack"))),
+            };
+            let asked = truth.queries.entry(query.to_string()).or_default();
+            if !attack.is_empty() {
+                asked.attack = attack.to_string();
+            }
+            if !reference.is_empty() {
+                asked.references.insert(reference.to_string());
+                truth.references.insert(reference.to_string());
+            }
+        }
+        Ok(truth)
+    }
+}
+
+impl Claims {
+    /// Reads lines of `query reference score`, parted by tabs, or by blanks where a line has no tab. A higher score is a
+    /// surer claim: a program that prints distances prints them with a minus.
+    ///
+    /// # Errors
+    /// [`Error::Decode`] with the number of a line that is none, [`Error::Io`].
+    pub fn read(lines: impl BufRead) -> Result<Self> {
+        let mut claims = Vec::new();
+        for (number, line) in (1..).zip(lines.lines()) {
+            let line = line.map_err(|error| Error::io("", error))?;
+            let fields: Vec<&str> = match line.contains('\t') {
+                true => line.trim_end_matches('\r').split('\t').collect(),
+                false => line.split_whitespace().collect(),
+            };
+            let claim = match fields.as_slice() {
+                [] => continue,
+                [query, reference, score] => score.trim().parse().ok().map(|score: f64| (query, reference, score)),
+                _ => None,
+            };
+            match claim {
+                Some((query, reference, score)) if !score.is_nan() => {
+                    claims.push((query.to_string(), reference.to_string(), score));
+                }
+                _ => return Err(Error::decode(format!("line {number}: expected query, reference and a number"))),
+            }
+        }
+        Ok(Self(claims))
+    }
+}
+
+/// Scores claims against the truth; `seed` is that of the bootstrap.
+pub fn score(truth: &Truth, claims: &Claims, seed: u64) -> Scored {
+    let queries: HashMap<&str, u32> = truth.queries.keys().map(String::as_str).zip(0..).collect();
+    let references: HashMap<&str, u32> = truth.references.iter().map(String::as_str).zip(0..).collect();
+    let mut best: BTreeMap<(u32, u32), Prediction> = BTreeMap::new();
+    let mut unknown = 0;
+    for (query, reference, score) in &claims.0 {
+        let (Some(&q), Some(&r)) = (queries.get(query.as_str()), references.get(reference.as_str())) else {
+            unknown += 1;
+            continue;
+        };
+        let correct = truth.queries[query].references.contains(reference);
+        let claim = Prediction { query: q, reference: r, score: *score, correct };
+        best.entry((q, r)).and_modify(|best| best.score = best.score.max(*score)).or_insert(claim);
+    }
+    let predictions: Vec<Prediction> = best.values().copied().collect();
+    let truths: usize = truth.queries.values().map(|asked| asked.references.len()).sum();
+    let false_pairs = (queries.len() * references.len() - truths) as u64;
+    let wrong: Vec<f64> = predictions.iter().filter(|p| !p.correct).map(|p| p.score).collect();
+
+    // The share of the copies of each reference that are found from a score on.
+    let found = |from: f64, of: &dyn Fn(&Asked) -> bool| -> Vec<f64> {
+        let mut copies: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for (name, asked) in truth.queries.iter().filter(|(_, asked)| of(asked)) {
+            for reference in &asked.references {
+                let pair = (queries[name.as_str()], references[reference.as_str()]);
+                let (all, found) = copies.entry(reference).or_default();
+                *all += 1;
+                *found += usize::from(best.get(&pair).is_some_and(|claim| claim.score >= from));
+            }
+        }
+        copies.values().map(|&(all, found)| found as f64 / all as f64).collect()
+    };
+    let at = |rate: f64| {
+        let score = metrics::score_at_false_rate(&wrong, false_pairs, rate);
+        let recall = metrics::bootstrap(&found(score, &|_| true), seed);
+        AtRate { rate, visible: rate * false_pairs as f64 >= 1.0, score, recall }
+    };
+    let clean = metrics::score_at_false_rate(&wrong, false_pairs, 0.0);
+    let names: BTreeSet<&String> = truth.queries.values().map(|asked| &asked.attack).collect();
+    let attacks = names.into_iter().filter(|name| !name.is_empty()).filter_map(|name| {
+        let shares = found(clean, &|asked| asked.attack == *name);
+        (!shares.is_empty()).then(|| (name.clone(), shares.iter().sum::<f64>() / shares.len() as f64))
+    });
+    Scored {
+        queries: queries.len(),
+        references: references.len(),
+        truths,
+        false_pairs,
+        claims: predictions.len(),
+        unknown,
+        micro_average_precision: metrics::micro_average_precision(&predictions, truths),
+        recall_at_precision_90: metrics::recall_at_precision(&predictions, truths, 0.9),
+        recall_at_false_rate: RATES.into_iter().map(at).collect(),
+        attacks: attacks.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRUTH: &str = "query,reference,attack\n\
+        a1,a,crop\na2,a,mirror\nb1,b,crop\nb2,b,mirror\nboth,a,collage\nboth,b,collage\nstranger,,\n";
+
+    fn scored(claims: &str) -> Scored {
+        score(&Truth::read(TRUTH.as_bytes()).unwrap(), &Claims::read(claims.as_bytes()).unwrap(), 1)
+    }
+
+    #[test]
+    fn worked_out_by_hand() {
+        // Six true pairs of fourteen. Right, right, wrong, right; a pair named twice counts once, with its better score.
+        let of = scored("a1 a 0.9\nb1\tb\t0.8\nstranger a 0.7\nboth b 0.6\nboth b 0.1\nnobody a 1\n");
+        assert_eq!((of.queries, of.references, of.truths, of.false_pairs), (6, 2, 6, 6));
+        assert_eq!((of.claims, of.unknown), (4, 1));
+        let expected = (1.0 + 1.0 + 3.0 / 4.0) / 6.0;
+        assert!((of.micro_average_precision - expected).abs() < 1e-12, "{}", of.micro_average_precision);
+        assert!((of.recall_at_precision_90 - 2.0 / 6.0).abs() < 1e-12);
+        // Above the false claim: one of three copies of each reference.
+        let at = &of.recall_at_false_rate[0];
+        assert!((at.recall.value - 1.0 / 3.0).abs() < 1e-12 && !at.visible && at.score > 0.7);
+        assert_eq!(of.attacks.get("crop"), Some(&1.0));
+        assert_eq!(of.attacks.get("mirror"), Some(&0.0));
+        assert_eq!(of.attacks.get("collage"), Some(&0.0));
+    }
+
+    #[test]
+    fn an_oracle_scores_one_and_silence_nothing() {
+        let oracle = scored("a1 a 1\na2 a 1\nb1 b 1\nb2 b 1\nboth a 1\nboth b 1\n");
+        assert_eq!((oracle.micro_average_precision, oracle.recall_at_precision_90), (1.0, 1.0));
+        assert!(oracle.recall_at_false_rate.iter().all(|at| at.recall.value == 1.0));
+        let silent = scored("");
+        assert_eq!((silent.micro_average_precision, silent.recall_at_false_rate[1].recall.value), (0.0, 0.0));
+    }
+
+    #[test]
+    fn lines_that_are_none_are_named() {
+        for (table, claims) in
+            [("a,b,c,d\n", ""), (",b\n", ""), (TRUTH, "a1 a\n"), (TRUTH, "a1 a x\n"), (TRUTH, "a1 a NaN\n")]
+        {
+            let outcome = Truth::read(table.as_bytes()).and_then(|_| Claims::read(claims.as_bytes()));
+            assert!(
+                matches!(&outcome, Err(Error::Decode { detail, .. }) if detail.starts_with("line ")),
+                "{outcome:?}"
+            );
+        }
+    }
+}
