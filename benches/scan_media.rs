@@ -50,7 +50,7 @@ fn altered(scene: &Picture, attack: &str, number: usize, known: &[Attack]) -> Ve
         "quarter" => scene.scale(0.25),
         "grey" => scene.clone().map_colour(|[r, g, b]| [0.299 * r + 0.587 * g + 0.114 * b; 3]),
         "brighter" => scene.clone().map(|v| v * 0.85 + 38.0),
-        "crop_3" => scene.cut(0.015, 0.015, 0.985, 0.985),
+        "crop_3" => scene.cut(0.015, 0.015, 0.015, 0.015),
         "logo" => logo.apply(scene, &number.to_string(), 1, &[]),
         "mirror" => scene.mirror(),
         _ => scene.clone(),

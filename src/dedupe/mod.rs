@@ -1,8 +1,8 @@
 //! Groups of near-duplicates within folders, and which copy of each group is the best one. Nothing is ever deleted here:
 //! what comes out is a plan for a person.
 //!
-//! Files become fingerprints ([`gather`]), near ones become pairs ([`near`]), pairs become groups ([`group`]), and a group
-//! gets an order ([`plan`]).
+//! Files become fingerprints, near ones become pairs (by the self-join of the index), pairs become groups (by
+//! [`complete_linkage`]), and a group gets an order.
 
 mod gather;
 mod group;
