@@ -229,7 +229,7 @@ def plot(results, out):
                     axis.plot(*zip(*points), style, label=label, color=COLOURS[name])
         axis.set(xscale="log", yscale="log", xlabel="entries", title=f"within {radius} bits")
         axis.grid(True, which="major", alpha=0.3)
-        axis.legend(fontsize=7)
+        axis.legend(fontsize=7, loc="upper left")
     axes[0].set_ylabel("microseconds a query, one core")
     figure.tight_layout()
     figure.savefig(out, metadata={"Date": None})
