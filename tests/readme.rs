@@ -17,6 +17,9 @@ fn the_shell_snippets_run() {
     std::os::unix::fs::symlink(root().join("fixtures"), dir.path().join("fixtures")).unwrap();
     let programs = refrain().parent().unwrap().to_owned();
     let path = env::join_paths([programs].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap()))).unwrap();
+    // What a person saved from the report.
+    let decided = r#"{"refrain_decisions":1,"decisions":[{"path":"fixtures/uploads/fruit.jpg","bank":"removed","reference":"meadow.jpg","decision":"refused"}]}"#;
+    fs::write(dir.path().join("decisions.json"), decided).unwrap();
     for snippet in snippets {
         let mut shell = Command::new("sh");
         let ran = shell
@@ -30,6 +33,10 @@ fn the_shell_snippets_run() {
         assert!(ran.status.success(), "{snippet}\n{out}\n{err}");
         assert!(out.contains("removed/meadow.jpg (mirrored"), "{out}");
         assert!(out.contains("\"inverted\":true"), "{out}");
+        assert!(
+            err.contains("1 pairs refused") && out.contains("fixtures/uploads/flowers.jpg: removed/meadow.jpg"),
+            "{out}\n{err}"
+        );
     }
     let found = fs::read_to_string(dir.path().join("found.jsonl")).unwrap();
     let uploads = fs::read_dir(root().join("fixtures/uploads")).unwrap().count();
