@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use redb::{ReadableDatabase, TableDefinition};
-use refrain::bank::{Reference, Upload};
+use refrain::bank::{FORMAT, Reference, Upload};
 use refrain::hash::Hash;
 use refrain::matching::Outcome;
 use refrain::{Cancel, Error, Store};
@@ -134,7 +134,7 @@ fn a_store_of_another_version_is_refused_politely_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let dir = whole(folder.path());
     let meta: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
-    for (version, word) in [(2, "newer"), (0, "older")] {
+    for (version, word) in [(FORMAT + 1, "newer"), (FORMAT - 1, "older")] {
         let database = redb::Database::open(dir.join("store.redb")).unwrap();
         let write = database.begin_write().unwrap();
         write.open_table(meta).unwrap().insert("format", version).unwrap();
@@ -145,7 +145,7 @@ fn a_store_of_another_version_is_refused_politely_and_left_alone() {
             assert!(matches!(error, Error::Format { .. }), "{error}");
             names(&error, &dir);
             let text = error.to_string();
-            assert!(text.contains("expected store format 1") && text.contains(word), "{text}");
+            assert!(text.contains(&format!("expected store format {FORMAT}")) && text.contains(word), "{text}");
         }
         let database = redb::Database::open(dir.join("store.redb")).unwrap();
         let read = database.begin_read().unwrap();
