@@ -43,7 +43,7 @@ fn fingerprints() -> Vec<Fingerprint> {
 }
 
 #[test]
-#[ignore = "the child of the test below, killed by it"]
+#[ignore = "the child of the test below, started and killed by cargo test --test store_crash"]
 fn child() {
     let (Ok(folder), Ok(round)) = (std::env::var(FOLDER), std::env::var(ROUND)) else { return };
     let round: u64 = round.parse().unwrap();

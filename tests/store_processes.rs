@@ -25,7 +25,7 @@ fn hash(seed: u64) -> Hash {
 }
 
 #[test]
-#[ignore = "the writing child of the tests below"]
+#[ignore = "the writing child of the tests below, started by cargo test --test store_processes"]
 fn child() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
     let store = Store::open(folder).unwrap();

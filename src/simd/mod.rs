@@ -196,7 +196,7 @@ pub(crate) mod tests {
     /// Every significand for every odd count; an even count is an odd one with another exponent. Takes half a minute a
     /// level: `cargo test --release division_is_exact -- --ignored`.
     #[test]
-    #[ignore = "half a minute a level"]
+    #[ignore = "half a minute a level: cargo test --release division_is_exact -- --ignored"]
     fn division_is_exact_always() {
         for level in Level::available() {
             for count in (1..MAX_WINDOW as u32).step_by(2) {

@@ -3,7 +3,7 @@
 
 use super::{Vector, idct};
 
-/// Bits that the table is asked with: with 11, one code in fifty of a photograph needs a second look.
+/// Bits that the table is asked with. Longer codes are rare, and a wider table would crowd the first-level cache.
 const LOOK: u32 = 11;
 /// A run that ends the block.
 const END: u8 = 64;
@@ -141,7 +141,7 @@ impl Table {
     fn pass(&self, bits: &mut Bits<'_>) -> Option<()> {
         let mut at = 1usize;
         while at <= 63 {
-            // Few colour blocks hold more than one code.
+            // A code at a time: most colour blocks end early.
             bits.fill();
             let code = self.next(bits)?;
             at += usize::from(code.run) + 1;
