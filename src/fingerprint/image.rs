@@ -158,7 +158,12 @@ impl Builder {
 impl ViewHash {
     /// Both hashes of 64x64 samples of luma.
     pub fn of_samples(view: View, samples: &[f32; SIDE * SIDE]) -> Self {
-        let Dihedral { hashes, quality, stability } = pdq::dihedral_of_samples(samples);
+        Self::with_pdq(view, samples, pdq::dihedral_of_samples(samples))
+    }
+
+    /// The same, where PDQ has been taken of the samples already.
+    pub(crate) fn with_pdq(view: View, samples: &[f32; SIDE * SIDE], pdq: Dihedral) -> Self {
+        let Dihedral { hashes, quality, stability } = pdq;
         let detail = detail::dihedral_of_samples(samples).hashes;
         Self {
             view,

@@ -53,7 +53,12 @@ pub struct FrameHash {
 impl FrameHash {
     /// Both hashes of 64x64 samples of luma.
     pub fn of_samples(time: f64, role: Role, view: View, samples: &[f32; pdq::SIDE * pdq::SIDE]) -> Self {
-        let ViewHash { view, hash, quality, stability, orientations, detail } = ViewHash::of_samples(view, samples);
+        Self::of_view(time, role, ViewHash::of_samples(view, samples))
+    }
+
+    /// The hashes of a view, at a time.
+    pub(crate) fn of_view(time: f64, role: Role, hashed: ViewHash) -> Self {
+        let ViewHash { view, hash, quality, stability, orientations, detail } = hashed;
         Self { time, role, view, hash, quality, stability, orientations, detail }
     }
 }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use super::grid::{Grid, Shape};
 use crate::error::{Error, Result};
-use crate::fingerprint::{FrameHash, Options, Role, Sampling, VideoFingerprint, View, ViewSet, views};
+use crate::fingerprint::{FrameHash, Options, Role, Sampling, VideoFingerprint, View, ViewHash, ViewSet, views};
 use crate::hash::{Pixels, pdq};
 use crate::image::canvas::Area;
 
@@ -364,11 +364,13 @@ fn emit(
     same: u32,
     hashes: &mut Vec<FrameHash>,
 ) {
-    let full = FrameHash::of_samples(time, role, View::Full, &grid.shrink(Area::FULL));
-    let known = |last: &FrameHash| last.hash.distance(&full.hash) < same && time < last.time + SAME_FOR;
+    let samples = grid.shrink(Area::FULL);
+    let pdq = pdq::dihedral_of_samples(&samples);
+    let known = |last: &FrameHash| last.hash.distance(&pdq.hashes[0]) < same && time < last.time + SAME_FOR;
     if last.as_ref().is_some_and(known) {
-        return;
+        return; // before the detail hash, which costs several times as much
     }
+    let full = FrameHash::of_view(time, role, ViewHash::with_pdq(View::Full, &samples, pdq));
     *last = Some(full.clone());
     hashes.push(full);
     // No windows: a film has many frames near one another in framing, and each window would cost an entry a frame.

@@ -4,6 +4,8 @@
 //! floats. The hash of the 64x64 samples made from it lies a few bits from that of the full frame (the tests hold it to
 //! ten), and crops, rotations and means over time are taken on the grid at no cost.
 
+use std::ops::Range;
+
 use crate::hash::{Format, Pixels, pdq};
 use crate::image::canvas::{Area, Canvas};
 use crate::image::content_box;
@@ -11,6 +13,10 @@ use crate::image::content_box;
 /// Samples along each side.
 pub(crate) const SIDE: usize = 128;
 const CELLS: usize = SIDE * SIDE;
+/// So many bytes add up within 16 bits.
+const MOST_ROWS: usize = 257;
+/// Rows of cells that are summed side by side: alone, a row waits for each of its additions.
+const TOGETHER: usize = 4;
 
 /// How a decoder's luma becomes the upright luma of a full-range picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -103,27 +109,36 @@ impl Grid {
         if width < pdq::MIN_SIDE || height < pdq::MIN_SIDE {
             return false;
         }
-        let mut sums = vec![0u32; width];
+        let columns: [Range<usize>; SIDE] = std::array::from_fn(|cell| span(cell, width));
+        let widths: [f32; SIDE] = std::array::from_fn(|cell| columns[cell].len() as f32);
+        let mut sums = vec![0u16; TOGETHER * width];
         let mut luma = vec![0u8; if pixels.format() == Format::Luma8 { 0 } else { width }];
-        for (cell_y, out) in self.0.chunks_exact_mut(SIDE).enumerate() {
-            let rows = span(cell_y, height);
-            sums.fill(0);
-            for y in rows.clone() {
-                let row = pixels.row(y);
-                let row = if pixels.format() == Format::Luma8 {
-                    row
-                } else {
-                    to_luma(row, pixels.format(), &mut luma);
-                    &luma
-                };
-                for (sum, &value) in sums.iter_mut().zip(row) {
-                    *sum += u32::from(value);
+        for (group, out) in self.0.chunks_exact_mut(TOGETHER * SIDE).enumerate() {
+            let rows: [Range<usize>; TOGETHER] = std::array::from_fn(|k| span(group * TOGETHER + k, height));
+            let mut cells = [[0u32; TOGETHER]; SIDE];
+            let most = rows.iter().map(Range::len).max().unwrap_or_default();
+            for skip in (0..most).step_by(MOST_ROWS) {
+                sums.fill(0);
+                for (rows, sums) in rows.iter().zip(sums.chunks_exact_mut(width)) {
+                    for y in rows.clone().skip(skip).take(MOST_ROWS) {
+                        let row = pixels.row(y);
+                        let row = if pixels.format() == Format::Luma8 {
+                            row
+                        } else {
+                            to_luma(row, pixels.format(), &mut luma);
+                            &luma
+                        };
+                        for (sum, &value) in sums.iter_mut().zip(row) {
+                            *sum += u16::from(value);
+                        }
+                    }
                 }
+                add_columns(&mut cells, &columns, &sums, width);
             }
-            for (cell_x, out) in out.iter_mut().enumerate() {
-                let columns = span(cell_x, width);
-                let area = (columns.len() * rows.len()) as f32;
-                *out = sums[columns].iter().map(|&sum| u64::from(sum)).sum::<u64>() as f32 / area;
+            for (k, (out, rows)) in out.chunks_exact_mut(SIDE).zip(&rows).enumerate() {
+                for ((out, cell), width) in out.iter_mut().zip(&cells).zip(widths) {
+                    *out = cell[k] as f32 / (width * rows.len() as f32);
+                }
             }
         }
         shape.apply(&mut self.0[..], SIDE);
@@ -204,9 +219,23 @@ impl Grid {
 }
 
 /// The pixels under cell `cell` of [`SIDE`]; at least one.
-fn span(cell: usize, length: usize) -> std::ops::Range<usize> {
+fn span(cell: usize, length: usize) -> Range<usize> {
     let start = cell * length / SIDE;
     start..((cell + 1) * length / SIDE).max(start + 1)
+}
+
+/// Adds the sums of the columns under each cell, for several rows of cells side by side.
+fn add_columns(cells: &mut [[u32; TOGETHER]; SIDE], columns: &[Range<usize>; SIDE], sums: &[u16], width: usize) {
+    let (upper, lower) = sums.split_at(2 * width);
+    let ((a, b), (c, d)) = (upper.split_at(width), lower.split_at(width));
+    for (cell, columns) in cells.iter_mut().zip(columns) {
+        let [a, b, c, d] = [a, b, c, d].map(|row| &row[columns.clone()]);
+        for (((a, b), c), d) in a.iter().zip(b).zip(c).zip(d) {
+            for (sum, value) in cell.iter_mut().zip([a, b, c, d]) {
+                *sum += u32::from(*value);
+            }
+        }
+    }
 }
 
 /// For each of 64 samples the first of the cells under it, and the share that each of them has.
