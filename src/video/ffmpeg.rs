@@ -304,9 +304,11 @@ fn decode(
         converter: None,
         sink: &mut sink,
     };
-    let (mut packet, mut damaged, mut in_a_row) = (Packet::empty(), 0u32, 0u32);
+    let (mut damaged, mut in_a_row) = (0u32, 0u32);
     let mut cut_short = None;
     loop {
+        // A packet for each: reading into one that holds data already would leak that.
+        let mut packet = Packet::empty();
         match packet.read(&mut input) {
             Ok(()) => {}
             Err(ffmpeg::Error::Eof) => break,
