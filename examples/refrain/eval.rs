@@ -4,8 +4,11 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
+use refrain::Cancel;
 use refrain::Error;
+use refrain::eval::data::Data;
 use refrain::eval::external::{self, Claims, Truth};
+use refrain::eval::film::{self, FilmProgress};
 use refrain::eval::{Config, Progress, run};
 
 use crate::{Exit, Stop, out, signal};
@@ -33,6 +36,12 @@ pub struct Args {
     /// At most so many references and so many strangers
     #[arg(long, value_name = "N")]
     pictures: Option<usize>,
+    /// Films alone: writes films.json and films.md. Needs the ffmpeg command, as films always do
+    #[arg(long, conflicts_with = "claims")]
+    films: bool,
+    /// At most so many films are altered, and at most so many strange ones
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    clips: usize,
     /// The seed of everything that is drawn
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -45,6 +54,7 @@ impl Args {
         config.quick = self.quick;
         config.seed = self.seed;
         config.pictures = self.pictures.unwrap_or(usize::MAX);
+        config.clips = self.clips;
         config
     }
 }
@@ -56,6 +66,9 @@ pub fn run_eval(args: &Args) -> Result<Exit, Stop> {
     }
     let cancel = signal::cancel_on_interrupt();
     let config = args.config();
+    if args.films {
+        return films(&config, &cancel);
+    }
     let report = run(&config, &cancel, &|Progress { done, of }| {
         if done.is_multiple_of(20) || done == of {
             out::tell(format_args!("{done} of {of} pictures"));
@@ -71,6 +84,34 @@ pub fn run_eval(args: &Args) -> Result<Exit, Stop> {
         out::tell(format_args!("left out: {}: {}", excluded.name, excluded.message));
     }
     out::tell(format_args!("{:.0} s; reports are in {}", report.seconds, config.out.display()));
+    Ok(Exit::Done)
+}
+
+/// Films alone.
+fn films(config: &Config, cancel: &Cancel) -> Result<Exit, Stop> {
+    let mut data = Data::open(&config.data, cancel)?;
+    let report = film::measure(config, &mut data, cancel, &|FilmProgress { done, of }| {
+        if done.is_multiple_of(20) || done == of {
+            out::tell(format_args!("{done} of {of} films"));
+        }
+    })?;
+    let Some(report) = report else {
+        out::tell(format_args!("no film to alter: there is no reference among the films, or no ffmpeg command"));
+        return Ok(Exit::Unmatched);
+    };
+    let write = |name: &str, text: String| {
+        let path = config.out.join(name);
+        std::fs::write(&path, text).map_err(|error| Error::io(path, error))
+    };
+    write("films.json", serde_json::to_string_pretty(&report).map_err(|error| Error::decode(error.to_string()))?)?;
+    write("films.md", film::markdown(&report))?;
+    out::tell(format_args!(
+        "{:.3} of copies found, {} unrelated pairs matched; {:.0} s; films.json and films.md are in {}",
+        report.recall.value,
+        report.wrong.len(),
+        report.seconds,
+        config.out.display()
+    ));
     Ok(Exit::Done)
 }
 

@@ -1,7 +1,7 @@
 //! The folder that a benchmark is made from: which pictures are references, which are strangers, which cannot be used.
 
 use std::collections::HashMap;
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use image::ImageDecoder;
@@ -9,8 +9,10 @@ use image::ImageDecoder;
 use super::picture::Picture;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+use crate::fingerprint::{Media, Options, Sampling, fingerprint};
 use crate::hash::{Format, PixelBuf};
 use crate::image::Decoded;
+use crate::image::kind::{HEAD, Kind, sniff};
 use crate::limits::Limits;
 use crate::scan::{Patterns, walk};
 
@@ -45,12 +47,14 @@ pub struct Excluded {
     pub message: String,
 }
 
-/// The stills of a folder in order of their names, and what was left out.
+/// The stills and films of a folder in order of their names, and what was left out.
 #[derive(Debug, Default)]
 pub struct Data {
     /// Usable stills.
     pub stills: Vec<Still>,
-    /// Files that are no stills, or cannot be decoded.
+    /// Usable films.
+    pub films: Vec<Still>,
+    /// Files that are neither stills nor films, or cannot be decoded.
     pub excluded: Vec<Excluded>,
 }
 
@@ -68,14 +72,14 @@ impl Data {
         let manifest = manifest(&folder.join("MANIFEST.csv"));
         let listing = walk(&[folder.to_path_buf()], &Patterns::default(), cancel)?;
         let mut data = Self::default();
-        let checked: Vec<(String, PathBuf, Result<()>)> = listing
+        let checked: Vec<(String, PathBuf, Result<bool>)> = listing
             .items
             .par_iter()
             .map(|item| {
                 let name = name(folder, &item.path);
                 let usable = match &item.found {
                     Ok(_) if cancel.is_cancelled() => Err(Error::Cancelled),
-                    Ok(_) => load(&item.path).map(|_| ()),
+                    Ok(_) => usable(&item.path),
                     Err(problem) => Err(problem.to_error(&item.path)),
                 };
                 (name, item.path.clone(), usable)
@@ -84,14 +88,15 @@ impl Data {
         cancel.check()?;
         for (name, path, usable) in checked {
             match usable {
-                Ok(()) => {
+                Ok(film) => {
+                    let list = if film { &mut data.films } else { &mut data.stills };
                     let split = match manifest.get(&name).map(String::as_str) {
                         Some("index") => Split::Reference,
                         Some(_) => Split::Distractor,
-                        None if data.stills.len().is_multiple_of(2) => Split::Reference,
+                        None if list.len().is_multiple_of(2) => Split::Reference,
                         None => Split::Distractor,
                     };
-                    data.stills.push(Still { name, path, split });
+                    list.push(Still { name, path, split });
                 }
                 Err(error) => {
                     data.excluded.push(Excluded { name, code: error.code().into(), message: error.to_string() });
@@ -107,6 +112,19 @@ impl Data {
         let count = all.len().min(most);
         (0..count).map(|i| all[i * all.len() / count].clone()).collect()
     }
+}
+
+/// Decodes a file: true for a film, false for a still.
+fn usable(path: &Path) -> Result<bool> {
+    let mut head = Vec::new();
+    let file = std::fs::File::open(path).map_err(|error| Error::io(path, error))?;
+    file.take(HEAD as u64).read_to_end(&mut head).map_err(|error| Error::io(path, error))?;
+    if sniff(&head) != Kind::Film {
+        return load(path).map(|_| false);
+    }
+    let mut options = Options::default();
+    options.sampling = Sampling::Keyframes;
+    fingerprint(Media::file(path), &options).map(|_| true)
 }
 
 fn name(folder: &Path, path: &Path) -> String {

@@ -7,6 +7,7 @@ pub mod attacks;
 pub mod data;
 pub mod distractors;
 pub mod external;
+pub mod film;
 pub mod font;
 pub mod method;
 pub mod metrics;

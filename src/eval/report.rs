@@ -100,6 +100,9 @@ pub fn markdown(report: &Report) -> String {
         shown.iter().for_each(|m| out.push_str(&format!(" {:.2} |", m.attacks[i])));
         out.push('\n');
     }
+    if let Some(films) = &report.films {
+        let _ = write!(out, "\n## Films\n\n{}", super::film::markdown(films));
+    }
     if !report.excluded.is_empty() {
         let _ =
             writeln!(out, "\n{} files were left out of every figure; report.json lists them.", report.excluded.len());

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use super::attacks::{Attack, stills};
 use super::data::{Data, Split, Still, load};
 use super::distractors::{Synthetic, Template, synthetic};
+use super::film;
 use super::method::{Asked, Known, Method};
 use super::picture::Picture;
 use super::summary::{self, Report};
@@ -31,12 +32,14 @@ pub struct Config {
     pub quick: bool,
     /// At most so many references and so many strangers.
     pub pictures: usize,
+    /// At most so many films are altered, and at most so many strange ones.
+    pub clips: usize,
 }
 
 impl Config {
     /// A full run over a folder.
     pub fn new(data: impl Into<PathBuf>, out: impl Into<PathBuf>) -> Self {
-        Self { data: data.into(), out: out.into(), seed: 1, quick: false, pictures: usize::MAX }
+        Self { data: data.into(), out: out.into(), seed: 1, quick: false, pictures: usize::MAX, clips: 12 }
     }
 
     /// Every which attack is made of a stranger: every third, by turns, for there are more pairs of them than needed.
@@ -76,7 +79,8 @@ pub fn run(config: &Config, cancel: &Cancel, progress: &(dyn Fn(Progress) + Sync
     let started = Instant::now();
     let cache = config.out.join("cache");
     std::fs::create_dir_all(&cache).map_err(|error| Error::io(&cache, error))?;
-    let data = Data::open(&config.data, cancel)?;
+    let mut data = Data::open(&config.data, cancel)?;
+    let films = film::measure(config, &mut data, cancel, &|_| ())?;
     let most = if config.quick { config.pictures.min(10) } else { config.pictures };
     let (references, strangers) = (data.of(Split::Reference, most), data.of(Split::Distractor, most));
     if references.is_empty() {
@@ -140,6 +144,7 @@ pub fn run(config: &Config, cancel: &Cancel, progress: &(dyn Fn(Progress) + Sync
         of_strangers,
         entries: &entries,
         hard,
+        films,
         seconds: started.elapsed().as_secs_f64(),
     });
     super::report::write(&config.out, &report)?;

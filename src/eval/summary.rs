@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::attacks::Attack;
 use super::data::{Excluded, Still};
+use super::film::FilmReport;
 use super::method::Method;
 use super::metrics::{
     Interval, Prediction, bootstrap, micro_average_precision, recall_at_precision, score_at_false_rate,
@@ -74,6 +75,8 @@ pub struct Report {
     pub methods: Vec<MethodReport>,
     /// Hard distractors, for [`Method::LIBRARY`].
     pub hard: Vec<Hard>,
+    /// The films of the folder; `None` if there is no reference among them or no `ffmpeg` command to alter them.
+    pub films: Option<FilmReport>,
     /// Copies that `refrain thorough` missed by most, for people to look at.
     pub misses: Vec<Miss>,
     /// Mean microseconds for all views of a query.
@@ -91,6 +94,7 @@ pub(super) struct Parts<'a> {
     pub(super) of_strangers: &'a [Vec<Outcome>],
     pub(super) entries: &'a [Vec<usize>],
     pub(super) hard: Vec<Hard>,
+    pub(super) films: Option<FilmReport>,
     pub(super) seconds: f64,
 }
 
@@ -132,6 +136,7 @@ pub(super) fn report(parts: Parts<'_>) -> Report {
         misses,
         excluded: parts.excluded,
         hard: parts.hard,
+        films: parts.films,
         seconds: parts.seconds,
     }
 }

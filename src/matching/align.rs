@@ -152,7 +152,7 @@ pub fn align(hits: &[FrameHit], durations: [f64; 2], agreement: &Agreement) -> V
                 if strength >= agreement.needed {
                     found.push((
                         strength,
-                        segment(&stretch, first, last, line, durations, transform, inverted, agreement),
+                        segment(&stretch, first, last, line, strength, durations, transform, inverted, agreement),
                     ));
                 }
             }
@@ -349,6 +349,7 @@ fn segment(
     first: &Point,
     last: &Point,
     line: Line,
+    score: f64,
     durations: [f64; 2],
     transform: Transform,
     inverted: bool,
@@ -382,6 +383,7 @@ fn segment(
         inverted,
         hits: times.len() as u32,
         distance: stretch.iter().map(|p| f64::from(p.distance)).sum::<f64>() / stretch.len() as f64,
+        score,
     }
 }
 

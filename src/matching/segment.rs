@@ -20,4 +20,8 @@ pub struct Segment {
     pub hits: u32,
     /// Their mean distance.
     pub distance: f64,
+    /// How much agrees: the sum of what the different pictures weigh, see [`weight`](super::align::weight). At least
+    /// [`Agreement::needed`](super::align::Agreement::needed) between two films.
+    #[serde(default)]
+    pub score: f64,
 }

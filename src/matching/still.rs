@@ -1,5 +1,6 @@
 //! What the hits on one reference amount to when a still picture is on at least one side.
 
+use super::align::weight;
 use super::{Item, Look, Segment};
 use crate::fingerprint::View;
 
@@ -71,6 +72,7 @@ pub(crate) fn still_in_film(pairs: &[Pair<'_>], query_is_film: bool, gap: f64) -
                 inverted: closest.look.inverted,
                 hits: instants.len() as u32,
                 distance: distance / instants.len() as f64,
+                score: weight(closest.distance, closest.detail),
             };
             Some((closest.distance, segment))
         })

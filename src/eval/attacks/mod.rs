@@ -5,6 +5,7 @@
 //! the function in the file of its kind and a line in [`stills`].
 
 mod compose;
+pub mod films;
 mod frame;
 mod geometry;
 mod overlay;

@@ -1,0 +1,14 @@
+//! The recall benchmark of films: references altered in every way, asked in a store as an upload is.
+//!
+//! Films are made by the `ffmpeg` command, once, and kept in the folder of results; without the command a run covers
+//! stills alone and says so.
+
+mod edit;
+mod report;
+mod run;
+mod template;
+
+pub use edit::{Clip, Edit, Part};
+pub use report::{Baseline, FilmAttackReport, FilmReport, TemplateReport, markdown};
+pub use run::{FilmProgress, measure};
+pub use template::FilmTemplate;

@@ -1,0 +1,292 @@
+//! Figures of the run over films.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::super::attacks::films::FilmAttack;
+use super::super::data::Split;
+use super::super::metrics::{Interval, Stretch, bootstrap, segment_average_precision};
+use super::edit::Clip;
+use super::run::Asked;
+use crate::fingerprint::Fingerprint;
+
+/// A claim or a truth: a stretch of a query that shows a stretch of a reference.
+#[derive(Debug, Clone)]
+pub(super) struct Claim {
+    pub(super) reference: String,
+    pub(super) query: [f64; 2],
+    pub(super) span: [f64; 2],
+    pub(super) score: f64,
+}
+
+/// How vPDQ at one frame a second did on the same films.
+#[derive(Debug, Clone, Copy, Default, serde::Serialize, serde::Deserialize)]
+pub struct Baseline {
+    /// Mean over attacks, where 80 per cent of the query's frames have to match, as it is shipped.
+    pub shipped: f64,
+    /// Unrelated pairs that matched so.
+    pub shipped_false: usize,
+    /// Mean over attacks, where one frame is enough.
+    pub any: f64,
+    /// Unrelated pairs that matched so.
+    pub any_false: usize,
+}
+
+/// How one attack fared.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct FilmAttackReport {
+    /// Its name.
+    pub name: String,
+    /// Its group.
+    pub group: String,
+    /// Share of the parts found.
+    pub found: f64,
+    /// The same for vPDQ at one frame a second as it is shipped, and where one frame is enough.
+    pub vpdq: [f64; 2],
+    /// Median of how far the borders of the segments found are off, in seconds.
+    pub off: f64,
+    /// References whose copies were missed.
+    pub missed: Vec<String>,
+}
+
+/// Films that have something in common and are no copies of one another.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct TemplateReport {
+    /// What they have in common.
+    pub name: String,
+    /// Whether that is a segment which should be found.
+    pub is_segment: bool,
+    /// Films.
+    pub films: usize,
+    /// Ordered pairs of different films.
+    pub pairs: usize,
+    /// Pairs with a segment.
+    pub alike: usize,
+    /// Pairs with a segment that goes beyond what they share at their begin.
+    pub beyond: usize,
+    /// Some of the pairs with a segment.
+    pub examples: Vec<String>,
+}
+
+/// Everything that a run over films found out.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct FilmReport {
+    /// References in the list.
+    pub references: usize,
+    /// References that were altered.
+    pub altered: usize,
+    /// Films that were asked.
+    pub queries: usize,
+    /// Unrelated pairs of a query and a reference.
+    pub pairs: usize,
+    /// Share of the parts found, mean over attacks, with its interval over references.
+    pub recall: Interval,
+    /// Unrelated pairs with a segment, as `query reference`.
+    pub wrong: Vec<String>,
+    /// Segment AP as VSC2022 defines it.
+    pub segment_ap: f64,
+    /// Share of the segments found whose borders are all within half a second of the truth, and within one second.
+    pub within: [f64; 2],
+    /// vPDQ on the same films.
+    pub baseline: Baseline,
+    /// By attack.
+    pub attacks: Vec<FilmAttackReport>,
+    /// By group.
+    pub groups: BTreeMap<String, f64>,
+    /// Hard distractors.
+    pub templates: Vec<TemplateReport>,
+    /// Hashes of a minute of a reference, both kinds together counted once.
+    pub hashes_a_minute: f64,
+    /// Bytes of a minute of a reference.
+    pub bytes_a_minute: f64,
+    /// Mean milliseconds of a question to the list.
+    pub millis: f64,
+    /// Seconds of the run.
+    pub seconds: f64,
+}
+
+pub(super) struct Parts<'a> {
+    pub(super) attacks: &'a [FilmAttack],
+    pub(super) clips: &'a [Clip],
+    pub(super) prints: &'a [Fingerprint],
+    pub(super) asked: &'a [Asked],
+    pub(super) templates: Vec<TemplateReport>,
+    pub(super) seconds: f64,
+}
+
+fn share(found: &[bool]) -> f64 {
+    found.iter().filter(|found| **found).count() as f64 / found.len().max(1) as f64
+}
+
+fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
+    let (mut sum, mut count) = (0.0, 0.0);
+    values.into_iter().for_each(|value| {
+        sum += value;
+        count += 1.0;
+    });
+    if count > 0.0 { sum / count } else { f64::NAN }
+}
+
+pub(super) fn report(parts: Parts<'_>) -> FilmReport {
+    let references = parts.clips.iter().filter(|clip| clip.split == Split::Reference).count();
+    let of_references = || parts.asked.iter().filter(|asked| parts.clips[asked.clip].split == Split::Reference);
+    let attacks: Vec<FilmAttackReport> = parts
+        .attacks
+        .iter()
+        .enumerate()
+        .map(|(at, attack)| {
+            let asked: Vec<&Asked> = of_references().filter(|asked| asked.attack == Some(at)).collect();
+            let mut off: Vec<f64> = asked.iter().flat_map(|asked| asked.off.iter().copied()).collect();
+            off.sort_by(f64::total_cmp);
+            FilmAttackReport {
+                name: attack.name.clone(),
+                group: attack.group.name().into(),
+                found: mean(asked.iter().map(|asked| share(&asked.found))),
+                vpdq: [0, 1].map(|rule| mean(asked.iter().map(|asked| asked.plain[rule]))),
+                off: off.get(off.len() / 2).copied().unwrap_or(f64::NAN),
+                missed: asked
+                    .iter()
+                    .filter(|asked| share(&asked.found) < 1.0)
+                    .map(|asked| parts.clips[asked.clip].name.clone())
+                    .collect(),
+            }
+        })
+        .collect();
+    let mut groups: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    attacks.iter().for_each(|attack| groups.entry(attack.group.clone()).or_default().push(attack.found));
+    let mut altered: Vec<usize> = of_references().map(|asked| asked.clip).collect();
+    altered.sort_unstable();
+    altered.dedup();
+    let means: Vec<f64> = altered
+        .iter()
+        .map(|&clip| mean(of_references().filter(|asked| asked.clip == clip).map(|asked| share(&asked.found))))
+        .collect();
+    let name = |asked: &Asked| {
+        let attack = asked.attack.map_or("as it is", |at| parts.attacks[at].name.as_str());
+        format!("{} ({attack})", parts.clips[asked.clip].name)
+    };
+    let off: Vec<f64> = of_references().flat_map(|asked| asked.off.iter().copied()).collect();
+    let within = |bound: f64| mean(off.iter().map(|&off| f64::from(u8::from(off <= bound))));
+    let minutes: f64 = parts.clips.iter().map(|clip| clip.seconds / 60.0).sum();
+    let hashes: usize =
+        parts.prints.iter().map(|print| if let Fingerprint::Video(v) = print { v.frames.len() } else { 1 }).sum();
+    let bytes: usize = parts
+        .prints
+        .iter()
+        .map(|print| match print {
+            Fingerprint::Video(video) => Fingerprint::Video(video.clone().into_reference()).to_bytes(),
+            still => still.to_bytes(),
+        })
+        .map(|bytes| bytes.map_or(0, |bytes| bytes.len()))
+        .sum();
+    FilmReport {
+        references,
+        altered: altered.len(),
+        queries: parts.asked.len(),
+        pairs: parts.asked.iter().map(|asked| references - asked.found.len().min(references)).sum(),
+        recall: bootstrap(&means, 1),
+        wrong: parts
+            .asked
+            .iter()
+            .flat_map(|asked| asked.wrong.iter().map(move |wrong| format!("{} {wrong}", name(asked))))
+            .collect(),
+        segment_ap: segment_ap(parts.asked),
+        within: [within(0.5), within(1.0)],
+        baseline: Baseline {
+            shipped: mean(attacks.iter().map(|attack| attack.vpdq[0])),
+            shipped_false: parts.asked.iter().map(|asked| asked.plain_wrong[0]).sum(),
+            any: mean(attacks.iter().map(|attack| attack.vpdq[1])),
+            any_false: parts.asked.iter().map(|asked| asked.plain_wrong[1]).sum(),
+        },
+        groups: groups.into_iter().map(|(group, found)| (group, mean(found))).collect(),
+        attacks,
+        templates: parts.templates,
+        hashes_a_minute: hashes as f64 / minutes.max(1e-9),
+        bytes_a_minute: bytes as f64 / minutes.max(1e-9),
+        millis: mean(parts.asked.iter().map(|asked| asked.millis[1])),
+        seconds: parts.seconds,
+    }
+}
+
+/// Over the films that are asked as films.
+fn segment_ap(asked: &[Asked]) -> f64 {
+    let (mut claims, mut truth): (Vec<(Stretch, f64)>, Vec<Stretch>) = (Vec::new(), Vec::new());
+    let mut pairs: BTreeMap<(usize, &str), u32> = BTreeMap::new();
+    for (query, asked) in asked.iter().enumerate() {
+        if asked.truth.iter().any(|truth| truth.query[1] <= truth.query[0]) {
+            continue;
+        }
+        let mut pair = |reference| {
+            let next = pairs.len() as u32;
+            *pairs.entry((query, reference)).or_insert(next)
+        };
+        claims.extend(asked.claims.iter().map(|claim| (claim.stretch(pair(&claim.reference)), claim.score)));
+        truth.extend(asked.truth.iter().map(|part| part.stretch(pair(&part.reference))));
+    }
+    segment_average_precision(&claims, &truth)
+}
+
+/// Tables for `docs/recall.md`.
+pub fn markdown(report: &FilmReport) -> String {
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "{} references, {} of them altered in {} ways, {} films asked, {} unrelated pairs. {:.0} hashes and {:.1} KB a \
+         minute of a reference; {:.1} ms a question.\n",
+        report.references,
+        report.altered,
+        report.attacks.len(),
+        report.queries,
+        report.pairs,
+        report.hashes_a_minute,
+        report.bytes_a_minute / 1024.0,
+        report.millis
+    );
+    let _ = writeln!(
+        out,
+        "| method | found, mean over attacks | unrelated pairs matched |\n|---|---|---|\n\
+         | refrain | {:.3} ({:.3}..{:.3}) | {} |\n\
+         | vPDQ, one frame a second, 80 % of the query's frames | {:.3} | {} |\n\
+         | vPDQ, one frame a second, any frame | {:.3} | {} |\n",
+        report.recall.value,
+        report.recall.low,
+        report.recall.high,
+        report.wrong.len(),
+        report.baseline.shipped,
+        report.baseline.shipped_false,
+        report.baseline.any,
+        report.baseline.any_false
+    );
+    let _ = writeln!(
+        out,
+        "Segment AP {:.3}; borders of the segments found within 0.5 s in {:.0} %, within 1 s in {:.0} %.\n",
+        report.segment_ap,
+        100.0 * report.within[0],
+        100.0 * report.within[1]
+    );
+    out.push_str("| films that share | films | ordered pairs | with a segment | beyond what is shared |\n|---|---|---|---|---|\n");
+    for t in &report.templates {
+        let kind = if t.is_segment { " (a true segment)" } else { "" };
+        let _ = writeln!(
+            out,
+            "| {}{kind} | {} | {} | {} ({:.2} %) | {} |",
+            t.name,
+            t.films,
+            t.pairs,
+            t.alike,
+            100.0 * t.alike as f64 / t.pairs.max(1) as f64,
+            t.beyond
+        );
+    }
+    out.push_str(
+        "\n| attack | group | found | vPDQ 80 % | vPDQ any | borders off, s (median) |\n|---|---|---|---|---|---|\n",
+    );
+    for attack in &report.attacks {
+        let _ = writeln!(
+            out,
+            "| {} | {} | {:.2} | {:.2} | {:.2} | {:.2} |",
+            attack.name, attack.group, attack.found, attack.vpdq[0], attack.vpdq[1], attack.off
+        );
+    }
+    out
+}

@@ -1,0 +1,387 @@
+//! The run over films.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use super::super::attacks::films::{FilmAttack, films};
+use super::super::data::{Data, Excluded, Split};
+use super::super::metrics::Stretch;
+use super::super::run::Config;
+use super::edit::{Clip, Edit, available};
+use super::report::{Claim, FilmReport, Parts, TemplateReport, report};
+use super::template::{FilmTemplate, LEAD};
+use crate::bank::{Reference, Store};
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+use crate::fingerprint::{Fingerprint, Media, Options, RECIPE, Sampling, fingerprint};
+use crate::matching::Segment;
+use crate::video::vpdq;
+
+/// Where a run stands, for people.
+#[derive(Debug, Clone, Copy)]
+pub struct FilmProgress {
+    /// Films made and asked.
+    pub done: usize,
+    /// Films in all.
+    pub of: usize,
+}
+
+/// Of the strangers, every which attack is made, by turns.
+const STRIDE: usize = 4;
+/// Films in a template at most.
+const IN_TEMPLATE: usize = 40;
+/// Films with a lead at most.
+const WITH_LEAD: usize = 16;
+
+/// How one film that was made fared.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    /// Which attack; `None` for a stranger as it is.
+    pub(super) attack: Option<usize>,
+    /// Which clip it was made of.
+    pub(super) clip: usize,
+    /// For every part that is true, whether it was found.
+    pub(super) found: Vec<bool>,
+    /// For every part that was found, how far its begin and end in the query and in the reference are off, at most.
+    pub(super) off: Vec<f64>,
+    /// Names of references that matched although nothing of them is shown.
+    pub(super) wrong: Vec<String>,
+    /// What was claimed, for the segment AP.
+    pub(super) claims: Vec<Claim>,
+    /// What is true, for the segment AP.
+    pub(super) truth: Vec<Claim>,
+    /// Share of the parts that plain vPDQ finds, by its 80 per cent and by any frame.
+    pub(super) plain: [f64; 2],
+    /// References that plain vPDQ matches wrongly, by the same two rules.
+    pub(super) plain_wrong: [usize; 2],
+    /// Milliseconds that the fingerprint and the question took.
+    pub(super) millis: [f64; 2],
+}
+
+/// Runs over the films of a folder; `None` if it has no references among them or the `ffmpeg` command is not there.
+///
+/// # Errors
+/// Those of the store and of files that cannot be written; [`Error::Cancelled`]: what was made until then is kept.
+pub fn measure(
+    config: &Config,
+    data: &mut Data,
+    cancel: &Cancel,
+    progress: &(dyn Fn(FilmProgress) + Sync),
+) -> Result<Option<FilmReport>> {
+    if data.films.iter().all(|film| film.split != Split::Reference) || !available() {
+        return Ok(None);
+    }
+    run(config, data, cancel, progress).map(Some)
+}
+
+fn run(
+    config: &Config,
+    data: &mut Data,
+    cancel: &Cancel,
+    progress: &(dyn Fn(FilmProgress) + Sync),
+) -> Result<FilmReport> {
+    let started = Instant::now();
+    let folder = config.out.join("films");
+    std::fs::create_dir_all(&folder).map_err(|error| Error::io(&folder, error))?;
+    let bench = Bench::new(config, data, &folder, cancel)?;
+    let attacks: Vec<FilmAttack> = films()
+        .into_iter()
+        .enumerate()
+        .filter(|(i, _)| !config.quick || i % 8 == 1)
+        .map(|(_, attack)| attack)
+        .collect();
+    let jobs = bench.jobs(&attacks, config);
+    let templates: Vec<FilmTemplate> =
+        if config.quick { vec![FilmTemplate::LowerThird25] } else { FilmTemplate::ALL.to_vec() };
+    let in_templates: Vec<(FilmTemplate, Vec<&Clip>)> = templates.iter().map(|&t| (t, bench.in_template(t))).collect();
+    let of = jobs.len() + in_templates.iter().map(|(_, clips)| clips.len()).sum::<usize>();
+    let done = AtomicUsize::new(0);
+    let step = || progress(FilmProgress { done: 1 + done.fetch_add(1, Ordering::Relaxed), of });
+    let asked: Vec<Asked> = jobs
+        .par_iter()
+        .map(|&(attack, clip)| {
+            cancel.check()?;
+            let asked = bench.ask(attack.map(|at| (at, &attacks[at])), clip)?;
+            step();
+            Ok(asked)
+        })
+        .collect::<Result<_>>()?;
+    let mut shared = Vec::new();
+    for (template, clips) in in_templates {
+        let prints: Vec<Fingerprint> = clips
+            .par_iter()
+            .map(|clip| {
+                cancel.check()?;
+                let print = bench.print(&template.edit(clip, config.seed))?;
+                step();
+                Ok(print.0)
+            })
+            .collect::<Result<_>>()?;
+        shared.push(bench.shared(template, &clips, &prints)?);
+    }
+    Ok(report(Parts {
+        attacks: &attacks,
+        clips: &bench.clips,
+        prints: &bench.prints,
+        asked: &asked,
+        templates: shared,
+        seconds: started.elapsed().as_secs_f64(),
+    }))
+}
+
+struct Bench<'a> {
+    config: &'a Config,
+    folder: &'a Path,
+    clips: Vec<Clip>,
+    /// Of the clips as they are.
+    prints: Vec<Fingerprint>,
+    /// Of the clips, one frame a second.
+    plain: Vec<Vec<vpdq::Line>>,
+    store: Store,
+}
+
+impl<'a> Bench<'a> {
+    fn new(config: &'a Config, data: &mut Data, folder: &'a Path, cancel: &Cancel) -> Result<Self> {
+        let mut clips = Vec::new();
+        let (mut prints, mut plain) = (Vec::new(), Vec::new());
+        let read: Vec<Result<(Clip, Fingerprint, Vec<vpdq::Line>)>> = data
+            .films
+            .par_iter()
+            .map(|film| {
+                cancel.check()?;
+                let bytes = std::fs::read(&film.path).map_err(|error| Error::io(&film.path, error))?;
+                let (print, line) = prints_of(&film.path)?;
+                let (seconds, width, height) = match &print {
+                    Fingerprint::Video(video) => (video.duration, video.width, video.height),
+                    Fingerprint::Image(image) => (0.0, image.width, image.height),
+                };
+                let digest = blake3::hash(&bytes).to_hex()[..16].to_string();
+                let (name, path, split) = (film.name.clone(), film.path.clone(), film.split);
+                Ok((Clip { name, path, split, digest, seconds, width, height }, print, line))
+            })
+            .collect();
+        cancel.check()?;
+        for (film, read) in data.films.iter().zip(read) {
+            match read {
+                Ok((clip, print, line)) => {
+                    clips.push(clip);
+                    prints.push(print);
+                    plain.push(line);
+                }
+                Err(error) => data.excluded.push(Excluded {
+                    name: film.name.clone(),
+                    code: error.code().into(),
+                    message: error.to_string(),
+                }),
+            }
+        }
+        let references: Vec<(&str, &Fingerprint)> = clips
+            .iter()
+            .zip(&prints)
+            .filter(|(clip, _)| clip.split == Split::Reference)
+            .map(|(clip, print)| (clip.name.as_str(), print))
+            .collect();
+        let store = store(&folder.join("store"), &references)?;
+        Ok(Self { config, folder, clips, prints, plain, store })
+    }
+
+    fn of(&self, split: Split) -> Vec<usize> {
+        (0..self.clips.len()).filter(|&at| self.clips[at].split == split).collect()
+    }
+
+    /// Which clips go through which attacks.
+    fn jobs(&self, attacks: &[FilmAttack], config: &Config) -> Vec<(Option<usize>, usize)> {
+        let spread = |all: Vec<usize>, most: usize| -> Vec<usize> {
+            let count = all.len().min(most);
+            (0..count).map(|i| all[i * all.len() / count]).collect()
+        };
+        let most = if config.quick { 2 } else { config.clips };
+        let references = spread(self.of(Split::Reference), most);
+        let strangers = spread(self.of(Split::Distractor), most);
+        let mut jobs: Vec<(Option<usize>, usize)> =
+            references.iter().flat_map(|&clip| (0..attacks.len()).map(move |attack| (Some(attack), clip))).collect();
+        for (at, &clip) in strangers.iter().enumerate() {
+            jobs.push((None, clip));
+            jobs.extend(
+                (0..attacks.len()).filter(|attack| (attack + at) % STRIDE == 0).map(|attack| (Some(attack), clip)),
+            );
+        }
+        jobs
+    }
+
+    fn in_template(&self, template: FilmTemplate) -> Vec<&Clip> {
+        let most = match template {
+            _ if self.config.quick => 4,
+            FilmTemplate::LowerThird12 | FilmTemplate::LowerThird25 | FilmTemplate::Slides => IN_TEMPLATE,
+            _ => WITH_LEAD,
+        };
+        let count = self.clips.len().min(most);
+        (0..count).map(|i| &self.clips[i * self.clips.len() / count]).collect()
+    }
+
+    /// Makes a film and fingerprints it, or takes both from the folder of results.
+    fn print(&self, edit: &Edit) -> Result<(Fingerprint, Vec<vpdq::Line>, f64)> {
+        let path = edit.make(self.folder)?;
+        let started = Instant::now();
+        let (print, plain) = prints_of(&path)?;
+        Ok((print, plain, started.elapsed().as_secs_f64() * 1e3))
+    }
+
+    fn ask(&self, attack: Option<(usize, &FilmAttack)>, at: usize) -> Result<Asked> {
+        let clip = &self.clips[at];
+        let group = |split| -> Vec<Clip> { self.of(split).iter().map(|&at| self.clips[at].clone()).collect() };
+        let edit = match attack {
+            Some((_, attack)) => {
+                attack.edit(clip, self.config.seed, &group(Split::Distractor), &group(Split::Reference))
+            }
+            None => Edit::of(clip, "scale=trunc(iw/2)*2:trunc(ih/2)*2,setsar=1"),
+        };
+        let (print, plain, made) = self.print(&edit).map_err(|error| error.at(&clip.path))?;
+        let started = Instant::now();
+        let verdict = self.store.ask(&print)?;
+        let millis = [made, started.elapsed().as_secs_f64() * 1e3];
+        let known: Vec<_> = edit.truth.iter().filter(|part| self.is_reference(&part.clip)).collect();
+        let (mut found, mut off, mut wrong) = (vec![false; known.len()], Vec::new(), Vec::new());
+        let (mut claims, mut truth) = (Vec::new(), Vec::new());
+        for (i, part) in known.iter().enumerate() {
+            truth.push(Claim { reference: part.clip.clone(), ..Claim::of(part.query, part.reference, 0.0) });
+            for matched in verdict.matches.iter().filter(|matched| matched.reference == part.clip && !matched.near) {
+                let overlapping =
+                    matched.segments.iter().filter(|segment| overlaps(segment, part.query, part.reference));
+                // A still found as a still has no segments.
+                found[i] |= matched.segments.is_empty() || overlapping.clone().next().is_some();
+                if let Some(best) = overlapping.max_by(|a, b| length(a).total_cmp(&length(b))) {
+                    off.push(apart(best.query, part.query).max(apart(best.reference, part.reference)));
+                }
+            }
+        }
+        for matched in verdict.matches.iter().filter(|matched| !matched.near) {
+            if known.iter().all(|part| part.clip != matched.reference) {
+                wrong.push(matched.reference.clone());
+            }
+            for segment in &matched.segments {
+                let claim = Claim::of(segment.query, segment.reference, segment.score);
+                claims.push(Claim { reference: matched.reference.clone(), ..claim });
+            }
+        }
+        let mut shown = [0.0; 2];
+        let mut plain_wrong = [0; 2];
+        for (reference, lines) in self.clips.iter().zip(&self.plain) {
+            if reference.split != Split::Reference {
+                continue;
+            }
+            let percentages = vpdq::compare(&plain, lines, vpdq::Rule::PACKAGE);
+            let hit = [percentages.query >= 80.0, percentages.query > 0.0];
+            let right = known.iter().any(|part| part.clip == reference.name);
+            for (rule, hit) in hit.into_iter().enumerate() {
+                shown[rule] += if hit && right { 1.0 / known.len() as f64 } else { 0.0 };
+                plain_wrong[rule] += usize::from(hit && !right);
+            }
+        }
+        let attack = attack.map(|(at, _)| at);
+        Ok(Asked { attack, clip: at, found, off, wrong, claims, truth, plain: shown, plain_wrong, millis })
+    }
+
+    fn is_reference(&self, name: &str) -> bool {
+        self.clips.iter().any(|clip| clip.name == name && clip.split == Split::Reference)
+    }
+
+    /// Every film of a template asked against all others of it.
+    fn shared(&self, template: FilmTemplate, clips: &[&Clip], prints: &[Fingerprint]) -> Result<TemplateReport> {
+        let named: Vec<(&str, &Fingerprint)> = clips.iter().map(|clip| clip.name.as_str()).zip(prints).collect();
+        let store = store(&self.folder.join("store"), &named)?;
+        let mut out = TemplateReport {
+            name: template.name().into(),
+            is_segment: template.is_segment(),
+            films: clips.len(),
+            pairs: clips.len() * clips.len().saturating_sub(1),
+            alike: 0,
+            beyond: 0,
+            examples: Vec::new(),
+        };
+        for (name, print) in &named {
+            for matched in store.ask(print)?.matches.iter().filter(|m| m.reference != *name && !m.near) {
+                out.alike += 1;
+                out.beyond += usize::from(matched.segments.iter().any(|s| s.query[1] > LEAD + 1.0));
+                if out.examples.len() < 12 {
+                    out.examples.push(format!("{name} {}", matched.reference));
+                }
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// A store of these references alone.
+fn store(path: &Path, references: &[(&str, &Fingerprint)]) -> Result<Store> {
+    if path.exists() {
+        std::fs::remove_dir_all(path).map_err(|error| Error::io(path, error))?;
+    }
+    let store = Store::create_or_open(path)?;
+    for (name, print) in references {
+        store.add(&Reference::new(*name), print)?;
+    }
+    Ok(store)
+}
+
+/// The fingerprint of a file, and one frame a second as vPDQ takes them.
+fn prints_of(path: &Path) -> Result<(Fingerprint, Vec<vpdq::Line>)> {
+    let kept: PathBuf = path.with_extension(format!("{RECIPE}.print"));
+    let config = bincode::config::standard().with_limit::<{ 64 << 20 }>();
+    let read = |path: &Path| std::fs::read(path).ok();
+    // Only what this benchmark made is kept beside it: the folder of media is never written to.
+    let made = path.parent().is_some_and(|folder| folder.ends_with("films"));
+    if made
+        && let Some(bytes) = read(&kept)
+        && let Ok(((print, text), _)) = bincode::decode_from_slice::<(Vec<u8>, Vec<u8>), _>(&bytes, config)
+        && let Ok(print) = Fingerprint::from_bytes(&print)
+    {
+        return Ok((print, vpdq::read(text.as_slice(), |_, _| ())?));
+    }
+    let print = fingerprint(Media::file(path), &Options::default())?;
+    let mut options = Options::default();
+    options.sampling = Sampling::Fps(1.0);
+    let plain = match fingerprint(Media::file(path), &options)? {
+        Fingerprint::Video(video) => vpdq::lines(&video, 1.0),
+        Fingerprint::Image(image) => {
+            let whole = image.views.iter().take(1);
+            whole.map(|view| vpdq::Line { frame: 0, quality: view.quality, hash: view.hash, seconds: 0.0 }).collect()
+        }
+    };
+    if made {
+        let mut text = Vec::new();
+        vpdq::write(&mut text, &plain)?;
+        if let Ok(bytes) = bincode::encode_to_vec((print.to_bytes()?, text), config) {
+            // A cache that cannot be written costs time, nothing else.
+            let _ = std::fs::write(&kept, bytes);
+        }
+    }
+    Ok((print, plain))
+}
+
+/// Whether a segment and what is true have anything in common on both sides; a still has a moment.
+fn overlaps(segment: &Segment, query: [f64; 2], reference: [f64; 2]) -> bool {
+    let meet = |a: [f64; 2], b: [f64; 2]| a[0].max(b[0]) <= a[1].min(b[1]) + 0.5;
+    meet(segment.query, query) && meet(segment.reference, reference)
+}
+
+fn length(segment: &Segment) -> f64 {
+    segment.query[1] - segment.query[0]
+}
+
+fn apart(a: [f64; 2], b: [f64; 2]) -> f64 {
+    (a[0] - b[0]).abs().max((a[1] - b[1]).abs())
+}
+
+impl Claim {
+    pub(super) fn of(query: [f64; 2], reference: [f64; 2], score: f64) -> Self {
+        Self { reference: String::new(), query, span: reference, score }
+    }
+
+    pub(super) fn stretch(&self, pair: u32) -> Stretch {
+        Stretch { pair, query: self.query, reference: self.span }
+    }
+}
