@@ -10,12 +10,15 @@ use super::refuse::{SAME, digest, whole};
 use super::store::{AskOptions, Store};
 use super::write::{DETAIL, of_hash};
 use crate::error::{Error, Result};
-use crate::fingerprint::{Fingerprint, View};
+use crate::fingerprint::{Fingerprint, View, ViewSet};
 use crate::hash::Hash;
 use crate::matching::{self, Closeness, Look, Match, Outcome, Pair, Radii, Verdict};
 
 /// Hits of a still on a film belong to one stretch if they are no further apart, in seconds.
 const GAP: f64 = 2.0;
+
+/// The detail hashes of two films are not compared further apart than this: what their alignment takes.
+const FILM_DETAIL_RADIUS: u32 = 50;
 
 impl Store {
     /// Asks whether a medium is known, under every bank's own policy.
@@ -71,25 +74,41 @@ impl Store {
             return Ok(Verdict::empty(Outcome::NoMatch));
         }
         // A stored fingerprint has the views of references, and all of those are asked.
-        looks.retain(|look| options.turned || policies.values().any(|policy| policy.bank.views.asks(look.view)));
         let film = matches!(fingerprint, Fingerprint::Video(_));
-        let asked =
-            |policy: &Policy| policy.radii.pdq.max(policy.radii.pdq_near).max(if film { policy.frames } else { 0 });
-        let pdq_radius = policies.values().map(asked).max().unwrap_or(0);
+        let asks = |views: ViewSet, view| if film { views.asks_of_film(view) } else { views.asks(view) };
+        looks.retain(|look| options.turned || policies.values().any(|policy| asks(policy.bank.views, look.view)));
+        let pdq = |policy: &Policy| policy.radii.pdq.max(policy.radii.pdq_near);
+        let pdq_radius = policies.values().map(pdq).max().unwrap_or(0);
         let detail_radius =
             policies.values().filter_map(|policy| policy.radii.detail.max(policy.radii.detail_near)).max();
+        // A film has hundreds of hashes, of which three have to agree. Those with a detail hash are sought by that, near
+        // by; only lists without any have to be sought by PDQ as far as frames of one film may be apart.
+        let frames = policies.values().map(|policy| policy.frames).max().unwrap_or(0);
+        let closest = policies.values().map(|policy| policy.radii.pdq).max().unwrap_or(0);
         fenced(&self.file, || {
             let snapshot = self.index.snapshot();
             let mut candidates = Vec::new();
-            // Windows are known by their detail hash only.
-            let whole = (0u32..).zip(&looks).filter(|(_, look)| !matches!(look.view, View::Window(_)));
-            let (at, hashes): (Vec<u32>, Vec<Hash>) = whole.map(|(at, look)| (at, look.hash)).unzip();
-            for hit in snapshot.search(&hashes, pdq_radius)? {
-                if hit.id.ordinal() & DETAIL == 0 {
-                    candidates.push((hit.id.owner(), at[hit.query as usize], hit.id.ordinal()));
+            let mut by_pdq = |radius: u32, asked: &dyn Fn(&Look) -> bool| -> Result<()> {
+                let looks = (0u32..).zip(&looks).filter(|(_, look)| {
+                    // Parts are known by their detail hash only.
+                    matches!(look.view, View::Full | View::Content) && asked(look)
+                });
+                let (at, hashes): (Vec<u32>, Vec<Hash>) = looks.map(|(at, look)| (at, look.hash)).unzip();
+                for hit in snapshot.search(&hashes, radius)? {
+                    if hit.id.ordinal() & DETAIL == 0 {
+                        candidates.push((hit.id.owner(), at[hit.query as usize], hit.id.ordinal()));
+                    }
                 }
+                Ok(())
+            };
+            if film {
+                by_pdq(closest, &|look| look.detail.is_some())?;
+                by_pdq(pdq_radius.max(frames), &|look| look.detail.is_none())?;
+            } else {
+                by_pdq(pdq_radius, &|_| true)?;
             }
             if let Some(radius) = detail_radius {
+                let radius = if film { radius.min(FILM_DETAIL_RADIUS) } else { radius };
                 let (at, hashes): (Vec<u32>, Vec<Hash>) =
                     (0..).zip(&looks).filter_map(|(at, look)| Some((at, look.detail?))).unzip();
                 for hit in snapshot.search(&hashes, radius)? {
@@ -189,7 +208,7 @@ impl Question<'_> {
     ) -> Option<Match> {
         let query_is_film = matches!(self.fingerprint, Fingerprint::Video(_));
         let reference_is_film = matches!(reference, Fingerprint::Video(_));
-        if query_is_film || reference_is_film {
+        if query_is_film != reference_is_film {
             // A film brings hundreds of frames: against windows as well, one of them would come near something by chance.
             let windowed = |view| matches!(view, View::Window(_));
             pairs.retain(|pair| !windowed(pair.look.view) && !windowed(pair.view));

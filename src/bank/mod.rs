@@ -15,6 +15,7 @@ mod records;
 mod reference;
 mod refuse;
 mod store;
+mod thin;
 mod transaction;
 mod uploads;
 mod write;

@@ -5,6 +5,7 @@ use super::log::{Change, LogRecord};
 use super::reference::{Added, Kind, Opinion, Reference, ReferenceRecord, State, check_text};
 use super::refuse::{Refusal, Upload};
 use super::store::Store;
+use super::thin::thinned;
 use super::transaction::{By, Tx};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, ImageFingerprint, View, ViewHash};
@@ -388,7 +389,7 @@ fn stored(fingerprint: &Fingerprint, config: &BankConfig) -> Fingerprint {
             Fingerprint::Image(image.into_reference())
         }
         Fingerprint::Video(mut video) => {
-            video.frames.retain(|frame| config.views.stores(frame.view));
+            video.frames = thinned(video.frames, config.views);
             Fingerprint::Video(video.into_reference())
         }
     }
@@ -400,7 +401,11 @@ fn entries(number: u64, fingerprint: &Fingerprint, config: &BankConfig) -> Resul
     let mut entries = Vec::with_capacity(2 * items.len());
     let mut skipped = 0;
     for (at, item) in items.iter().enumerate() {
-        if !config.views.stores(item.view) {
+        let kept = match fingerprint {
+            Fingerprint::Image(_) => config.views.stores(item.view),
+            Fingerprint::Video(_) => config.views.stores_of_film(item.view),
+        };
+        if !kept {
             continue;
         }
         if item.quality < config.min_quality || item.stability < config.min_stability {
@@ -412,8 +417,7 @@ fn entries(number: u64, fingerprint: &Fingerprint, config: &BankConfig) -> Resul
         let id = |ordinal| {
             EntryId::new(number, ordinal).ok_or_else(|| Error::limit("references", EntryId::MAX_OWNER, number))
         };
-        // Of windows the detail hash only: PDQ is for lists that know nothing else, and they know whole pictures.
-        if !matches!(item.view, View::Window(_)) {
+        if item.by_pdq {
             entries.push(Entry { id: id(at)?, hash: item.hash });
         }
         if let Some(detail) = item.detail {

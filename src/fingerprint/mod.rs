@@ -10,6 +10,7 @@ pub(crate) mod views;
 pub use self::image::{DetailHash, ImageFingerprint, ViewHash};
 pub use self::media::{Media, Options, Sampling, fingerprint};
 pub use self::video::{FrameHash, Role, VideoFingerprint};
+pub(crate) use self::views::ABOVE_LOWER_THIRD;
 pub use self::views::{View, ViewSet, Window};
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
@@ -20,7 +21,7 @@ use crate::hash::Algorithm;
 /// The version that [`Fingerprint::to_bytes`] writes.
 pub const VERSION: u8 = 2;
 /// How media become fingerprints: raised whenever the same file may give other hashes than before, so that caches notice.
-pub const RECIPE: u32 = 2;
+pub const RECIPE: u32 = 3;
 /// The longest encoded fingerprint that is read, in bytes.
 pub const MAX_BYTES: usize = 64 << 20;
 

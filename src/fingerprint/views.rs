@@ -15,6 +15,11 @@ pub enum View {
     Content,
     /// A part of the content box, in per cent of its width and height from its upper left corner.
     Window(Window),
+    /// The picture within the picture of a film: the part that moves, or what straight edges that stay mark off. Only
+    /// queries ask for it: what is around it is of the copy.
+    Inner,
+    /// The middle of a film in the shape of a telephone held upright, 9:16. Only references are stored with it.
+    Upright,
 }
 
 /// A part of the content box, in per cent of its width and height; `left < right <= 100`, `top < bottom <= 100`.
@@ -59,6 +64,8 @@ impl View {
         match self {
             Self::Full => "full".into(),
             Self::Content => "content".into(),
+            Self::Inner => "inner".into(),
+            Self::Upright => "upright".into(),
             Self::Window(Window { left, top, right, bottom }) => format!("window:{left},{top},{right},{bottom}"),
         }
     }
@@ -117,11 +124,54 @@ impl ViewSet {
         windows
     }
 
+    /// The windows that the films among the references of this set are stored with, one every other window of time.
+    pub fn film_reference_windows(self) -> &'static [Window] {
+        match self {
+            Self::None => &[],
+            Self::Standard | Self::Thorough => FILM_REFERENCE_WINDOWS,
+            Self::Uploads => FILM_QUERY_WINDOWS,
+        }
+    }
+
+    /// The windows that the films among the queries of this set ask for.
+    pub fn film_query_windows(self) -> &'static [Window] {
+        match self {
+            Self::None => &[],
+            Self::Standard | Self::Thorough => FILM_QUERY_WINDOWS,
+            Self::Uploads => FILM_REFERENCE_WINDOWS,
+        }
+    }
+
+    /// The windows of either side of films, each once.
+    pub fn film_windows(self) -> Vec<Window> {
+        let mut windows = self.film_reference_windows().to_vec();
+        windows.extend(self.film_query_windows().iter().filter(|w| !self.film_reference_windows().contains(w)));
+        windows
+    }
+
+    /// Whether a film among the references of this set has an entry for `view`.
+    pub fn stores_of_film(self, view: View) -> bool {
+        match view {
+            View::Window(window) => self.film_reference_windows().contains(&window),
+            other => self.stores(other),
+        }
+    }
+
+    /// Whether a film among the queries of this set asks for `view`.
+    pub fn asks_of_film(self, view: View) -> bool {
+        match view {
+            View::Window(window) => self.film_query_windows().contains(&window),
+            other => self.asks(other),
+        }
+    }
+
     /// Whether a reference of this set has an entry for `view`.
     pub fn stores(self, view: View) -> bool {
         match view {
             View::Full => true,
             View::Content => self != Self::None,
+            View::Inner => self == Self::Uploads,
+            View::Upright => self != Self::None && self != Self::Uploads,
             View::Window(window) => self.reference_windows().contains(&window),
         }
     }
@@ -131,6 +181,8 @@ impl ViewSet {
         match view {
             View::Full => true,
             View::Content => self != Self::None,
+            View::Inner => self != Self::None && self != Self::Uploads,
+            View::Upright => self == Self::Uploads,
             View::Window(window) => self.query_windows().contains(&window),
         }
     }
@@ -183,6 +235,22 @@ const THOROUGH_REFERENCE_WINDOWS: &[Window] = &[
     Window::new(0, 0, 75, 75),
     Window::new(12, 0, 88, 100),
 ];
+
+/// What crops leave of a film; and all but the foot, for banners over the picture.
+const FILM_REFERENCE_WINDOWS: &[Window] = &[
+    Window::centred(90),
+    Window::centred(80),
+    ABOVE_LOWER_THIRD,
+    Window::new(10, 0, 100, 100),
+    Window::new(0, 0, 90, 100),
+    Window::new(0, 10, 100, 100),
+    Window::new(0, 0, 100, 90),
+];
+
+/// All but the foot of a film, whatever lies over that. Both sides have it.
+pub(crate) const ABOVE_LOWER_THIRD: Window = Window::new(0, 0, 100, 75);
+
+const FILM_QUERY_WINDOWS: &[Window] = &[ABOVE_LOWER_THIRD];
 
 /// Halves and quarters for collages, and the middle for frames and screens that the content box leaves on.
 const QUERY_WINDOWS: &[Window] = &[

@@ -6,7 +6,7 @@
 //! hash that rests on other properties of the picture (the detail hash) has to agree, since films that share a template
 //! agree in time as well.
 
-use super::{Segment, inverse};
+use super::{PDQ_LIMIT, Segment, inverse};
 use crate::fingerprint::{FrameHash, VideoFingerprint, View};
 use crate::hash::Hash;
 use crate::hash::pdq::Transform;
@@ -18,10 +18,10 @@ pub struct FrameHit {
     pub query_time: f64,
     /// Seconds from the begin of the reference.
     pub reference_time: f64,
-    /// Which picture of the query: equal for hashes of a run without motion, as [`runs`] numbers them.
-    pub query_run: u32,
+    /// Which picture of the query, as [`runs`] numbers them.
+    pub query_run: Run,
     /// Which picture of the reference, in the same way.
-    pub reference_run: u32,
+    pub reference_run: Run,
     /// Distance of the PDQ hashes.
     pub distance: u32,
     /// Distance of the detail hashes, where both sides have one.
@@ -42,7 +42,7 @@ pub struct Agreement {
     pub gap: f64,
     /// Seconds by which a segment reaches beyond its first and last hit: half of what lies behind a hash.
     pub reach: f64,
-    /// Hits of the query farther away than this are not looked at.
+    /// Hits farther apart than this are not looked at if they have no detail hashes; with them, up to 95.
     pub max_distance: u32,
     /// Hits whose detail hashes are farther apart than this are not looked at.
     pub max_detail: u32,
@@ -56,6 +56,31 @@ impl Default for Agreement {
     fn default() -> Self {
         Self { tolerance: 0.6, gap: 8.0, reach: 0.5, max_distance: 64, max_detail: 50, min_quality: 50, needed: 3.0 }
     }
+}
+
+/// One of the two films whose hits are aligned.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Side {
+    /// Playing time in seconds; segments do not reach beyond it.
+    pub duration: f64,
+    /// How many different scenes it has, as [`runs`] numbers them.
+    pub scenes: u32,
+}
+
+impl Side {
+    /// The side of a film whose hashes were numbered by [`runs`].
+    pub fn new(duration: f64, runs: &[Run]) -> Self {
+        Self { duration, scenes: runs.iter().map(|run| run.scene + 1).max().unwrap_or(0) }
+    }
+}
+
+/// Which picture of a film a hash is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Run {
+    /// Equal for hashes of a stretch without motion.
+    pub number: u32,
+    /// Equal for stretches whose pictures are much alike: one view of a place, the digits of one countdown.
+    pub scene: u32,
 }
 
 /// What one hit weighs: 1 at the edge of what is looked at, more where chance is out of the question.
@@ -72,6 +97,12 @@ pub fn weight(distance: u32, detail: Option<u32>) -> f64 {
     }
 }
 
+/// So many different scenes make a segment, where both films have as many.
+const LEAST_SCENES: u32 = 2;
+/// Pictures within this many bits of the first of a scene belong to it.
+const SAME_SCENE: u32 = 40;
+/// So many scenes are known again when they come back; of later ones each is another.
+const MAX_SCENES: usize = 64;
 /// Hashes within this many bits of the first of a run show the same picture.
 const SAME_PICTURE: u32 = 12;
 /// Hashes within this many seconds of the first of a run belong to it.
@@ -90,37 +121,53 @@ const MAX_SEGMENTS: usize = 64;
 
 /// Numbers the hashes of one film, in order of time, by the picture they show. Hashes close to the first of a run belong to
 /// it, and so do all views and roles of its first moment: what overlaps in time is no second witness.
-pub fn runs<'a>(frames: impl IntoIterator<Item = &'a FrameHash>) -> Vec<u32> {
+pub fn runs<'a>(frames: impl IntoIterator<Item = &'a FrameHash>) -> Vec<Run> {
     let mut first: Option<(Hash, f64)> = None;
-    let mut run = 0;
+    let (mut scenes, mut different): (Vec<(Hash, u32)>, u32) = (Vec::new(), 0);
+    let mut run = Run::default();
     frames
         .into_iter()
         .map(|frame| {
-            match first {
-                None => first = Some((frame.hash, frame.time)),
+            let other = match first {
+                None => true,
                 Some((hash, time)) => {
-                    let other = frame.view == View::Full
-                        && frame.time >= time + MOMENT
-                        && hash.distance(&frame.hash) > SAME_PICTURE;
-                    if other {
-                        first = Some((frame.hash, frame.time));
-                        run += 1;
-                    }
+                    frame.view == View::Full && frame.time >= time + MOMENT && hash.distance(&frame.hash) > SAME_PICTURE
                 }
+            };
+            if other {
+                run.number += u32::from(first.is_some());
+                first = Some((frame.hash, frame.time));
+                let known = scenes.iter().find(|(scene, _)| scene.distance(&frame.hash) <= SAME_SCENE);
+                run.scene = match known {
+                    Some(&(_, number)) => number,
+                    None => {
+                        if scenes.len() < MAX_SCENES {
+                            scenes.push((frame.hash, different));
+                        }
+                        different += 1;
+                        different - 1
+                    }
+                };
             }
             run
         })
         .collect()
 }
 
-/// The segments that the hits of one query on one reference amount to, the strongest first.
+/// The segments that the hits of one query on one reference amount to, the strongest first. The sides are the query's and
+/// the reference's.
 ///
-/// `durations` are those of the query and of the reference in seconds; segments do not reach beyond them.
-pub fn align(hits: &[FrameHit], durations: [f64; 2], agreement: &Agreement) -> Vec<Segment> {
+/// One scene alone makes a segment only if one of the films has no other: unrelated films share a test card or a still.
+pub fn align(hits: &[FrameHit], sides: [Side; 2], agreement: &Agreement) -> Vec<Segment> {
+    let durations = sides.map(|side| side.duration);
+    let scenes = sides[0].scenes.min(sides[1].scenes).clamp(1, LEAST_SCENES) as usize;
     let mut found: Vec<(f64, Segment)> = Vec::new();
     let mut groups: Vec<((Transform, bool), Vec<Point>)> = Vec::new();
     for hit in hits {
-        let near = hit.distance <= agreement.max_distance && hit.detail.is_none_or(|d| d <= agreement.max_detail);
+        let near = match hit.detail {
+            Some(detail) => detail <= agreement.max_detail && hit.distance <= PDQ_LIMIT.max(agreement.max_distance),
+            None => hit.distance <= agreement.max_distance,
+        };
         if !near || !hit.query_time.is_finite() || !hit.reference_time.is_finite() {
             continue;
         }
@@ -147,9 +194,9 @@ pub fn align(hits: &[FrameHit], durations: [f64; 2], agreement: &Agreement) -> V
             let Some(line) = best_line(&points, agreement) else { break };
             let before = points.len();
             for stretch in stretches(&points, line, agreement) {
-                let strength = evidence(&stretch);
+                let (strength, different) = evidence(&stretch);
                 let (Some(first), Some(last)) = (stretch.first(), stretch.last()) else { continue };
-                if strength >= agreement.needed {
+                if strength >= agreement.needed && different >= scenes {
                     found.push((
                         strength,
                         segment(&stretch, first, last, line, strength, durations, transform, inverted, agreement),
@@ -184,7 +231,7 @@ pub fn compare(query: &VideoFingerprint, reference: &VideoFingerprint, agreement
     let (query_runs, reference_runs) = (runs(&query.frames), runs(&reference.frames));
     let mut hits = Vec::new();
     let clear = |frame: &FrameHash| frame.quality >= agreement.min_quality;
-    for (q, query_run) in query.frames.iter().zip(query_runs).filter(|(frame, _)| clear(frame)) {
+    for (q, &query_run) in query.frames.iter().zip(&query_runs).filter(|(frame, _)| clear(frame)) {
         for (r, reference_run) in reference.frames.iter().zip(&reference_runs).filter(|(frame, _)| clear(frame)) {
             let mut consider = |turn: usize, hash: &Hash| {
                 let distance = hash.distance(&r.hash);
@@ -215,14 +262,15 @@ pub fn compare(query: &VideoFingerprint, reference: &VideoFingerprint, agreement
             }
         }
     }
-    align(&hits, [query.duration, reference.duration], agreement)
+    let sides = [Side::new(query.duration, &query_runs), Side::new(reference.duration, &reference_runs)];
+    align(&hits, sides, agreement)
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Point {
     q: f64,
     r: f64,
-    runs: [u32; 2],
+    runs: [Run; 2],
     distance: u32,
     weight: f64,
 }
@@ -268,7 +316,7 @@ fn best_line(points: &[Point], agreement: &Agreement) -> Option<Line> {
                 break;
             }
             let members: Vec<Point> = sorted[from..to].iter().map(|&(_, i)| points[i]).collect();
-            let score = evidence(&members);
+            let (score, _) = evidence(&members);
             // Backwards and at another speed, a handful of hits lies on some line by chance.
             if score >= agreement.needed * if speed > 0.0 { 1.0 } else { 1.5 }
                 && best.is_none_or(|(had, _)| score * prior > had)
@@ -313,20 +361,24 @@ fn fitted(points: &[&Point], speed: f64) -> Option<Line> {
     Some(Line { speed: slope, offset: r - slope * q })
 }
 
-/// What the different pictures among the points weigh together: each run of either side counts once, the closest first.
-fn evidence(points: &[Point]) -> f64 {
+/// What the different pictures among the points weigh together, and how many scenes they are: each run of either side
+/// counts once, the closest first.
+fn evidence(points: &[Point]) -> (f64, usize) {
     let mut sorted: Vec<&Point> = points.iter().collect();
     sorted.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.distance.cmp(&b.distance)));
     let (mut query, mut reference) = (std::collections::HashSet::new(), std::collections::HashSet::new());
     let mut sum = 0.0;
     for point in sorted {
-        if !query.contains(&point.runs[0]) && !reference.contains(&point.runs[1]) {
-            query.insert(point.runs[0]);
-            reference.insert(point.runs[1]);
+        let [q, r] = point.runs.map(|run| run.number);
+        if !query.contains(&q) && !reference.contains(&r) {
+            query.insert(q);
+            reference.insert(r);
             sum += point.weight;
         }
     }
-    sum
+    let scenes =
+        |side: usize| points.iter().map(|p| p.runs[side].scene).collect::<std::collections::HashSet<_>>().len();
+    (sum, scenes(0).min(scenes(1)))
 }
 
 /// The points on the line, cut where nothing is for too long.
@@ -577,16 +629,19 @@ mod tests {
         let hit = FrameHit {
             query_time: f64::NAN,
             reference_time: f64::INFINITY,
-            query_run: 0,
-            reference_run: 0,
+            query_run: Run::default(),
+            reference_run: Run::default(),
             distance: 0,
             detail: None,
             transform: Transform::Original,
             inverted: false,
         };
-        assert!(align(&[hit; 9], [f64::NAN, -1.0], &Agreement::default()).is_empty());
-        assert!(align(&[], [0.0, 0.0], &Agreement::default()).is_empty());
+        let side = |duration| Side { duration, scenes: 1 };
+        assert!(align(&[hit; 9], [side(f64::NAN), side(-1.0)], &Agreement::default()).is_empty());
+        assert!(align(&[], [side(0.0); 2], &Agreement::default()).is_empty());
         let same = FrameHit { query_time: 1.0, reference_time: 1.0, ..hit };
-        assert_eq!(align(&[same; 9], [f64::NAN, -1.0], &Agreement::default()).len(), 1);
+        assert_eq!(align(&[same; 9], [side(f64::NAN), side(-1.0)], &Agreement::default()).len(), 1);
+        let many = Side { duration: 9.0, scenes: 7 };
+        assert!(align(&[same; 9], [many; 2], &Agreement::default()).is_empty(), "one scene of many");
     }
 }

@@ -1,6 +1,6 @@
 //! The look-ups that one query costs: each of its hashes in eight orientations, as it is and inverted.
 
-use crate::fingerprint::{DetailHash, Fingerprint, View};
+use crate::fingerprint::{DetailHash, Fingerprint, Role, View};
 use crate::hash::pdq::Transform;
 use crate::hash::{Algorithm, Hash};
 
@@ -15,6 +15,9 @@ pub(crate) struct Item<'f> {
     pub(crate) detail: Option<&'f DetailHash>,
     pub(crate) quality: u8,
     pub(crate) stability: f32,
+    /// Whether a reference is known by this PDQ hash as well, and not only by the detail hash beside it: lists and stills
+    /// that know nothing else are asked for whole pictures, never for means over time or for parts.
+    pub(crate) by_pdq: bool,
 }
 
 /// The hashes of a fingerprint, in the order in which the index numbers them.
@@ -31,6 +34,7 @@ pub(crate) fn items(fingerprint: &Fingerprint) -> Vec<Item<'_>> {
                 detail: view.detail.as_ref(),
                 quality: view.quality,
                 stability: view.stability,
+                by_pdq: matches!(view.view, View::Full | View::Content),
             })
             .collect(),
         Fingerprint::Video(video) => video
@@ -44,6 +48,7 @@ pub(crate) fn items(fingerprint: &Fingerprint) -> Vec<Item<'_>> {
                 detail: frame.detail.as_ref(),
                 quality: frame.quality,
                 stability: frame.stability,
+                by_pdq: frame.detail.is_none() || frame.view == View::Full && frame.role != Role::Window,
             })
             .collect(),
     }

@@ -7,8 +7,11 @@
 use std::collections::VecDeque;
 
 use super::grid::{Grid, Shape};
+use super::inner::Inner;
 use crate::error::{Error, Result};
-use crate::fingerprint::{FrameHash, Options, Role, Sampling, VideoFingerprint, View, ViewHash, ViewSet, views};
+use crate::fingerprint::{
+    FrameHash, Options, Role, Sampling, VideoFingerprint, View, ViewHash, ViewSet, Window, views,
+};
 use crate::hash::{Pixels, pdq};
 use crate::image::canvas::Area;
 
@@ -43,6 +46,8 @@ const CUT_RATIO: f32 = 3.0;
 const SAME: u32 = 3;
 /// A frame by the clock that differs from the last one by fewer bits is not kept: a still is as close to that one.
 const CHANGED: u32 = 14;
+/// Every which window of time is hashed in the windows of the picture that references are stored with.
+const WINDOWS_EVERY: usize = 4;
 /// The same picture is hashed again only after this many seconds.
 const SAME_FOR: f64 = 3.0;
 
@@ -172,8 +177,11 @@ struct Waiting {
 struct Mixed {
     recipe: Recipe,
     views: ViewSet,
-    /// The content box of the last window.
-    content: Option<Area>,
+    film_windows: Vec<Window>,
+    /// The parts of the last window's picture.
+    boxes: Boxes,
+    inner: Inner,
+    upright: Option<Area>,
     /// The frame before, which is shown until the next one comes.
     shown: Option<(f64, Grid)>,
     /// Sums over the last hops, the newest one unfinished.
@@ -195,7 +203,10 @@ impl Mixed {
         let hop = recipe.hop.max(0.04);
         Self {
             views,
-            content: None,
+            film_windows: views.film_windows(),
+            boxes: Boxes::default(),
+            inner: Inner::default(),
+            upright: None,
             recipe: Recipe { hop, window: recipe.window.max(1), ..recipe },
             shown: None,
             hops: VecDeque::from([(Grid::default(), 0.0)]),
@@ -216,13 +227,14 @@ impl Mixed {
         if !grid.fill(pixels, shape) {
             return;
         }
+        self.upright = upright(shape.upright(pixels.width(), pixels.height()));
         if key {
             // A cheap query looks at these alone. One that shows what the last frame shows is not kept twice.
-            emit(time, Role::Keyframe, &grid, self.content, &mut self.last_frame, SAME, hashes);
+            emit(time, Role::Keyframe, &grid, self.boxes, &mut self.last_frame, SAME, &[], hashes);
         }
         if self.recipe.frame > 0.0 && time + 1e-6 >= self.next_frame {
             self.next_frame = time + self.recipe.frame;
-            emit(time, Role::Frame, &grid, self.content, &mut self.last_frame, CHANGED, hashes);
+            emit(time, Role::Frame, &grid, self.boxes, &mut self.last_frame, CHANGED, &[], hashes);
         }
         if let Some((since, before)) = self.shown.take() {
             self.show(since, time, &before, hashes);
@@ -252,6 +264,11 @@ impl Mixed {
     }
 
     fn end_hop(&mut self, hashes: &mut Vec<FrameHash>) {
+        if let Some((sum, weight)) = self.hops.back().filter(|(_, weight)| *weight > 0.0) {
+            let mut mean = sum.clone();
+            mean.scale((1.0 / weight) as f32);
+            self.inner.hop(mean);
+        }
         if self.hops.len() == self.recipe.window {
             self.window(self.hop_end, hashes);
         }
@@ -275,9 +292,16 @@ impl Mixed {
         mean.scale((1.0 / weight) as f32);
         self.windows += 1;
         // A mean over time shows bars and captions as they are and blurs what is between them.
-        self.content = if self.views == ViewSet::None { None } else { mean.content() };
+        if self.views != ViewSet::None {
+            self.boxes = Boxes { content: mean.content(), inner: self.inner.area(), upright: None };
+        }
         let time = (end - weight / 2.0).max(0.0);
-        emit(time, Role::Window, &mean, self.content, &mut self.last_window, SAME, hashes);
+        // Few: they would cost more entries than all else. A query asks for its own as often as it can.
+        let rare = self.windows % WINDOWS_EVERY == 1 % WINDOWS_EVERY;
+        let windows = if rare { &self.film_windows[..] } else { self.views.film_query_windows() };
+        let upright = self.upright.filter(|_| rare && self.views != ViewSet::None);
+        let boxes = Boxes { upright, ..self.boxes };
+        emit(time, Role::Window, &mean, boxes, &mut self.last_window, SAME, windows, hashes);
     }
 
     /// Judges whether frames that wait are anchors, now that the frames around them are known.
@@ -304,7 +328,7 @@ impl Mixed {
             let least = self.is_least(at, reach);
             if self.waiting[at].after_cut || least {
                 let grid = &self.waiting[at].grid;
-                emit(time, Role::Anchor, grid, self.content, &mut self.last_anchor, SAME, hashes);
+                emit(time, Role::Anchor, grid, self.boxes, &mut self.last_anchor, SAME, &[], hashes);
             }
             while self.waiting.front().is_some_and(|first| first.time < self.decided - reach) {
                 if let Some(gone) = self.waiting.pop_front()
@@ -352,6 +376,28 @@ impl Mixed {
     }
 }
 
+/// The parts of the picture that are hashed beside the whole.
+#[derive(Debug, Clone, Copy, Default)]
+struct Boxes {
+    content: Option<Area>,
+    inner: Option<Area>,
+    /// Set where a reference needs it.
+    upright: Option<Area>,
+}
+
+/// The middle of a picture in the shape of an upright telephone, if that is a good deal narrower than the picture.
+fn upright((width, height): (usize, usize)) -> Option<Area> {
+    let share = 9.0 / 16.0 * height as f64 / width.max(1) as f64;
+    let (left, right) = (0.5 - share / 2.0, 0.5 + share / 2.0);
+    (share < 0.8).then_some(Area { left, top: 0.0, right, bottom: 1.0 })
+}
+
+/// How far the borders of two parts of a picture are from each other, at most.
+fn apart(a: Area, b: Area) -> f64 {
+    let sides = [a.left - b.left, a.top - b.top, a.right - b.right, a.bottom - b.bottom];
+    sides.into_iter().fold(0.0, |most, side| f64::max(most, side.abs()))
+}
+
 /// Hashes the views of a picture, unless it shows for less than [`SAME_FOR`] seconds what the last one already shows, to
 /// fewer than `same` bits.
 #[allow(clippy::too_many_arguments)]
@@ -359,9 +405,10 @@ fn emit(
     time: f64,
     role: Role,
     grid: &Grid,
-    content: Option<Area>,
+    boxes: Boxes,
     last: &mut Option<FrameHash>,
     same: u32,
+    windows: &[Window],
     hashes: &mut Vec<FrameHash>,
 ) {
     let samples = grid.shrink(Area::FULL);
@@ -373,9 +420,14 @@ fn emit(
     let full = FrameHash::of_view(time, role, ViewHash::with_pdq(View::Full, &samples, pdq));
     *last = Some(full.clone());
     hashes.push(full);
-    // No windows: a film has many frames near one another in framing, and each window would cost an entry a frame.
-    for (view, area) in views::of_content(content, &[]) {
+    for (view, area) in views::of_content(boxes.content, windows) {
         hashes.push(FrameHash::of_samples(time, role, view, &grid.shrink(area)));
+    }
+    let inner = boxes.inner.filter(|area| boxes.content.is_none_or(|content| apart(*area, content) > 0.02));
+    for (view, area) in [(View::Inner, inner), (View::Upright, boxes.upright)] {
+        if let Some(area) = area {
+            hashes.push(FrameHash::of_samples(time, role, view, &grid.shrink(area)));
+        }
     }
 }
 
@@ -415,7 +467,9 @@ mod tests {
     fn windows_and_anchors_cover_the_film() {
         let film = film(Sampling::Mixed, 12.0, 25.0, false);
         assert!((film.duration - 12.0).abs() < 1e-6 && film.width == 64 && film.height == 48);
-        let times = |role| film.frames.iter().filter(|f| f.role == role).map(|f| f.time).collect::<Vec<_>>();
+        let times = |role| {
+            film.frames.iter().filter(|f| f.role == role && f.view == View::Full).map(|f| f.time).collect::<Vec<_>>()
+        };
         let (windows, anchors) = (times(Role::Window), times(Role::Anchor));
         assert!((18..=23).contains(&windows.len()), "{windows:?}");
         assert!((windows[0] - 0.75).abs() < 0.01, "{windows:?}");
@@ -428,7 +482,7 @@ mod tests {
     #[test]
     fn a_static_film_has_few_hashes_and_a_short_one_has_some() {
         let still = film(Sampling::Mixed, 30.0, 25.0, true);
-        assert!((8..=45).contains(&still.frames.len()), "{}", still.frames.len());
+        assert!((8..=120).contains(&still.frames.len()), "{}", still.frames.len());
         assert!(!film(Sampling::Mixed, 0.2, 25.0, false).frames.is_empty());
         assert!(!film(Sampling::Mixed, 0.04, 25.0, false).frames.is_empty());
         assert!(film(Sampling::Mixed, 0.0, 25.0, false).frames.is_empty());

@@ -34,6 +34,11 @@ impl Default for Shape {
 }
 
 impl Shape {
+    /// Width and height when the picture is upright.
+    pub(crate) fn upright(self, width: usize, height: usize) -> (usize, usize) {
+        if self.turn.transpose { (height, width) } else { (width, height) }
+    }
+
     /// Scales and turns square samples, `side` a row.
     pub(crate) fn apply(self, samples: &mut [f32], side: usize) {
         if !self.full_range {
@@ -159,6 +164,21 @@ impl Grid {
     pub(crate) fn add(&mut self, other: &Self, weight: f32) {
         for (sum, value) in self.0.iter_mut().zip(other.0.iter()) {
             *sum += value * weight;
+        }
+    }
+
+    /// Each sample becomes the larger of itself, faded, and the change between two pictures.
+    pub(crate) fn fade_to_change(&mut self, fade: f32, now: &Self, before: &Self) {
+        for ((most, now), before) in self.0.iter_mut().zip(now.0.iter()).zip(before.0.iter()) {
+            *most = (*most * fade).max((now - before).abs());
+        }
+    }
+
+    /// Blends the steps over two cells of a picture, `stride` samples from one cell to the next, into a running mean.
+    /// The last cells of lines that run on are of no meaning.
+    pub(crate) fn blend_steps(&mut self, fade: f32, of: &Self, stride: usize) {
+        for ((sum, a), b) in self.0.iter_mut().zip(of.0.iter()).zip(&of.0[2 * stride..]) {
+            *sum = *sum * fade + (a - b).abs() * (1.0 - fade);
         }
     }
 

@@ -8,6 +8,7 @@ mod builder;
 #[cfg(feature = "video")]
 mod ffmpeg;
 mod grid;
+mod inner;
 mod strip;
 
 pub mod vpdq;

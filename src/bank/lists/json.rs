@@ -210,7 +210,9 @@ fn role(name: Option<&str>) -> Result<Role> {
 
 fn view(name: &str) -> Result<View> {
     let unknown = || Error::decode(format!("view: {name:?} is not known"));
-    if let Some(view) = [View::Full, View::Content].into_iter().find(|view| view.name() == name) {
+    if let Some(view) =
+        [View::Full, View::Content, View::Inner, View::Upright].into_iter().find(|view| view.name() == name)
+    {
         return Ok(view);
     }
     let edges = name.strip_prefix("window:").ok_or_else(unknown)?;

@@ -8,7 +8,6 @@ use super::super::data::Split;
 use super::super::metrics::{Interval, Stretch, bootstrap, segment_average_precision};
 use super::edit::Clip;
 use super::run::Asked;
-use crate::fingerprint::Fingerprint;
 
 /// A claim or a truth: a stretch of a query that shows a stretch of a reference.
 #[derive(Debug, Clone)]
@@ -95,9 +94,9 @@ pub struct FilmReport {
     pub groups: BTreeMap<String, f64>,
     /// Hard distractors.
     pub templates: Vec<TemplateReport>,
-    /// Hashes of a minute of a reference, both kinds together counted once.
-    pub hashes_a_minute: f64,
-    /// Bytes of a minute of a reference.
+    /// Entries in the index for a minute of a reference.
+    pub entries_a_minute: f64,
+    /// Bytes that a store keeps of the fingerprint of a minute of a reference, beside the index.
     pub bytes_a_minute: f64,
     /// Mean milliseconds of a question to the list.
     pub millis: f64,
@@ -108,7 +107,7 @@ pub struct FilmReport {
 pub(super) struct Parts<'a> {
     pub(super) attacks: &'a [FilmAttack],
     pub(super) clips: &'a [Clip],
-    pub(super) prints: &'a [Fingerprint],
+    pub(super) cost: [u64; 2],
     pub(super) asked: &'a [Asked],
     pub(super) templates: Vec<TemplateReport>,
     pub(super) seconds: f64,
@@ -167,18 +166,8 @@ pub(super) fn report(parts: Parts<'_>) -> FilmReport {
     };
     let off: Vec<f64> = of_references().flat_map(|asked| asked.off.iter().copied()).collect();
     let within = |bound: f64| mean(off.iter().map(|&off| f64::from(u8::from(off <= bound))));
-    let minutes: f64 = parts.clips.iter().map(|clip| clip.seconds / 60.0).sum();
-    let hashes: usize =
-        parts.prints.iter().map(|print| if let Fingerprint::Video(v) = print { v.frames.len() } else { 1 }).sum();
-    let bytes: usize = parts
-        .prints
-        .iter()
-        .map(|print| match print {
-            Fingerprint::Video(video) => Fingerprint::Video(video.clone().into_reference()).to_bytes(),
-            still => still.to_bytes(),
-        })
-        .map(|bytes| bytes.map_or(0, |bytes| bytes.len()))
-        .sum();
+    let listed = parts.clips.iter().filter(|clip| clip.split == Split::Reference);
+    let minutes = listed.map(|clip| clip.seconds / 60.0).sum::<f64>().max(1e-9);
     FilmReport {
         references,
         altered: altered.len(),
@@ -201,8 +190,8 @@ pub(super) fn report(parts: Parts<'_>) -> FilmReport {
         groups: groups.into_iter().map(|(group, found)| (group, mean(found))).collect(),
         attacks,
         templates: parts.templates,
-        hashes_a_minute: hashes as f64 / minutes.max(1e-9),
-        bytes_a_minute: bytes as f64 / minutes.max(1e-9),
+        entries_a_minute: parts.cost[0] as f64 / minutes,
+        bytes_a_minute: parts.cost[1] as f64 / minutes,
         millis: mean(parts.asked.iter().map(|asked| asked.millis[1])),
         seconds: parts.seconds,
     }
@@ -231,14 +220,14 @@ pub fn markdown(report: &FilmReport) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
-        "{} references, {} of them altered in {} ways, {} films asked, {} unrelated pairs. {:.0} hashes and {:.1} KB a \
+        "{} references, {} of them altered in {} ways, {} films asked, {} unrelated pairs. {:.0} entries and {:.1} KB a \
          minute of a reference; {:.1} ms a question.\n",
         report.references,
         report.altered,
         report.attacks.len(),
         report.queries,
         report.pairs,
-        report.hashes_a_minute,
+        report.entries_a_minute,
         report.bytes_a_minute / 1024.0,
         report.millis
     );

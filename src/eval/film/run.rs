@@ -125,7 +125,7 @@ fn run(
     Ok(report(Parts {
         attacks: &attacks,
         clips: &bench.clips,
-        prints: &bench.prints,
+        cost: bench.cost,
         asked: &asked,
         templates: shared,
         seconds: started.elapsed().as_secs_f64(),
@@ -136,11 +136,11 @@ struct Bench<'a> {
     config: &'a Config,
     folder: &'a Path,
     clips: Vec<Clip>,
-    /// Of the clips as they are.
-    prints: Vec<Fingerprint>,
     /// Of the clips, one frame a second.
     plain: Vec<Vec<vpdq::Line>>,
     store: Store,
+    /// Entries and bytes of all references.
+    cost: [u64; 2],
 }
 
 impl<'a> Bench<'a> {
@@ -184,8 +184,8 @@ impl<'a> Bench<'a> {
             .filter(|(clip, _)| clip.split == Split::Reference)
             .map(|(clip, print)| (clip.name.as_str(), print))
             .collect();
-        let store = store(&folder.join("store"), &references)?;
-        Ok(Self { config, folder, clips, prints, plain, store })
+        let (store, cost) = store(&folder.join("store"), &references)?;
+        Ok(Self { config, folder, clips, plain, store, cost })
     }
 
     fn of(&self, split: Split) -> Vec<usize> {
@@ -292,7 +292,7 @@ impl<'a> Bench<'a> {
     /// Every film of a template asked against all others of it.
     fn shared(&self, template: FilmTemplate, clips: &[&Clip], prints: &[Fingerprint]) -> Result<TemplateReport> {
         let named: Vec<(&str, &Fingerprint)> = clips.iter().map(|clip| clip.name.as_str()).zip(prints).collect();
-        let store = store(&self.folder.join("store"), &named)?;
+        let (store, _) = store(&self.folder.join("store"), &named)?;
         let mut out = TemplateReport {
             name: template.name().into(),
             is_segment: template.is_segment(),
@@ -315,16 +315,20 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// A store of these references alone.
-fn store(path: &Path, references: &[(&str, &Fingerprint)]) -> Result<Store> {
+/// A store of these references alone, with the entries and the bytes of their fingerprints in it.
+fn store(path: &Path, references: &[(&str, &Fingerprint)]) -> Result<(Store, [u64; 2])> {
     if path.exists() {
         std::fs::remove_dir_all(path).map_err(|error| Error::io(path, error))?;
     }
     let store = Store::create_or_open(path)?;
+    let mut cost = [0; 2];
     for (name, print) in references {
-        store.add(&Reference::new(*name), print)?;
+        cost[0] += u64::from(store.add(&Reference::new(*name), print)?.hashes);
+        if let Some(kept) = store.fingerprint("default", name)? {
+            cost[1] += kept.to_bytes()?.len() as u64;
+        }
     }
-    Ok(store)
+    Ok((store, cost))
 }
 
 /// The fingerprint of a file, and one frame a second as vPDQ takes them.
