@@ -210,8 +210,7 @@ impl Question<'_> {
         let reference_is_film = matches!(reference, Fingerprint::Video(_));
         if query_is_film != reference_is_film {
             // A film brings hundreds of frames: against windows as well, one of them would come near something by chance.
-            let windowed = |view| matches!(view, View::Window(_));
-            pairs.retain(|pair| !windowed(pair.look.view) && !windowed(pair.view));
+            pairs.retain(|pair| !pair.look.view.is_window() && !pair.view.is_window());
         }
         let closest = pairs.iter().map(|pair| policy.radii.judge(pair)).min()?;
         let mut near = closest == Closeness::Near;

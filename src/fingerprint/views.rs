@@ -59,6 +59,11 @@ impl Window {
 }
 
 impl View {
+    /// Whether it is a part of the picture that is the same whatever the picture shows.
+    pub const fn is_window(self) -> bool {
+        matches!(self, Self::Window(_) | Self::Upright)
+    }
+
     /// The word used in JSON: `full`, `content`, or `window:` and the edges in per cent, as `window:0,0,50,100`.
     pub fn name(self) -> String {
         match self {

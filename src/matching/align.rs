@@ -6,8 +6,8 @@
 //! hash that rests on other properties of the picture (the detail hash) has to agree, since films that share a template
 //! agree in time as well.
 
-use super::{PDQ_LIMIT, Segment, inverse};
-use crate::fingerprint::{FrameHash, VideoFingerprint, View};
+use super::{PDQ_LIMIT, Segment, inverse, slack};
+use crate::fingerprint::{FrameHash, VideoFingerprint, View, ViewSet};
 use crate::hash::Hash;
 use crate::hash::pdq::Transform;
 
@@ -30,6 +30,8 @@ pub struct FrameHit {
     pub transform: Transform,
     /// Whether the query is the negative of the reference.
     pub inverted: bool,
+    /// Whether the reference has such hashes only every two seconds, as those of windows of the picture.
+    pub sparse: bool,
 }
 
 /// How much has to agree.
@@ -40,7 +42,8 @@ pub struct Agreement {
     pub tolerance: f64,
     /// Seconds of the query without a hit that end a segment.
     pub gap: f64,
-    /// Seconds by which a segment reaches beyond its first and last hit: half of what lies behind a hash.
+    /// Seconds by which a segment reaches beyond its first and last hit, twice that beyond a sparse one: half of the time
+    /// to where the next would have been.
     pub reach: f64,
     /// Hits farther apart than this are not looked at if they have no detail hashes; with them, up to 95.
     pub max_distance: u32,
@@ -177,6 +180,7 @@ pub fn align(hits: &[FrameHit], sides: [Side; 2], agreement: &Agreement) -> Vec<
             runs: [hit.query_run, hit.reference_run],
             distance: hit.distance,
             weight: weight(hit.distance, hit.detail),
+            sparse: hit.sparse,
         };
         let key = (hit.transform, hit.inverted);
         match groups.iter_mut().find(|(had, _)| *had == key) {
@@ -226,23 +230,29 @@ pub fn align(hits: &[FrameHit], sides: [Side; 2], agreement: &Agreement) -> Vec<
     segments
 }
 
-/// Compares two films hash by hash: what a store does by its index, for two films at hand.
+/// Compares two films hash by hash: what a store of the views [`ViewSet::Standard`] does by its index, for two films at
+/// hand. Films that share a lower third alone are for the store to refuse.
 pub fn compare(query: &VideoFingerprint, reference: &VideoFingerprint, agreement: &Agreement) -> Vec<Segment> {
     let (query_runs, reference_runs) = (runs(&query.frames), runs(&reference.frames));
     let mut hits = Vec::new();
     let clear = |frame: &FrameHash| frame.quality >= agreement.min_quality;
-    for (q, &query_run) in query.frames.iter().zip(&query_runs).filter(|(frame, _)| clear(frame)) {
-        for (r, reference_run) in reference.frames.iter().zip(&reference_runs).filter(|(frame, _)| clear(frame)) {
+    let asked = |frame: &FrameHash| ViewSet::Standard.asks_of_film(frame.view);
+    let stored = |frame: &FrameHash| ViewSet::Standard.stores_of_film(frame.view);
+    for (q, &query_run) in query.frames.iter().zip(&query_runs).filter(|(frame, _)| clear(frame) && asked(frame)) {
+        for (r, reference_run) in
+            reference.frames.iter().zip(&reference_runs).filter(|(frame, _)| clear(frame) && stored(frame))
+        {
             let mut consider = |turn: usize, hash: &Hash| {
                 let distance = hash.distance(&r.hash);
                 for (inverted, distance) in [(false, distance), (true, 256 - distance)] {
-                    if distance > agreement.max_distance {
+                    if distance > PDQ_LIMIT.max(agreement.max_distance) {
                         continue;
                     }
+                    let apart = slack(q.view, r.view);
                     let detail = q.detail.as_ref().zip(r.detail.as_ref()).map(|(q, r)| {
                         let turned = q.orientations.as_ref().map_or(&q.hash, |all| &all[turn]);
                         let distance = turned.distance(&r.hash);
-                        if inverted { 256 - distance } else { distance }
+                        apart + if inverted { 256 - distance } else { distance }
                     });
                     hits.push(FrameHit {
                         query_time: q.time,
@@ -253,6 +263,7 @@ pub fn compare(query: &VideoFingerprint, reference: &VideoFingerprint, agreement
                         detail,
                         transform: inverse(Transform::ALL[turn]),
                         inverted,
+                        sparse: r.view.is_window(),
                     });
                 }
             };
@@ -273,6 +284,7 @@ struct Point {
     runs: [Run; 2],
     distance: u32,
     weight: f64,
+    sparse: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -411,7 +423,8 @@ fn segment(
         let end = if end.is_finite() && end > 0.0 { end } else { f64::INFINITY };
         [from.clamp(0.0, end), to.clamp(0.0, end)]
     };
-    let query = clip([first.q - agreement.reach, last.q + agreement.reach], durations[0]);
+    let reach = |point: &Point| agreement.reach * if point.sparse { 2.0 } else { 1.0 };
+    let query = clip([first.q - reach(first), last.q + reach(last)], durations[0]);
     let (a, b) = (line.at(query[0]), line.at(query[1]));
     let reference = clip([a.min(b), a.max(b)], durations[1]);
     // Where the reference ends, so does the query.
@@ -635,6 +648,7 @@ mod tests {
             detail: None,
             transform: Transform::Original,
             inverted: false,
+            sparse: false,
         };
         let side = |duration| Side { duration, scenes: 1 };
         assert!(align(&[hit; 9], [side(f64::NAN), side(-1.0)], &Agreement::default()).is_empty());

@@ -17,7 +17,7 @@ const PARTS: u32 = 20;
 
 /// What is taken off the detail radius for a pair of views.
 pub(crate) const fn slack(query: View, reference: View) -> u32 {
-    if matches!(query, View::Window(_)) && matches!(reference, View::Window(_)) { PARTS } else { 0 }
+    if query.is_window() && reference.is_window() { PARTS } else { 0 }
 }
 
 /// The radii of a question, inclusive.
@@ -48,7 +48,7 @@ impl Radii {
     /// How close `pair` is under these radii.
     pub(crate) fn judge(&self, pair: &Pair<'_>) -> Closeness {
         let slack = slack(pair.look.view, pair.view);
-        let whole = ![pair.look.view, pair.view].iter().any(|view| matches!(view, View::Window(_)));
+        let whole = ![pair.look.view, pair.view].iter().any(|view| view.is_window());
         let witnessed = |radius: Option<u32>| {
             pair.distance <= PDQ_LIMIT
                 && pair.detail.zip(radius).is_some_and(|(detail, radius)| detail + slack <= radius)

@@ -34,6 +34,7 @@ pub(crate) fn films(
             detail: pair.detail.map(|detail| detail + slack(pair.look.view, pair.view)),
             transform: pair.look.transform,
             inverted: pair.look.inverted,
+            sparse: pair.view.is_window(),
         })
         .collect();
     let usual = Agreement::default();

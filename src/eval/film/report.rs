@@ -279,3 +279,88 @@ pub fn markdown(report: &FilmReport) -> String {
     }
     out
 }
+
+/// The films' part of the page: a table of methods, a heat table of attacks, films that share something, misses.
+pub fn html(report: &FilmReport) -> String {
+    let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let cell = |recall: f64| match recall.is_nan() {
+        true => "<td>–".to_string(),
+        false => format!("<td style=\"background:hsl({:.0},70%,75%);color:#111\">{recall:.2}", 120.0 * recall),
+    };
+    let mut out = String::from("<h2>Films</h2><table><tr><th>method<th>found<th>unrelated pairs matched");
+    let baseline = &report.baseline;
+    for (name, found, wrong) in [
+        ("refrain", report.recall.value, report.wrong.len()),
+        ("vPDQ, one frame a second, 80 % of the query's frames", baseline.shipped, baseline.shipped_false),
+        ("vPDQ, one frame a second, any frame", baseline.any, baseline.any_false),
+    ] {
+        let _ = write!(out, "<tr><td>{name}{}<td>{wrong} of {}", cell(found), report.pairs);
+    }
+    let _ = write!(
+        out,
+        "</table><p>{} references, {} of them altered; {:.0} entries and {:.1} KB a minute of a reference. Segment AP \
+         {:.3}; borders within 0.5 s in {:.0} %, within 1 s in {:.0} %.</p>",
+        report.references,
+        report.altered,
+        report.entries_a_minute,
+        report.bytes_a_minute / 1024.0,
+        report.segment_ap,
+        100.0 * report.within[0],
+        100.0 * report.within[1]
+    );
+    out.push_str("<table><tr><th>attack<th>refrain<th>vPDQ 80 %<th>vPDQ any<th>borders off, s<th>missed");
+    for attack in &report.attacks {
+        let [shipped, any] = attack.vpdq.map(cell);
+        let (name, group) = (escape(&attack.name), escape(&attack.group));
+        let missed = escape(&attack.missed.join(" "));
+        let off = if attack.off.is_nan() { "–".into() } else { format!("{:.2}", attack.off) };
+        let _ = write!(out, "<tr><td>{name} ({group}){}{shipped}{any}<td>{off}<td>{missed}", cell(attack.found));
+    }
+    out.push_str("</table><table><tr><th>films that share<th>ordered pairs<th>with a segment<th>beyond what is shared");
+    for t in &report.templates {
+        let kind = if t.is_segment { " (a true segment)" } else { "" };
+        let _ = write!(out, "<tr><td>{}{kind}<td>{}<td>{}<td>{}", escape(&t.name), t.pairs, t.alike, t.beyond);
+    }
+    out.push_str("</table>");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> FilmReport {
+        FilmReport {
+            references: 2,
+            altered: 1,
+            queries: 3,
+            pairs: 4,
+            recall: bootstrap(&[1.0], 1),
+            wrong: Vec::new(),
+            segment_ap: 0.9,
+            within: [0.5, 1.0],
+            baseline: Baseline::default(),
+            attacks: vec![FilmAttackReport {
+                name: "a".into(),
+                group: "g".into(),
+                found: 0.5,
+                vpdq: [0.0, f64::NAN],
+                off: f64::NAN,
+                missed: vec!["<script>.mp4".into()],
+            }],
+            groups: BTreeMap::new(),
+            templates: Vec::new(),
+            entries_a_minute: 500.0,
+            bytes_a_minute: 2048.0,
+            millis: 1.0,
+            seconds: 1.0,
+        }
+    }
+
+    #[test]
+    fn names_are_escaped_and_figures_shown() {
+        let (page, text) = (html(&report()), markdown(&report()));
+        assert!(page.contains("&lt;script&gt;.mp4") && !page.contains("<script>") && page.contains("0.50"));
+        assert!(text.contains("| a | g | 0.50 | 0.00 |") && text.contains("500 entries and 2.0 KB"));
+    }
+}
