@@ -122,8 +122,7 @@ fn usable(path: &Path) -> Result<bool> {
     if sniff(&head) != Kind::Film {
         return load(path).map(|_| false);
     }
-    let mut options = Options::default();
-    options.sampling = Sampling::Keyframes;
+    let options = Options { sampling: Sampling::Keyframes, ..Options::default() };
     fingerprint(Media::file(path), &options).map(|_| true)
 }
 

@@ -49,7 +49,7 @@ impl Inner {
         self.steps[0].blend_steps(DECAY, &mean, 1);
         self.steps[1].blend_steps(DECAY, &mean, SIDE);
         self.hops += 1;
-        if self.hops % SEARCH == 0 {
+        if self.hops.is_multiple_of(SEARCH) {
             self.marked = marked(&self.steps);
         }
         self.last = Some(mean);

@@ -346,8 +346,7 @@ fn prints_of(path: &Path) -> Result<(Fingerprint, Vec<vpdq::Line>)> {
         return Ok((print, vpdq::read(text.as_slice(), |_, _| ())?));
     }
     let print = fingerprint(Media::file(path), &Options::default())?;
-    let mut options = Options::default();
-    options.sampling = Sampling::Fps(1.0);
+    let options = Options { sampling: Sampling::Fps(1.0), ..Options::default() };
     let plain = match fingerprint(Media::file(path), &options)? {
         Fingerprint::Video(video) => vpdq::lines(&video, 1.0),
         Fingerprint::Image(image) => {
