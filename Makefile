@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 
-.PHONY: bench-scan help deps demo test test-browser lint doc msrv fixtures bench-hash bench-index
+.PHONY: bench-scan help deps demo test test-browser lint doc msrv fixtures bench-hash bench-index bench-video
 
 help:
 	@sed -n '1p' Makefile
@@ -49,3 +49,7 @@ bench-index:
 # scan and dedupe beside czkawka and imagehash in one run (COUNT=20000 stills); writes docs/benchmarks/scan.md and scan.svg.
 bench-scan:
 	@CARGO="$(CARGO)" sh benches/scan.sh
+
+# Films beside vpdq, vid_dup_finder_lib and plain FFmpeg in one run (COUNT=10000000 hashes); writes docs/benchmarks/video.md and video.svg.
+bench-video:
+	@CARGO="$(CARGO)" sh benches/video.sh

@@ -93,3 +93,144 @@ fn every_sampling_ends_and_mutations_do_not_panic() {
         let _ = look(&broken, |options| options.sampling = Sampling::Keyframes);
     }
 }
+
+/// A list or a chunk of an AVI file.
+fn chunk(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let mut out = [&name[..], &(data.len() as u32).to_le_bytes(), data].concat();
+    out.resize(out.len().next_multiple_of(2), 0);
+    out
+}
+
+/// An AVI file by hand: what its header claims need not be what is in it.
+struct Avi {
+    streams: usize,
+    codec: &'static [u8; 4],
+    size: (u32, u32),
+    /// Frames in `scale` seconds.
+    rate: (u32, u32),
+    /// Frames that the header claims.
+    claimed: u32,
+}
+
+impl Avi {
+    const RAW: &'static [u8; 4] = &[0; 4];
+
+    fn holding(&self, frames: &[Vec<u8>]) -> Vec<u8> {
+        let numbers = |values: &[u32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        let ((width, height), (rate, scale)) = (self.size, self.rate);
+        let head = numbers(&[40_000, 0, 0, 0x10, self.claimed, 0, self.streams as u32, 0, width, height, 0, 0, 0, 0]);
+        let stream =
+            [&b"vids"[..], self.codec, &numbers(&[0, 0, 0, scale, rate, 0, self.claimed, 0, u32::MAX, 0, 0, 0])]
+                .concat();
+        let bits = 1 | 24 << 16;
+        let format = [&numbers(&[40, width, height, bits])[..], self.codec, &numbers(&[0, 0, 0, 0, 0])].concat();
+        let list = [&b"strl"[..], &chunk(b"strh", &stream), &chunk(b"strf", &format)].concat();
+        let mut headers = [&b"hdrl"[..], &chunk(b"avih", &head)].concat();
+        (0..self.streams).for_each(|_| headers.extend(chunk(b"LIST", &list)));
+        let mut movie = b"movi".to_vec();
+        frames.iter().for_each(|frame| movie.extend(chunk(b"00dc", frame)));
+        chunk(b"RIFF", &[&b"AVI "[..], &chunk(b"LIST", &headers), &chunk(b"LIST", &movie)].concat())
+    }
+}
+
+fn jpeg(width: u32, height: u32, at: u32) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image::GrayImage::from_fn(width, height, |x, y| {
+        let (u, v) = (f64::from(x) / f64::from(width), f64::from(y) / f64::from(height));
+        let wave = (u * 9.0 + f64::from(at) * 0.05).sin() * (v * 7.0).cos() + (v * 23.0 + u * 5.0).sin();
+        image::Luma([(128.0 + 60.0 * wave) as u8])
+    })
+    .write_to(&mut bytes, image::ImageFormat::Jpeg)
+    .unwrap();
+    bytes.into_inner()
+}
+
+#[test]
+fn what_a_header_claims_is_not_believed() {
+    let frame = vec![vec![0x55; 16 * 16 * 3]];
+    let plain = Avi { streams: 1, codec: Avi::RAW, size: (16, 16), rate: (25, 1), claimed: 1 };
+    assert_eq!(look(&plain.holding(&frame), |_| {}).unwrap().warnings, Vec::<String>::new());
+
+    let eight_hours = Avi { claimed: 8 * 3600 * 25, ..plain }.holding(&frame);
+    assert!(eight_hours.len() < 1200, "{}", eight_hours.len());
+    let seen = look(&eight_hours, |_| {}).unwrap();
+    assert!(seen.duration < 1.0 && seen.frames.len() <= 4, "{} s, {}", seen.duration, seen.frames.len());
+    assert!(seen.warnings.iter().any(|warning| warning.contains("28800")), "{:?}", seen.warnings);
+    let ages = Avi { claimed: 4_000_000_000, ..plain }.holding(&frame);
+    assert!(matches!(look(&ages, |_| {}), Err(Error::Limit { limit: "duration", .. })));
+
+    for rate in [(0, 0), (0, 1), (25, 0), (u32::MAX, 1), (1, u32::MAX)] {
+        let frames: Vec<Vec<u8>> = (0..50).map(|at| jpeg(64, 48, at)).collect();
+        let odd = Avi { codec: b"MJPG", size: (64, 48), rate, claimed: 50, ..plain }.holding(&frames);
+        match look(&odd, |_| {}) {
+            Ok(seen) => assert!(seen.duration.is_finite() && !seen.frames.is_empty(), "{rate:?}: {}", seen.duration),
+            Err(error) => assert!(matches!(error, Error::Limit { limit: "duration", .. }), "{rate:?}: {error}"),
+        }
+    }
+
+    let thousand = Avi { streams: 1000, ..plain }.holding(&frame);
+    match look(&thousand, |_| {}) {
+        Err(Error::Limit { limit: "streams", max: 64, .. }) => {}
+        Err(Error::Decode { detail, .. }) => assert!(detail.contains("streams"), "{detail}"),
+        other => panic!("{other:?}"),
+    }
+    let mut few = Options::default();
+    few.limits.streams = 2000;
+    let seen = video::fingerprint(&Media::bytes(&thousand), &few).unwrap();
+    assert!(seen.warnings.iter().any(|warning| warning.contains("1000 films")), "{:?}", seen.warnings);
+}
+
+#[test]
+fn bombs_meet_the_limits() {
+    let limit = |bytes: &[u8], change: &dyn Fn(&mut Options)| match look(bytes, change) {
+        Err(Error::Limit { limit, .. }) => limit,
+        Err(Error::Decode { .. }) => "decode",
+        other => panic!("{other:?}"),
+    };
+    // A frame of 900 million pixels in a file of a kilobyte.
+    let raw = Avi { streams: 1, codec: Avi::RAW, size: (30_000, 30_000), rate: (25, 1), claimed: 1 };
+    assert!(["pixels", "side", "memory", "decode"].contains(&limit(&raw.holding(&[vec![0; 500]]), &|_| {})));
+    // Many frames that take next to nothing: each is one black PNG of 16 million pixels.
+    let mut png = std::io::Cursor::new(Vec::new());
+    image::GrayImage::new(4000, 4000).write_to(&mut png, image::ImageFormat::Png).unwrap();
+    let frames = vec![png.into_inner(); 100];
+    let small: usize = frames.iter().map(Vec::len).sum();
+    let many = Avi { codec: b"MPNG", size: (4000, 4000), claimed: 100, ..raw }.holding(&frames);
+    assert!(small < 10 << 20, "{small} bytes for 1.6 thousand million pixels");
+    assert_eq!(limit(&many, &|options| options.limits.frames = 20), "frames");
+    assert_eq!(limit(&many, &|options| options.limits.duration = 0.5), "duration");
+    assert_eq!(limit(&many, &|options| options.limits.memory = 60 << 20), "memory");
+    assert_eq!(limit(&many, &|options| options.limits.time = Duration::from_millis(50)), "time");
+    // Hashes take memory as well.
+    let frames: Vec<Vec<u8>> = (0..400).map(|at| jpeg(32, 32, at * 7)).collect();
+    let film = Avi { codec: b"MJPG", size: (32, 32), rate: (1, 4), claimed: 400, ..raw }.holding(&frames);
+    assert_eq!(limit(&film, &|options| options.limits.memory = 100_000), "memory");
+}
+
+#[test]
+fn a_cover_picture_is_no_film() {
+    let picture = jpeg(64, 64, 1);
+    let body = [&b"\0image/jpeg\0\x03\0"[..], &picture].concat();
+    let frame = [&b"APIC"[..], &(body.len() as u32).to_be_bytes(), &[0, 0], &body].concat();
+    let size = frame.len() as u32;
+    let safe: Vec<u8> = (0..4).rev().map(|k| (size >> (7 * k) & 0x7f) as u8).collect();
+    let mut song = [&b"ID3\x03\0\0"[..], &safe, &frame].concat();
+    for _ in 0..60 {
+        song.extend([0xff, 0xfb, 0x90, 0x00]); // MPEG-1 layer III, 128 kbit/s, 44.1 kHz
+        song.extend([0; 413]);
+    }
+    let error = look(&song, |_| {}).unwrap_err();
+    assert!(matches!(&error, Error::Unsupported { .. }), "{error}");
+    assert!(error.to_string().contains("cover"), "{error}");
+}
+
+#[test]
+fn a_resolution_that_changes_midway_is_told_and_followed() {
+    let frames: Vec<Vec<u8>> = (0..80).map(|at| if at < 40 { jpeg(96, 64, at) } else { jpeg(160, 120, at) }).collect();
+    let avi = Avi { streams: 1, codec: b"MJPG", size: (96, 64), rate: (20, 1), claimed: 80 };
+    let seen = look(&avi.holding(&frames), |_| {}).unwrap();
+    assert!((seen.duration - 4.0).abs() < 0.2, "{}", seen.duration);
+    assert!(seen.warnings.iter().any(|warning| warning.contains("resolution")), "{:?}", seen.warnings);
+    assert!(seen.frames.last().unwrap().time > 3.0);
+    assert_eq!((seen.width, seen.height), (96, 64), "the size of the first frame");
+}

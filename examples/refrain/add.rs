@@ -65,6 +65,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     let mut how = Parallel::default();
     how.cancel = cancel;
     how.window = 64;
+    options.threads = how.share(listing.items.len());
 
     let cache = args.cache.open();
     let (mut added, mut failed) = (0u64, 0u64);

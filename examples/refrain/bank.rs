@@ -50,6 +50,10 @@ struct Set {
     /// The largest distance that is a match, 0 to 96
     #[arg(long, value_name = "N")]
     max_distance: Option<u32>,
+    /// The least share of the upload or of the reference, 0 to 1, that two films must have in common to be a match; with less
+    /// they are near (a shared title sequence)
+    #[arg(long, value_name = "SHARE")]
+    min_coverage: Option<f32>,
     /// The smallest quality of a hash, 0 to 100: references and queries below have too little detail
     #[arg(long, value_name = "N")]
     min_quality: Option<u8>,
@@ -82,12 +86,13 @@ fn list(store: &StoreArg, json: bool) -> Result<Exit, Stop> {
         banks.iter().try_for_each(out::json)?;
         return Ok(Exit::Done);
     }
-    let mut table = out::table(["bank", "action", "max distance", "min quality", "views"]);
+    let mut table = out::table(["bank", "action", "max distance", "min coverage", "min quality", "views"]);
     for bank in &banks {
         table.add_row([
             bank.name.clone(),
             bank.action.name().into(),
             bank.max_distance.to_string(),
+            bank.min_coverage.to_string(),
             bank.min_quality.to_string(),
             views_name(bank.views).into(),
         ]);
@@ -106,6 +111,9 @@ impl Set {
         if let Some(radius) = self.max_distance {
             bank = bank.max_distance(radius);
         }
+        if let Some(share) = self.min_coverage {
+            bank = bank.min_coverage(share);
+        }
         if let Some(quality) = self.min_quality {
             bank = bank.min_quality(quality);
         }
@@ -118,10 +126,11 @@ impl Set {
         }
         store.set_bank(&bank)?;
         out::tell(format_args!(
-            "bank {}: {}, max distance {}, min quality {}, views {}",
+            "bank {}: {}, max distance {}, min coverage {}, min quality {}, views {}",
             bank.name,
             bank.action.name(),
             bank.max_distance,
+            bank.min_coverage,
             bank.min_quality,
             views_name(bank.views)
         ));

@@ -58,6 +58,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     let mut how = Parallel::default();
     how.cancel = cancel;
     how.window = 64; // fingerprints of films may take megabytes
+    options.threads = how.share(listing.items.len());
 
     let mut exit = Exit::Done;
     scan::ordered(

@@ -33,6 +33,9 @@ pub struct Args {
     /// The largest distance that is a match, 0 to 96, instead of every bank's own
     #[arg(long, value_name = "N")]
     max_distance: Option<u32>,
+    /// Decode every film whole, also where a look at few of its frames says that it is not known
+    #[arg(long)]
+    whole: bool,
     /// Keep the fingerprints of these uploads, under their paths, so that references which come later are asked against them
     #[arg(long, conflicts_with = "hashes")]
     remember: bool,
@@ -60,6 +63,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     how.remember = args.remember.then(|| args.uploader.clone().unwrap_or_default());
     how.parallel.cancel = signal::cancel_on_interrupt();
     how.ask.max_distance = args.max_distance;
+    how.whole = args.whole;
     let mut tally = Tally::default();
     match &args.hashes {
         Some(list) => ask_hashes(&store, list, &how.ask, args.json, &mut tally)?,

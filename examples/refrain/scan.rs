@@ -40,6 +40,9 @@ pub struct Args {
     /// For the report: a folder with pictures that are named like the references
     #[arg(long, value_name = "DIR", requires = "report")]
     references: Option<PathBuf>,
+    /// Decode every film whole, also where a look at few of its frames says that it is not known
+    #[arg(long)]
+    whole: bool,
     /// Keep a journal here, and go on from it: files that are done and have not changed are not read again, their
     /// results are printed in their place
     #[arg(long, value_name = "FILE")]
@@ -77,6 +80,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     let mut how = Asking::default();
     how.ask.max_distance = args.max_distance;
     how.parallel.threads = args.threads;
+    how.whole = args.whole;
     how.parallel.cancel = signal::cancel_on_interrupt();
     how.parallel.window = 1 << 16; // lines are short: one long film holds nobody up
     how.cache = args.cache.open();

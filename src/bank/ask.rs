@@ -12,7 +12,7 @@ use super::write::{DETAIL, of_hash};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, View, ViewSet};
 use crate::hash::Hash;
-use crate::matching::{self, Closeness, Look, Match, Outcome, Pair, Radii, Verdict};
+use crate::matching::{self, Closeness, Coverage, Item, Look, Match, Outcome, Pair, Radii, Verdict};
 
 /// Hits of a still on a film belong to one stretch if they are no further apart, in seconds.
 const GAP: f64 = 2.0;
@@ -61,6 +61,51 @@ impl Store {
         policies: &BTreeMap<String, Policy>,
         options: &AskOptions,
     ) -> Result<Verdict> {
+        let Some(looks) = self.looks(fingerprint, policies, options)? else {
+            return Ok(Verdict::empty(Outcome::TooLittleDetail));
+        };
+        let film = matches!(fingerprint, Fingerprint::Video(_));
+        fenced(&self.file, || {
+            let candidates = self.candidates(&looks, policies, film, 0)?;
+            if candidates.is_empty() {
+                return Ok(Verdict::empty(Outcome::NoMatch));
+            }
+            let question = Question { fingerprint, looks: &looks, policies, options, reading: self.reading()? };
+            let mut matches = Vec::new();
+            for candidates in candidates.chunk_by(|a, b| a.0 == b.0) {
+                matches.extend(question.judge(candidates)?);
+            }
+            Ok(Verdict::of(matches))
+        })
+    }
+
+    /// Whether a single picture of a film that was looked at in passing comes as near to a reference as a part of a match
+    /// does. `None` if it has too little detail to be asked.
+    pub(super) fn hints(&self, glance: &Fingerprint, options: &AskOptions) -> Result<Option<bool>> {
+        let policies = &self.policies(options)?;
+        let Some(looks) = self.looks(glance, policies, options)? else { return Ok(None) };
+        fenced(&self.file, || {
+            let candidates = self.candidates(&looks, policies, true, matching::LEEWAY)?;
+            if candidates.is_empty() {
+                return Ok(Some(false));
+            }
+            let question = Question { fingerprint: glance, looks: &looks, policies, options, reading: self.reading()? };
+            for candidates in candidates.chunk_by(|a, b| a.0 == b.0) {
+                if question.hints(candidates)? {
+                    return Ok(Some(true));
+                }
+            }
+            Ok(Some(false))
+        })
+    }
+
+    /// What is looked up; `None` if nothing in the fingerprint has enough detail.
+    fn looks(
+        &self,
+        fingerprint: &Fingerprint,
+        policies: &BTreeMap<String, Policy>,
+        options: &AskOptions,
+    ) -> Result<Option<Vec<Look>>> {
         self.takes(fingerprint.algorithm())?;
         let default = BankConfig::new("default");
         let min_quality = policies.values().map(|policy| policy.bank.min_quality).min().unwrap_or(default.min_quality);
@@ -68,15 +113,27 @@ impl Store {
         let min_stability = stabilities.min_by(f32::total_cmp).unwrap_or(default.min_stability);
         let mut looks = matching::looks(fingerprint, min_quality, min_stability, options.turned);
         if looks.is_empty() {
-            return Ok(Verdict::empty(Outcome::TooLittleDetail));
-        }
-        if policies.is_empty() {
-            return Ok(Verdict::empty(Outcome::NoMatch));
+            return Ok(None);
         }
         // A stored fingerprint has the views of references, and all of those are asked.
         let film = matches!(fingerprint, Fingerprint::Video(_));
         let asks = |views: ViewSet, view| if film { views.asks_of_film(view) } else { views.asks(view) };
         looks.retain(|look| options.turned || policies.values().any(|policy| asks(policy.bank.views, look.view)));
+        Ok(Some(looks))
+    }
+
+    /// What is near enough to be judged, in the order of the references; hashes of films so many bits further away.
+    fn candidates(
+        &self,
+        looks: &[Look],
+        policies: &BTreeMap<String, Policy>,
+        film: bool,
+        leeway: u32,
+    ) -> Result<Vec<Candidate>> {
+        let mut candidates = Vec::new();
+        if policies.is_empty() {
+            return Ok(candidates);
+        }
         let pdq = |policy: &Policy| policy.radii.pdq.max(policy.radii.pdq_near);
         let pdq_radius = policies.values().map(pdq).max().unwrap_or(0);
         let detail_radius =
@@ -85,50 +142,39 @@ impl Store {
         // by; only lists without any have to be sought by PDQ as far as frames of one film may be apart.
         let frames = policies.values().map(|policy| policy.frames).max().unwrap_or(0);
         let closest = policies.values().map(|policy| policy.radii.pdq).max().unwrap_or(0);
-        fenced(&self.file, || {
-            let snapshot = self.index.snapshot();
-            let mut candidates = Vec::new();
-            let mut by_pdq = |radius: u32, asked: &dyn Fn(&Look) -> bool| -> Result<()> {
-                let looks = (0u32..).zip(&looks).filter(|(_, look)| {
-                    // Parts are known by their detail hash only.
-                    matches!(look.view, View::Full | View::Content) && asked(look)
-                });
-                let (at, hashes): (Vec<u32>, Vec<Hash>) = looks.map(|(at, look)| (at, look.hash)).unzip();
-                for hit in snapshot.search(&hashes, radius)? {
-                    if hit.id.ordinal() & DETAIL == 0 {
-                        candidates.push((hit.id.owner(), at[hit.query as usize], hit.id.ordinal()));
-                    }
-                }
-                Ok(())
-            };
-            if film {
-                by_pdq(closest, &|look| look.detail.is_some())?;
-                by_pdq(pdq_radius.max(frames), &|look| look.detail.is_none())?;
-            } else {
-                by_pdq(pdq_radius, &|_| true)?;
-            }
-            if let Some(radius) = detail_radius {
-                let radius = if film { radius.min(FILM_DETAIL_RADIUS) } else { radius };
-                let (at, hashes): (Vec<u32>, Vec<Hash>) =
-                    (0..).zip(&looks).filter_map(|(at, look)| Some((at, look.detail?))).unzip();
-                for hit in snapshot.search(&hashes, radius)? {
-                    if hit.id.ordinal() & DETAIL != 0 {
-                        candidates.push((hit.id.owner(), at[hit.query as usize], hit.id.ordinal() & !DETAIL));
-                    }
+        let snapshot = self.index.snapshot();
+        let mut by_pdq = |radius: u32, asked: &dyn Fn(&Look) -> bool| -> Result<()> {
+            let looks = (0u32..).zip(looks).filter(|(_, look)| {
+                // Parts are known by their detail hash only.
+                matches!(look.view, View::Full | View::Content) && asked(look)
+            });
+            let (at, hashes): (Vec<u32>, Vec<Hash>) = looks.map(|(at, look)| (at, look.hash)).unzip();
+            for hit in snapshot.search(&hashes, radius)? {
+                if hit.id.ordinal() & DETAIL == 0 {
+                    candidates.push((hit.id.owner(), at[hit.query as usize], hit.id.ordinal()));
                 }
             }
-            if candidates.is_empty() {
-                return Ok(Verdict::empty(Outcome::NoMatch));
+            Ok(())
+        };
+        if film {
+            by_pdq(closest, &|look| look.detail.is_some())?;
+            by_pdq(pdq_radius.max(frames), &|look| look.detail.is_none())?;
+        } else {
+            by_pdq(pdq_radius, &|_| true)?;
+        }
+        if let Some(radius) = detail_radius {
+            let radius = if film { radius.min(FILM_DETAIL_RADIUS + leeway) } else { radius };
+            let (at, hashes): (Vec<u32>, Vec<Hash>) =
+                (0..).zip(looks).filter_map(|(at, look)| Some((at, look.detail?))).unzip();
+            for hit in snapshot.search(&hashes, radius)? {
+                if hit.id.ordinal() & DETAIL != 0 {
+                    candidates.push((hit.id.owner(), at[hit.query as usize], hit.id.ordinal() & !DETAIL));
+                }
             }
-            candidates.sort_unstable();
-            candidates.dedup();
-            let question = Question { fingerprint, looks: &looks, policies, options, reading: self.reading()? };
-            let mut matches = Vec::new();
-            for candidates in candidates.chunk_by(|a, b| a.0 == b.0) {
-                matches.extend(question.judge(candidates)?);
-            }
-            Ok(Verdict::of(matches))
-        })
+        }
+        candidates.sort_unstable();
+        candidates.dedup();
+        Ok(candidates)
     }
 
     /// The banks to ask, with the radius of this question.
@@ -181,6 +227,29 @@ struct Question<'q> {
 impl Question<'_> {
     /// What the hits on one reference amount to.
     fn judge(&self, candidates: &[Candidate]) -> Result<Option<Match>> {
+        let Some((record, policy, reference)) = self.reference(candidates)? else { return Ok(None) };
+        let items = matching::items(&reference);
+        let pairs = self.pairs(candidates, policy, &items);
+        let Some(found) = self.found(&record, policy, &reference, pairs) else { return Ok(None) };
+        Ok(if self.refused(candidates[0].0)? { None } else { Some(found) })
+    }
+
+    /// Whether one of the hits on one reference could be a part of a match, this film being known by few of its frames.
+    fn hints(&self, candidates: &[Candidate]) -> Result<bool> {
+        let Some((_, policy, reference)) = self.reference(candidates)? else { return Ok(false) };
+        let frames = matches!(reference, Fingerprint::Video(_)).then_some(policy.frames);
+        let items = matching::items(&reference);
+        Ok(self.pairs(candidates, policy, &items).iter().any(|pair| match frames {
+            Some(frames) => matching::hint_of_a_segment(pair, frames),
+            None => {
+                let whole = !pair.look.view.is_window() && !pair.view.is_window();
+                whole && policy.radii.judge(pair) != Closeness::Far
+            }
+        }))
+    }
+
+    /// The reference that was hit, if it may answer.
+    fn reference(&self, candidates: &[Candidate]) -> Result<Option<(ReferenceRecord, &Policy, Fingerprint)>> {
         let number = candidates[0].0;
         // A reference that was removed after the index was looked at is not there any more.
         let Some(record) = self.reading.reference(number)? else { return Ok(None) };
@@ -188,15 +257,16 @@ impl Question<'_> {
         if record.state != State::Active {
             return Ok(None);
         }
-        let Some(reference) = self.reading.fingerprint(number)? else { return Ok(None) };
-        let items = matching::items(&reference);
-        let pairs: Vec<Pair<'_>> = candidates
+        let fingerprint = self.reading.fingerprint(number)?;
+        Ok(fingerprint.map(|fingerprint| (record, policy, fingerprint)))
+    }
+
+    fn pairs(&self, candidates: &[Candidate], policy: &Policy, items: &[Item<'_>]) -> Vec<Pair<'_>> {
+        candidates
             .iter()
-            .filter_map(|&(_, look, ordinal)| Pair::new(&self.looks[look as usize], &items, ordinal))
+            .filter_map(|&(_, look, ordinal)| Pair::new(&self.looks[look as usize], items, ordinal))
             .filter(|pair| pair.look.quality >= policy.bank.min_quality)
-            .collect();
-        let Some(found) = self.found(&record, policy, &reference, pairs) else { return Ok(None) };
-        Ok(if self.refused(number)? { None } else { Some(found) })
+            .collect()
     }
 
     fn found(
@@ -206,8 +276,12 @@ impl Question<'_> {
         reference: &Fingerprint,
         mut pairs: Vec<Pair<'_>>,
     ) -> Option<Match> {
-        let query_is_film = matches!(self.fingerprint, Fingerprint::Video(_));
-        let reference_is_film = matches!(reference, Fingerprint::Video(_));
+        let seconds = |print: &Fingerprint| match print {
+            Fingerprint::Video(film) => Some(film.duration),
+            Fingerprint::Image(_) => None,
+        };
+        let (query_is_film, reference_is_film) = (seconds(self.fingerprint).is_some(), seconds(reference).is_some());
+        let durations = [self.fingerprint, reference].map(|print| seconds(print).unwrap_or(0.0));
         if query_is_film != reference_is_film {
             // A film brings hundreds of frames: against windows as well, one of them would come near something by chance.
             pairs.retain(|pair| !pair.look.view.is_window() && !pair.view.is_window());
@@ -219,7 +293,7 @@ impl Question<'_> {
             pairs.retain(|pair| pair.distance <= policy.frames || policy.radii.judge(pair) == Closeness::Match);
             segments = matching::films(&pairs, self.fingerprint, reference, policy.frames);
             let whole = segments.first()?;
-            near = false;
+            near = Coverage::of(&segments, durations).larger() < f64::from(policy.bank.min_coverage);
             pairs.retain(|pair| (pair.look.transform, pair.look.inverted) == (whole.transform, whole.inverted));
         } else {
             if closest == Closeness::Far {
@@ -240,6 +314,7 @@ impl Question<'_> {
             distance: best.distance,
             detail_distance: best.detail,
             quality: best.look.quality.min(best.quality),
+            coverage: (!segments.is_empty()).then(|| Coverage::of(&segments, durations)),
             transform: whole.0,
             inverted: whole.1,
             query_view: best.look.view.name(),

@@ -83,6 +83,10 @@ pub struct BankConfig {
     /// The largest distance between frames of two films, 0..=96; wider than between stills because several frames must
     /// agree in time before it is a match.
     pub max_frame_distance: u32,
+    /// The least share of the query or of the reference, whichever is larger, that the segments of two films must cover to be
+    /// a match, 0.0..=1.0; below it they are near. Films of one series share their title sequence and nothing else.
+    #[serde(default)]
+    pub min_coverage: f32,
     /// The smallest quality of a hash, 0..=100: references below are refused, queries below are not asked.
     pub min_quality: u8,
     /// The smallest stability of a hash, 0.0..=1.0, used like `min_quality`.
@@ -109,6 +113,7 @@ impl BankConfig {
             near_distance: 47,
             max_detail_distance: crate::matching::DETAIL_RADIUS,
             max_frame_distance: 64,
+            min_coverage: 0.0,
             min_quality: 50,
             min_stability: pdq::MIN_STABILITY,
             views: ViewSet::Standard,
@@ -131,6 +136,13 @@ impl BankConfig {
         self.near_distance = wider.min(Self::MAX_DISTANCE.max(max_distance));
         self.max_frame_distance = max_distance.saturating_add(33).min(Self::MAX_DISTANCE.max(max_distance));
         self.max_detail_distance = max_distance.saturating_add(31).min(Self::new("").max_detail_distance);
+        self
+    }
+
+    /// Sets the least share that films must have in common.
+    #[must_use]
+    pub fn min_coverage(mut self, min_coverage: f32) -> Self {
+        self.min_coverage = min_coverage;
         self
     }
 
@@ -173,6 +185,9 @@ impl BankConfig {
         }
         if self.min_quality > 100 {
             return Err(Error::option("min_quality", format!("at most 100, got {}", self.min_quality)));
+        }
+        if !(0.0..=1.0).contains(&self.min_coverage) {
+            return Err(Error::option("min_coverage", format!("0.0 to 1.0, got {}", self.min_coverage)));
         }
         if !(0.0..=1.0).contains(&self.min_stability) {
             return Err(Error::option("min_stability", format!("0.0 to 1.0, got {}", self.min_stability)));
@@ -224,6 +239,8 @@ mod tests {
             BankConfig::new("x".repeat(256)),
             BankConfig::new("a").max_distance(97),
             BankConfig::new("a").min_quality(101),
+            BankConfig::new("a").min_coverage(1.1),
+            BankConfig::new("a").min_coverage(f32::NAN),
             unstable,
         ] {
             assert!(matches!(config.check(), Err(Error::Option { .. })), "{config:?}");

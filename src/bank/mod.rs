@@ -6,6 +6,7 @@
 
 mod ask;
 mod config;
+mod glance;
 pub mod lists;
 mod log;
 mod merge;
@@ -21,6 +22,7 @@ mod uploads;
 mod write;
 
 pub use config::{Action, BankConfig};
+pub use glance::Asked;
 pub use log::{Change, LogRecord};
 pub use records::FORMAT;
 pub use reference::{Added, Kind, MAX_LABELS, MAX_TEXT, Opinion, Reference, ReferenceRecord, State};

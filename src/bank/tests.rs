@@ -243,6 +243,34 @@ fn a_clip_finds_its_film_with_the_interval() {
     assert!(segment.hits >= 9 && (segment.speed - 1.0).abs() < 0.05, "{segment:?}");
 }
 
+/// Two films that share their title sequence and nothing else: a segment, but no copy.
+#[test]
+fn a_bank_may_ask_for_more_than_a_shared_title_sequence() {
+    let (_folder, store) = fresh();
+    let episode = |first: u64| film((900..910).chain(first..first + 50));
+    store.add(&removed("first"), &episode(100)).unwrap();
+    let verdict = store.ask(&episode(200)).unwrap();
+    assert_eq!((verdict.outcome, verdict.matches.len()), (Outcome::Match, 1), "a true segment");
+    let found = &verdict.matches[0];
+    let coverage = found.coverage.unwrap();
+    assert!(coverage.query > 0.1 && coverage.query < 0.25 && coverage.reference < 0.25, "{coverage:?}");
+
+    store.set_bank(&BankConfig::new("removed").min_coverage(0.4)).unwrap();
+    let verdict = store.ask(&episode(200)).unwrap();
+    assert_eq!((verdict.outcome, verdict.matches[0].near), (Outcome::Near, true));
+    // A clip of it covers its own whole, and inside something longer the whole reference is covered.
+    let clip = store.ask(&film(120..140)).unwrap();
+    let coverage = clip.matches[0].coverage.unwrap();
+    assert!(clip.outcome == Outcome::Match && coverage.query > 0.8 && coverage.reference < 0.5, "{coverage:?}");
+    let around = store.ask(&film((1000..1200).chain(900..910).chain(100..150))).unwrap();
+    let coverage = around.matches[0].coverage.unwrap();
+    assert!(around.outcome == Outcome::Match && coverage.reference > 0.8 && coverage.query < 0.4, "{coverage:?}");
+    // The same once more, found through a still: what it covers is said, and asked of nobody.
+    let still = store.ask_hash(&hash(120)).unwrap();
+    let coverage = still.matches[0].coverage.unwrap();
+    assert!(still.outcome == Outcome::Match && coverage.query == 1.0 && coverage.reference == 0.0, "{coverage:?}");
+}
+
 #[test]
 fn readers_follow_and_cannot_write() {
     let (folder, store) = fresh();

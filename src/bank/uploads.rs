@@ -12,7 +12,7 @@ use super::reference::{Reference, ReferenceRecord, State};
 use super::store::{AskOptions, Store};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, ViewSet};
-use crate::matching::{Match, inverse};
+use crate::matching::{Coverage, Match, inverse};
 
 const FOLDER: &str = "uploads";
 const BANK: &str = "uploads";
@@ -149,6 +149,7 @@ fn seen_from_the_upload(found: Match, reference: &ReferenceRecord) -> Match {
         bank: reference.bank.clone(),
         reference: reference.id.clone(),
         transform: inverse(found.transform),
+        coverage: found.coverage.map(Coverage::swapped),
         query_view: found.reference_view,
         reference_view: found.query_view,
         segments,

@@ -70,6 +70,7 @@ pub(super) fn gather(listing: &Listing, choice: &Choice, progress: &mut impl FnM
     drop(known);
     let mut media = Options { views: ViewSet::None, ..choice.media.clone() };
     media.cancel = choice.parallel.cancel.clone();
+    media.threads = choice.parallel.share(names.len());
     let items: Vec<Item> = names.iter().map(|(item, _)| item.again()).collect();
     let mut meter = Meter::new(&items);
     let mut place = Place::default();

@@ -206,11 +206,15 @@ pub struct Options {
     pub sampling: Sampling,
     /// Which hash is taken. All but PDQ are for comparing stills: they know no views, and films have none.
     pub algorithm: Algorithm,
+    /// Threads that one film may be decoded on, at most 8; 0 takes all cores, or one inside a rayon pool, where other films
+    /// keep the cores busy. [`Parallel::share`](crate::scan::Parallel::share) says what few films among many threads may take.
+    pub threads: usize,
     /// Stops a long decode: the call then returns [`Error::Cancelled`](crate::Error::Cancelled).
     pub cancel: Cancel,
 }
 
-/// Decodes a medium and fingerprints it. What it is, still or film, is told by its content, never by its name.
+/// Decodes a medium and fingerprints it. What it is, still or film, is told by its content, never by its name: a film or an
+/// animation of a single frame is a still.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Decode`], [`Error::Unsupported`], [`Error::Limit`] with the medium's name;
@@ -222,10 +226,32 @@ pub struct Options {
 /// [`Error::Limit`]: crate::Error::Limit
 /// [`Error::TooLittleDetail`]: crate::Error::TooLittleDetail
 pub fn fingerprint(media: Media<'_>, options: &Options) -> Result<Fingerprint> {
-    look(&media, options).map_err(|error| error.at(&media.name))
+    Ok(see(&media, options, false)?.into_inner())
 }
 
-fn look(media: &Media<'_>, options: &Options) -> Result<Fingerprint> {
+/// A fingerprint, and what it rests on.
+#[derive(Debug, Clone)]
+pub(crate) enum Seen {
+    /// Everything.
+    Whole(Fingerprint),
+    /// Few frames of a film: enough to see that nothing in it is known, or that it has to be looked at whole.
+    Glance(Fingerprint),
+}
+
+impl Seen {
+    fn into_inner(self) -> Fingerprint {
+        match self {
+            Self::Whole(fingerprint) | Self::Glance(fingerprint) => fingerprint,
+        }
+    }
+}
+
+/// As [`fingerprint`]; with `glance` only a few frames of a film are looked at, if those are enough for a first answer.
+pub(crate) fn see(media: &Media<'_>, options: &Options, glance: bool) -> Result<Seen> {
+    look(media, options, glance).map_err(|error| error.at(&media.name))
+}
+
+fn look(media: &Media<'_>, options: &Options, glance: bool) -> Result<Seen> {
     let limits = &options.limits;
     let (head, reader) = match media.in_memory() {
         Some(bytes) => (bytes[..bytes.len().min(HEAD)].to_vec(), None),
@@ -239,9 +265,23 @@ fn look(media: &Media<'_>, options: &Options) -> Result<Fingerprint> {
     }
     match sniff(&head) {
         Kind::Film if options.algorithm != Algorithm::Pdq => Err(films_have_pdq(options.algorithm)),
-        Kind::Film => film(video::fingerprint(media, options)?),
+        Kind::Film => {
+            // Whoever asks for another sampling gets that.
+            let glance = glance && options.sampling == Sampling::Mixed;
+            if glance && let Some(seen) = video::glance(media, options)? {
+                return Ok(Seen::Glance(Fingerprint::Video(seen)));
+            }
+            match video::film_or_frame(media, options)? {
+                (seen, Some(only)) => {
+                    let mut still = ImageFingerprint::with_views(&only.as_pixels(), options.views);
+                    (still.width, still.height) = (seen.width, seen.height);
+                    image(still).map(Seen::Whole)
+                }
+                (seen, None) => film(seen).map(Seen::Whole),
+            }
+        }
         _ => match (media.in_memory(), reader) {
-            (Some(bytes), _) => still(bytes, options),
+            (Some(bytes), _) => still(bytes, options).map(Seen::Whole),
             (None, reader) => {
                 let mut bytes = Vec::new();
                 if let Some(mut reader) = reader {
@@ -256,7 +296,7 @@ fn look(media: &Media<'_>, options: &Options) -> Result<Fingerprint> {
                         .read_to_end(&mut bytes)
                         .map_err(|error| Error::io(&media.name, error))?;
                 }
-                still(&bytes, options)
+                still(&bytes, options).map(Seen::Whole)
             }
         },
     }

@@ -78,3 +78,16 @@ fn is_template(segment: &Segment, pairs: &[Pair<'_>], query: &VideoFingerprint, 
     distances.sort_unstable();
     distances.len() >= 2 && distances[distances.len() / 2] > DISAGREES
 }
+
+/// So many bits further away a pair still hints at a segment: the frames that would be closer may not have been looked at.
+pub(crate) const LEEWAY: u32 = 10;
+
+/// Whether a pair of frames by itself hints at a segment that [`films`] would find if it saw all frames.
+pub(crate) fn hint_of_a_segment(pair: &Pair<'_>, max_distance: u32) -> bool {
+    let usual = Agreement::default();
+    let (pdq, detail) = (usual.max_distance.max(max_distance) + LEEWAY, usual.max_detail + LEEWAY);
+    match pair.detail {
+        Some(distance) => pair.distance <= pdq && distance + slack(pair.look.view, pair.view) <= detail,
+        None => pair.distance <= usual.max_distance.max(max_distance),
+    }
+}

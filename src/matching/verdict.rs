@@ -1,6 +1,6 @@
 //! The answer to a question: never an empty list that could mean anything.
 
-use super::Segment;
+use super::{Coverage, Segment};
 use crate::bank::Action;
 use crate::hash::pdq::Transform;
 
@@ -47,7 +47,7 @@ pub struct Match {
     pub reference: String,
     /// What the bank asks for.
     pub action: Action,
-    /// True if only the wider radius was met.
+    /// True if only the wider radius was met, or if two films share less than the bank asks for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub near: bool,
     /// The smallest distance found, between PDQ hashes.
@@ -65,6 +65,9 @@ pub struct Match {
     pub query_view: String,
     /// Which part of the reference it matched.
     pub reference_view: String,
+    /// Which share of the films the intervals cover, if one of the two is a film.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<Coverage>,
     /// The matched intervals if one of the two is a film, best first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub segments: Vec<Segment>,

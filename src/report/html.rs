@@ -227,6 +227,7 @@ fn pair(found: &Match, record: Option<&ReferenceRecord>, key: &str) -> Value {
             "words": words::segment(segment),
             "hits": segment.hits,
         })).collect::<Vec<_>>(),
+        "coverage": found.coverage,
         "duration": record.map(|record| record.duration),
         "labels": record.map(|record| &record.labels),
         "source": record.map(|record| &record.source),

@@ -81,6 +81,9 @@ pub fn evidence(found: &Match) -> String {
     if !done.is_empty() {
         text += &format!(" This file is {done}.");
     }
+    if let Some(coverage) = coverage(found) {
+        text += &format!(" The intervals cover {coverage}.");
+    }
     if found.query_view != "full" || found.reference_view != "full" {
         text += &format!(
             " What matched: of this file {}, of the reference {}.",
@@ -135,6 +138,18 @@ pub fn segment(segment: &Segment) -> String {
     text
 }
 
+/// What the segments of a match cover, as `40 % of the upload and 100 % of the reference`; `None` if it has none.
+pub fn coverage(found: &Match) -> Option<String> {
+    let coverage = found.coverage?;
+    let share = |share: f64, of: &str| format!("{:.0} % of the {of}", 100.0 * share);
+    let sides = [
+        (share(coverage.query, "upload"), found.segments.iter().all(|segment| is_still(segment.query))),
+        (share(coverage.reference, "reference"), found.segments.iter().all(|segment| is_still(segment.reference))),
+    ];
+    let films: Vec<String> = sides.into_iter().filter(|(_, still)| !still).map(|(text, _)| text).collect();
+    (!films.is_empty()).then(|| films.join(" and "))
+}
+
 /// The intervals of a segment for a table, as `0:03.0..0:18.5 = 0:00.0..0:15.5, x1.25`.
 pub fn interval_pair(segment: &Segment) -> String {
     let side = |[from, to]: [f64; 2]| match to - from < 0.05 {
@@ -170,6 +185,9 @@ pub fn a_match(found: &Match) -> String {
     }
     if found.segments.len() > 1 {
         text += &format!(", and {} more", found.segments.len() - 1);
+    }
+    if let Some(coverage) = coverage(found) {
+        text += &format!("; in all {coverage}");
     }
     text
 }

@@ -110,12 +110,22 @@ impl Cache {
     /// Under what a file's fingerprint is kept; `None` if the file system does not say when it was changed, or it cannot
     /// be read.
     pub fn key(&self, item: &Item, options: &Options) -> Option<Key> {
+        self.key_of(item, options, b"whole")
+    }
+
+    /// Under what a glance at a film is kept.
+    pub(crate) fn glance_key(&self, item: &Item, options: &Options) -> Option<Key> {
+        self.key_of(item, options, b"glance")
+    }
+
+    fn key_of(&self, item: &Item, options: &Options, what: &[u8]) -> Option<Key> {
         let file = item.found.as_ref().ok()?;
         let how = format!("{:?} {:?} {:?} {}", options.views, options.sampling, options.limits, options.algorithm);
         let mut digest = blake3::Hasher::new();
         digest.update(&[fingerprint::VERSION]).update(env!("CARGO_PKG_VERSION").as_bytes());
         digest.update(&fingerprint::RECIPE.to_le_bytes());
         let mut part = |bytes: &[u8]| _ = digest.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
+        part(what);
         part(how.as_bytes());
         if self.by_checksum {
             part(b"content");
@@ -168,6 +178,11 @@ impl Cache {
             Ok(transaction.commit()?)
         };
         let _ = guarded(|| Ok(write().is_ok()));
+    }
+
+    /// Writes what waits in memory; so does dropping the cache.
+    pub fn flush(&self) {
+        self.write();
     }
 
     /// The file.

@@ -9,9 +9,10 @@ use super::journal::Journal;
 use super::parallel::{Parallel, ordered};
 use super::progress::{Meter, Progress};
 use super::walk::Item;
-use super::{fingerprint_cached, guarded};
+use super::{fingerprint_cached, guarded, see_cached};
 use crate::bank::{AskOptions, Store};
 use crate::error::{Error, Result};
+use crate::fingerprint::media::{Seen, see};
 use crate::fingerprint::{Fingerprint, Media, Options, fingerprint};
 use crate::matching::Outcome;
 use crate::report::json::MatchLine;
@@ -31,6 +32,9 @@ pub struct Asking {
     /// Keep each upload's fingerprint under its path, for references that come later, with this key of its uploader (which
     /// may be empty). Needs a store that is open for writing.
     pub remember: Option<String>,
+    /// Decode every film whole. Otherwise few frames are looked at first, and all of them only where one comes near to a
+    /// reference or they are too few (see [`Store::ask_media`]). What is remembered is always decoded whole.
+    pub whole: bool,
 }
 
 /// How media are fingerprinted for this store.
@@ -40,25 +44,45 @@ fn media(store: &Store, how: &Asking) -> Options {
 
 /// The line of one listed file.
 pub fn ask_item(store: &Store, item: &Item, how: &Asking) -> MatchLine {
-    let print = fingerprint_cached(item, &media(store, how), how.cache.as_deref());
-    answer(store, &item.path, print, how)
+    let (options, cache) = (media(store, how), how.cache.as_deref());
+    let glance = || see_cached(item, &options, cache);
+    answer(store, &item.path, how, glance, || fingerprint_cached(item, &options, cache))
 }
 
 /// The line of one upload in memory, under a name.
 pub fn ask_bytes(store: &Store, name: &Path, bytes: &[u8], how: &Asking) -> MatchLine {
-    answer(store, name, guarded(|| fingerprint(Media::bytes(bytes).named(name), &media(store, how))), how)
+    let (options, media) = (media(store, how), Media::bytes(bytes).named(name));
+    let glance = || guarded(|| see(&media, &options, true));
+    answer(store, name, how, glance, || guarded(|| fingerprint(media.clone(), &options)))
 }
 
-fn answer(store: &Store, name: &Path, print: Result<Fingerprint>, how: &Asking) -> MatchLine {
+/// Asks about what `glance` sees, and about the `whole` where that is not enough or is to be kept.
+fn answer(
+    store: &Store,
+    name: &Path,
+    how: &Asking,
+    glance: impl FnOnce() -> Result<Seen>,
+    whole: impl FnOnce() -> Result<Fingerprint>,
+) -> MatchLine {
     let mut seen = None;
-    let asked = print.and_then(|print| {
+    let asked = (|| {
+        // A fingerprint that is kept for references to come has to be whole.
+        let first = if how.whole || how.remember.is_some() { None } else { Some(glance()?) };
+        let print = match first {
+            Some(Seen::Whole(print)) => print,
+            Some(Seen::Glance(print)) => match guarded(|| store.ask_in_passing(&print, &how.ask))? {
+                Some(verdict) => return Ok((seen.insert(print).kind(), verdict)),
+                None => whole()?,
+            },
+            None => whole()?,
+        };
         let print = &*seen.insert(print);
         let verdict = guarded(|| store.ask_with(print, &how.ask))?;
         if let Some(uploader) = &how.remember {
             guarded(|| store.remember(&name.to_string_lossy(), uploader, print))?;
         }
         Ok((print.kind(), verdict))
-    });
+    })();
     MatchLine::answered(name, asked).lasting(seen.as_ref())
 }
 
@@ -79,6 +103,7 @@ pub fn ask_all<E: From<Error>>(
 ) -> (Progress, Result<(), E>) {
     let mut how = how.clone();
     how.media.cancel = how.parallel.cancel.clone();
+    how.media.threads = how.parallel.share(items.len());
     let (how, cancel) = (&how, &how.parallel.cancel);
     let changes = store.sequence();
     let mut meter = Meter::new(items);

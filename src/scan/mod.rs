@@ -28,6 +28,7 @@ pub use self::walk::{File, IGNORE_FILE, Item, Listing, Patterns, Problem, read_l
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{Error, Result};
+use crate::fingerprint::media::{Seen, see};
 use crate::fingerprint::{Fingerprint, Media, Options, fingerprint};
 
 /// Fingerprints one listed file; a problem met while listing comes back as it is, a decoder that panics as
@@ -56,6 +57,32 @@ pub fn fingerprint_cached(item: &Item, options: &Options, cache: Option<&Cache>)
     let fingerprint = fingerprint_item(item, options)?;
     cache.put(key, &fingerprint);
     Ok(fingerprint)
+}
+
+/// As [`fingerprint_cached`], but of a film that is not in the cache whole, few frames are looked at if those are enough for a
+/// first answer; a glance is kept beside whole fingerprints and never in the place of one.
+pub(crate) fn see_cached(item: &Item, options: &Options, cache: Option<&Cache>) -> Result<Seen> {
+    let whole = cache.and_then(|cache| Some((cache, cache.key(item, options)?)));
+    if let Some(known) = whole.and_then(|(cache, key)| cache.get(&key)) {
+        return Ok(Seen::Whole(known));
+    }
+    let passing = cache.and_then(|cache| Some((cache, cache.glance_key(item, options)?)));
+    if let Some(known) = passing.and_then(|(cache, key)| cache.get(&key)) {
+        return Ok(Seen::Glance(known));
+    }
+    if let Err(problem) = &item.found {
+        return Err(problem.to_error(&item.path));
+    }
+    options.cancel.check()?;
+    let seen = guarded(|| see(&Media::file(&item.path), options, true)).map_err(|error| error.at(&item.path))?;
+    let (kept, print) = match &seen {
+        Seen::Whole(print) => (whole, print),
+        Seen::Glance(print) => (passing, print),
+    };
+    if let Some((cache, key)) = kept {
+        cache.put(key, print);
+    }
+    Ok(seen)
 }
 
 /// Runs `work`, turning a panic inside a decoder into an error of the file that caused it.

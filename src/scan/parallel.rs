@@ -29,6 +29,17 @@ impl Default for Parallel {
     }
 }
 
+impl Parallel {
+    /// Threads that each of so few items may use for itself: a single film all of them, as many films as threads one each.
+    pub fn share(&self, items: usize) -> usize {
+        let threads = match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
+            threads => threads,
+        };
+        (threads / items.max(1)).max(1)
+    }
+}
+
 /// Runs `work` on every item, on a pool of its own. `done` sees each result as soon as it is there, in any order; `sink`
 /// takes them in the order of `items`. Both run on the calling thread. An error from either ends the work.
 ///
@@ -132,6 +143,13 @@ mod tests {
         .unwrap();
         assert_eq!(seen, 500);
         assert_eq!(out, items.iter().map(|item| item * 2).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn few_items_share_the_threads() {
+        let how = Parallel { threads: 8, ..Parallel::default() };
+        assert_eq!([0, 1, 2, 3, 8, 1000].map(|items| how.share(items)), [8, 8, 4, 2, 1, 1]);
+        assert!(Parallel::default().share(1) >= 1);
     }
 
     #[test]

@@ -117,7 +117,7 @@ impl Builder {
                 }
             }
             Sampling::EveryFrame => self.single(time, Role::Frame, pixels, shape),
-            Sampling::Keyframes if key => self.single(time, Role::Keyframe, pixels, shape),
+            Sampling::Keyframes if key => self.mixed.look(time, Role::Keyframe, pixels, shape, &mut self.hashes),
             Sampling::Keyframes => {}
             Sampling::Fps(rate) => {
                 if time + 1e-3 >= self.next {
@@ -127,6 +127,25 @@ impl Builder {
                 }
             }
         }
+        self.within_memory()
+    }
+
+    /// Hashes one frame of a cheap look, whatever the sampling is.
+    #[cfg(feature = "video")]
+    pub(crate) fn look(
+        &mut self,
+        time: f64,
+        duration: f64,
+        role: Role,
+        pixels: &Pixels<'_>,
+        shape: Shape,
+    ) -> Result<()> {
+        self.end = self.end.max(time + duration);
+        self.mixed.look(time, role, pixels, shape, &mut self.hashes);
+        self.within_memory()
+    }
+
+    fn within_memory(&self) -> Result<()> {
         let taken = self.hashes.len() as u64 * (size_of::<FrameHash>() + 2 * size_of::<[crate::Hash; 8]>()) as u64;
         if taken > self.memory {
             return Err(Error::limit("memory", self.memory, taken));
@@ -246,6 +265,33 @@ impl Mixed {
             self.waiting.push_back(Waiting { time, motion: f32::MAX, after_cut: false, grid: grid.clone() });
         }
         self.shown = Some((time, grid));
+    }
+
+    /// Hashes a frame and the parts that a query asks for; the content box is that of the mean of it and the two looked at
+    /// before, since bars and captions stand still. What shows nothing new is dropped.
+    fn look(&mut self, time: f64, role: Role, pixels: &Pixels<'_>, shape: Shape, hashes: &mut Vec<FrameHash>) {
+        let reused =
+            if self.hops.len() >= 3 { self.hops.pop_front() } else { self.spare.pop().map(|grid| (grid, 1.0)) };
+        let mut grid = reused.map_or_else(Grid::default, |(grid, _)| grid);
+        if !grid.fill(pixels, shape) {
+            return;
+        }
+        self.hops.retain(|(_, weight)| *weight > 0.0);
+        self.hops.push_back((grid, 1.0));
+        if self.views != ViewSet::None {
+            let mut mean = Grid::default();
+            for (grid, _) in &self.hops {
+                mean.add(grid, 1.0 / self.hops.len() as f32);
+            }
+            if let Some((grid, _)) = self.hops.back() {
+                self.inner.hop(grid.clone());
+            }
+            self.boxes = Boxes { content: mean.content(), inner: self.inner.area(), upright: None };
+        }
+        if let Some((grid, _)) = self.hops.back() {
+            let windows = self.views.film_query_windows();
+            emit(time, role, grid, self.boxes, &mut self.last_frame, SAME, windows, hashes);
+        }
     }
 
     /// Adds a picture to the windows for as long as it is shown.

@@ -18,13 +18,15 @@ use ffmpeg::format::stream::Disposition;
 use ffmpeg::software::scaling;
 use ffmpeg::{Dictionary, Discard, Packet, ffi, frame, media};
 
-use super::Builder;
+use super::clock::Clock;
+use super::glance::{Pick, Watch};
 use super::grid::{Shape, Turn};
+use super::pass::{Decoded, Film};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+use crate::fingerprint::Options;
 use crate::fingerprint::media::Reader;
-use crate::fingerprint::{Options, Sampling, VideoFingerprint};
-use crate::hash::{Format, PixelBuf, Pixels};
+use crate::hash::{Format, Pixels};
 use crate::limits::Limits;
 
 /// Containers that may be opened. None of them can name another file or address that FFmpeg would follow.
@@ -38,92 +40,25 @@ const CODECS: &str = "apng,av1,libaom-av1,libdav1d,cavs,cfhd,cinepak,dirac,dnxhd
     vp3,vp4,vp5,vp6,vp6a,vp6f,vp7,vp8,libvpx,vp9,libvpx-vp9,wmv1,wmv2,wmv3";
 
 /// What stills may be made of: streams that were taken out of HEIC and AVIF files, and kinds that `image` does not read.
-const STILLS: Allowed = Allowed {
+pub(super) const STILLS: Allowed = Allowed {
     containers: "hevc,ivf,jpegxl_pipe,j2k_pipe,psd_pipe,qoi_pipe,pbm_pipe,pgm_pipe,ppm_pipe,pam_pipe,exr_pipe,ico,\
         tiff_pipe,bmp_pipe,webp_pipe",
     codecs: "hevc,av1,libdav1d,libaom-av1,libjxl,jpeg2000,libopenjpeg,psd,qoi,pbm,pgm,ppm,pam,exr,bmp,png,tiff,webp",
 };
 
-const FILMS: Allowed = Allowed { containers: CONTAINERS, codecs: CODECS };
+pub(super) const FILMS: Allowed = Allowed { containers: CONTAINERS, codecs: CODECS };
 
 /// Names, separated by commas.
 #[derive(Clone, Copy)]
-struct Allowed {
+pub(super) struct Allowed {
     containers: &'static str,
     codecs: &'static str,
 }
 
-/// A stretch without timestamps or a jump longer than this, in seconds, is believed only within the claimed duration.
-const JUMP: f64 = 10.0;
+/// Threads of one film; each holds frames of its own.
+const MAX_THREADS: usize = 8;
 /// Packets in a row that may be damaged before the rest is given up.
 const MAX_DAMAGED: u32 = 2_000;
-
-/// One decoded frame.
-struct Decoded<'a> {
-    /// Seconds from the first frame; never falls.
-    time: f64,
-    /// Seconds until the next frame, as far as is known.
-    duration: f64,
-    key: bool,
-    pixels: Pixels<'a>,
-    shape: Shape,
-}
-
-/// What is known of the film besides its frames.
-struct Film {
-    /// Upright, pixel aspect applied.
-    size: (u32, u32),
-    warnings: Vec<String>,
-}
-
-/// Decodes the film and builds its fingerprint.
-pub(super) fn fingerprint(reader: Reader, options: &Options) -> Result<VideoFingerprint> {
-    let mut builder = Builder::new(options);
-    let keyframes = options.sampling == Sampling::Keyframes;
-    let film = decode(reader, options, FILMS, keyframes, |frame| {
-        builder.push_frame(frame.time, frame.duration, frame.key, &frame.pixels, frame.shape)
-    })?;
-    let mut fingerprint = builder.finish();
-    (fingerprint.width, fingerprint.height) = film.size;
-    fingerprint.warnings.extend(film.warnings);
-    Ok(fingerprint)
-}
-
-/// Decodes frames, or only keyframes; returns the film's size, upright.
-pub(super) fn frames(
-    reader: Reader,
-    options: &Options,
-    keyframes: bool,
-    mut each: impl FnMut(f64, &Pixels<'_>, Shape),
-) -> Result<(u32, u32)> {
-    let film = decode(reader, options, FILMS, keyframes, |frame| {
-        each(frame.time, &frame.pixels, frame.shape);
-        Ok(())
-    })?;
-    Ok(film.size)
-}
-
-/// Decodes pictures as they lie, in full range, until `each` returns false.
-pub(super) fn pictures(reader: Reader, limits: &Limits, mut each: impl FnMut(PixelBuf) -> Result<bool>) -> Result<()> {
-    let options = Options { limits: limits.clone(), ..Options::default() };
-    let mut enough = false;
-    let outcome = decode(reader, &options, STILLS, false, |frame| {
-        let pixels = frame.pixels;
-        let mut data = Vec::with_capacity(pixels.width() * pixels.height() * pixels.format().bytes());
-        for y in 0..pixels.height() {
-            data.extend_from_slice(pixels.row(y));
-        }
-        if !frame.shape.full_range && pixels.format() == Format::Luma8 {
-            for value in &mut data {
-                *value = ((i32::from(*value) - 16) * 255 / 219).clamp(0, 255) as u8;
-            }
-        }
-        enough = !each(PixelBuf::new(data, pixels.width(), pixels.height(), pixels.format())?)?;
-        // The loop over the frames knows no other way out before the end.
-        if enough { Err(Error::Cancelled) } else { Ok(()) }
-    });
-    if enough { Ok(()) } else { outcome.map(drop) }
-}
 
 fn silence() {
     static ONCE: Once = Once::new();
@@ -199,8 +134,8 @@ fn open_decoder(
     input: &Input,
     index: usize,
     allowed: Allowed,
-    limits: &Limits,
-    keyframes: bool,
+    options: &Options,
+    pick: Pick,
 ) -> Result<decoder::Video> {
     let stream = input.stream(index).ok_or_else(|| Error::decode("no film in it"))?;
     let parameters = stream.parameters();
@@ -209,22 +144,30 @@ fn open_decoder(
         .filter(|codec| allowed.codecs.split(',').any(|allowed| allowed == codec.name()))
         .ok_or_else(|| Error::unsupported(format!("films coded as {}", id.name())))?;
     let mut context = codec::Context::from_parameters(parameters).map_err(cannot_open)?;
-    // One film at a time may use every core; inside a parallel batch the films themselves keep the cores busy.
-    let threads = if keyframes || rayon::current_thread_index().is_some() {
-        1
-    } else {
-        std::thread::available_parallelism().map_or(1, |n| n.get().min(8))
-    };
+    // One film at a time may use every core; inside a parallel batch the films themselves keep the cores busy. Keyframes
+    // alone leave nothing to do at the same time.
+    let threads = match options.threads {
+        _ if pick == Pick::Keyframes => 1,
+        0 if rayon::current_thread_index().is_some() => 1,
+        0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
+        threads => threads,
+    }
+    .min(MAX_THREADS);
     context.set_threading(threading::Config { count: threads, ..threading::Config::kind(threading::Type::Frame) });
     let mut decoder = context.decoder();
     decoder.set_packet_time_base(stream.time_base());
-    if keyframes {
-        decoder.skip_frame(Discard::NonKey);
+    match pick {
+        Pick::Every => {}
+        Pick::References => {
+            decoder.skip_frame(Discard::Bidirectional);
+            decoder.skip_loop_filter(Discard::All);
+        }
+        Pick::Keyframes => decoder.skip_frame(Discard::NonKey),
     }
-    let mut options = Dictionary::new();
-    options.set("max_pixels", &limits.pixels.min(i64::MAX as u64).to_string());
-    options.set("codec_whitelist", allowed.codecs);
-    let opened = decoder.open_as_with(codec, options).and_then(|opened| opened.video());
+    let mut settings = Dictionary::new();
+    settings.set("max_pixels", &options.limits.pixels.min(i64::MAX as u64).to_string());
+    settings.set("codec_whitelist", allowed.codecs);
+    let opened = decoder.open_as_with(codec, settings).and_then(|opened| opened.video());
     opened.map_err(|error| Error::decode(format!("{} decoder: {error}", id.name())))
 }
 
@@ -239,36 +182,13 @@ fn turn_of(matrix: &[u8]) -> Option<Turn> {
     Some(Turn::of_matrix([number(0)?, number(1)?, number(3)?, number(4)?]))
 }
 
-/// Makes one unbroken time line out of timestamps that may be missing, repeat, fall or leap.
-struct Clock {
-    time_base: f64,
-    nominal: f64,
-    claimed: f64,
-    last: Option<(Option<i64>, f64)>,
-}
-
-impl Clock {
-    fn next(&mut self, timestamp: Option<i64>) -> f64 {
-        let time = match self.last {
-            None => 0.0,
-            Some((before, time)) => {
-                let step = before.zip(timestamp).map(|(before, now)| (now as f64 - before as f64) * self.time_base);
-                match step {
-                    Some(step) if step > 0.0 && (step <= JUMP || time + step <= self.claimed) => time + step,
-                    _ => time + self.nominal,
-                }
-            }
-        };
-        self.last = Some((timestamp, time));
-        time
-    }
-}
-
-fn decode(
+/// Decodes the frames that are picked, and hands each to `sink`. `watch` sees every packet of the film, and may end it.
+pub(super) fn decode(
     reader: Reader,
     options: &Options,
     allowed: Allowed,
-    keyframes: bool,
+    pick: Pick,
+    watch: &mut Watch,
     mut sink: impl FnMut(Decoded<'_>) -> Result<()>,
 ) -> Result<Film> {
     silence();
@@ -284,18 +204,17 @@ fn decode(
     }
     let mut warnings = Vec::new();
     let index = choose(&input, &mut warnings)?;
-    let mut decoder = open_decoder(&input, index, allowed, limits, keyframes)?;
+    let mut decoder = open_decoder(&input, index, allowed, options, pick)?;
     let turn = turn_of_stream(&input, index);
     let (time_base, rate) = match input.stream(index) {
         Some(stream) => (f64::from(stream.time_base()), f64::from(stream.avg_frame_rate())),
         None => (0.0, 0.0),
     };
-    let nominal = if rate.is_finite() && rate > 0.0 { 1.0 / rate.clamp(0.1, 1000.0) } else { 0.04 };
     let mut state = State {
         limits,
         cancel,
         deadline,
-        clock: Clock { time_base, nominal, claimed, last: None },
+        clock: Clock::new(time_base, rate, claimed),
         turn,
         frames: 0,
         size: None,
@@ -305,7 +224,7 @@ fn decode(
         sink: &mut sink,
     };
     let (mut damaged, mut in_a_row) = (0u32, 0u32);
-    let mut cut_short = None;
+    let (mut cut_short, mut thin) = (None, false);
     loop {
         // A packet for each: reading into one that holds data already would leak that.
         let mut packet = Packet::empty();
@@ -322,7 +241,15 @@ fn decode(
                 break;
             }
         }
-        if packet.stream() != index || (keyframes && !packet.is_key()) {
+        if packet.stream() != index {
+            state.check_time()?;
+            continue;
+        }
+        thin = !watch.packet(packet.is_key(), packet.pts(), &state.clock);
+        if thin {
+            break;
+        }
+        if pick == Pick::Keyframes && !packet.is_key() {
             state.check_time()?;
             continue;
         }
@@ -340,23 +267,29 @@ fn decode(
         state.receive(&mut decoder)?;
     }
     let (frames, resized) = (state.frames, state.resized);
-    let end = state.clock.last.map_or(0.0, |(_, time)| time + nominal);
+    if thin {
+        return Ok(Film { size: state.size.unwrap_or_default(), end: 0.0, thin, sound: true, warnings });
+    }
+    let rest = if pick == Pick::Keyframes { watch.since() } else { 0.0 };
+    let end = state.clock.now() + rest + state.clock.nominal;
     let Some(size) = state.size else {
         return Err(Error::decode("no picture of the film can be decoded"));
     };
+    let sound = damaged == 0 && cut_short.is_none();
     if damaged > 0 {
         warnings.push(format!("{damaged} damaged packets were passed over"));
     }
     if let Some(reason) = cut_short {
         warnings.push(format!("reading stopped after {end:.1} seconds: {reason}"));
-    } else if !keyframes && claimed > end + f64::max(1.0, claimed * 0.05) {
+    } else if claimed > end + f64::max(1.0, claimed * 0.05) {
         warnings.push(format!("ends after {end:.1} of {claimed:.1} claimed seconds"));
     }
     if resized {
         warnings.push("changes its resolution midway".into());
     }
     debug_assert!(frames > 0);
-    Ok(Film { size, warnings })
+    let end = if pick == Pick::Keyframes { end } else { 0.0 };
+    Ok(Film { size, end, thin, sound, warnings })
 }
 
 struct State<'a> {
@@ -417,8 +350,7 @@ impl State<'_> {
         });
         let size = upright(width, height, f64::from(picture.aspect_ratio()), turn);
         self.resized |= *self.size.get_or_insert(size) != size;
-        let claimed = picture.packet().duration as f64 * self.clock.time_base;
-        let duration = if claimed > 0.0 && claimed <= JUMP { claimed } else { self.clock.nominal };
+        let duration = self.clock.duration(picture.packet().duration);
         let key = picture.is_key();
         let full = picture.color_range() == ffmpeg::color::Range::JPEG;
         let (pixels, full_range) = match luma(picture, &mut self.luma)? {

@@ -50,7 +50,7 @@ impl Shape {
             let source = samples.to_vec();
             for (y, row) in samples.chunks_exact_mut(side).enumerate() {
                 for (x, value) in row.iter_mut().enumerate() {
-                    let (x, y) = self.turn.source(x, y, side);
+                    let (x, y) = self.turn.source(x, y, side, side);
                     *value = source[y * side + x];
                 }
             }
@@ -78,9 +78,10 @@ impl Turn {
         }
     }
 
-    fn source(self, x: usize, y: usize, side: usize) -> (usize, usize) {
-        let x = if self.reverse_x { side - 1 - x } else { x };
-        let y = if self.reverse_y { side - 1 - y } else { y };
+    /// Where the pixel of the upright picture, `width` by `height`, lies in the picture as it is.
+    pub(crate) fn source(self, x: usize, y: usize, width: usize, height: usize) -> (usize, usize) {
+        let x = if self.reverse_x { width - 1 - x } else { x };
+        let y = if self.reverse_y { height - 1 - y } else { y };
         if self.transpose { (y, x) } else { (x, y) }
     }
 }

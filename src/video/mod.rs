@@ -6,9 +6,15 @@
 
 mod builder;
 #[cfg(feature = "video")]
+mod clock;
+#[cfg(feature = "video")]
 mod ffmpeg;
+#[cfg(feature = "video")]
+mod glance;
 mod grid;
 mod inner;
+#[cfg(feature = "video")]
+mod pass;
 mod strip;
 
 pub mod vpdq;
@@ -20,6 +26,7 @@ pub(crate) use strip::strip;
 
 use crate::error::Result;
 use crate::fingerprint::{Media, Options, VideoFingerprint};
+use crate::hash::PixelBuf;
 
 /// Decodes a film and fingerprints it. No file but the medium itself is opened, whatever it says.
 ///
@@ -29,8 +36,14 @@ use crate::fingerprint::{Media, Options, VideoFingerprint};
 /// containers and codecs, and for every film in a build without the feature `video`; [`Error::Limit`](crate::Error::Limit).
 #[cfg(feature = "video")]
 pub fn fingerprint(media: &Media<'_>, options: &Options) -> Result<VideoFingerprint> {
+    Ok(film_or_frame(media, options)?.0)
+}
+
+/// As [`fingerprint`]; of a film of a single frame that frame comes as well, since it is a still.
+#[cfg(feature = "video")]
+pub(crate) fn film_or_frame(media: &Media<'_>, options: &Options) -> Result<(VideoFingerprint, Option<PixelBuf>)> {
     let reader = media.reader(&options.limits)?;
-    ffmpeg::fingerprint(reader, options).map_err(|error| error.at(media.name()))
+    pass::fingerprint(reader, options).map_err(|error| error.at(media.name()))
 }
 
 /// Decodes a film and fingerprints it.
@@ -42,6 +55,29 @@ pub fn fingerprint(media: &Media<'_>, _options: &Options) -> Result<VideoFingerp
     Err(crate::Error::unsupported("films: this build has no FFmpeg (feature `video`)").at(media.name()))
 }
 
+/// As [`fingerprint`].
+#[cfg(not(feature = "video"))]
+pub(crate) fn film_or_frame(media: &Media<'_>, options: &Options) -> Result<(VideoFingerprint, Option<PixelBuf>)> {
+    Ok((fingerprint(media, options)?, None))
+}
+
+/// Looks at few frames of a film, for a question that most films answer with "not known": keyframes if there is one at
+/// least every two seconds, otherwise two frames a second of those that the others are predicted from. `None` if that is too
+/// thin to rest an answer on, as for short or plain films; see `docs/design-video.md` for the rule.
+///
+/// # Errors
+/// As [`fingerprint`], except that what cannot be decoded in this way is too thin.
+#[cfg(feature = "video")]
+pub(crate) fn glance(media: &Media<'_>, options: &Options) -> Result<Option<VideoFingerprint>> {
+    glance::glance(media, options).map_err(|error| error.at(media.name()))
+}
+
+/// Without FFmpeg there is nothing to look at.
+#[cfg(not(feature = "video"))]
+pub(crate) fn glance(_media: &Media<'_>, _options: &Options) -> Result<Option<VideoFingerprint>> {
+    Ok(None)
+}
+
 /// Decodes the pictures in a still of a kind that only FFmpeg knows, or in a plain HEVC or AV1 stream, as they lie and in
 /// full range, until `each` returns false.
 #[cfg(feature = "video")]
@@ -50,7 +86,7 @@ pub(crate) fn pictures(
     limits: &crate::Limits,
     each: impl FnMut(crate::hash::PixelBuf) -> Result<bool>,
 ) -> Result<()> {
-    ffmpeg::pictures(crate::fingerprint::media::Reader::of_vec(bytes), limits, each)
+    pass::pictures(crate::fingerprint::media::Reader::of_vec(bytes), limits, each)
 }
 
 /// Without FFmpeg there are none.

@@ -35,7 +35,7 @@ pub(crate) fn strip(media: &Media<'_>, options: &Options, count: usize) -> Resul
 
 #[cfg(feature = "video")]
 fn frames(media: &Media<'_>, options: &Options, keyframes: bool, spread: &mut Spread) -> Result<(u32, u32)> {
-    super::ffmpeg::frames(media.reader(&options.limits)?, options, keyframes, |time, pixels, shape| {
+    super::pass::frames(media.reader(&options.limits)?, options, keyframes, |time, pixels, shape| {
         if time >= spread.next {
             let mut grid = Grid::default();
             if grid.fill(pixels, shape) {

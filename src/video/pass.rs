@@ -1,0 +1,142 @@
+//! One pass over a medium: which frames are taken, and what becomes of them.
+
+use super::Builder;
+use super::ffmpeg::{FILMS, STILLS, decode};
+use super::glance::{Pick, Watch};
+use super::grid::Shape;
+use crate::error::{Error, Result};
+use crate::fingerprint::media::Reader;
+use crate::fingerprint::{Options, Role, Sampling, VideoFingerprint};
+use crate::hash::{Format, PixelBuf, Pixels};
+use crate::limits::Limits;
+
+/// One decoded frame.
+pub(super) struct Decoded<'a> {
+    /// Seconds from the first frame; never falls.
+    pub(super) time: f64,
+    /// Seconds until the next frame, as far as is known.
+    pub(super) duration: f64,
+    pub(super) key: bool,
+    pub(super) pixels: Pixels<'a>,
+    pub(super) shape: Shape,
+}
+
+/// What is known of the film besides its frames.
+pub(super) struct Film {
+    /// Upright, pixel aspect applied.
+    pub(super) size: (u32, u32),
+    /// Seconds from the first frame to the end, where frames after the last one that was taken were passed over.
+    pub(super) end: f64,
+    /// The watch saw too little, and the rest was left unread.
+    pub(super) thin: bool,
+    /// Everything in it could be read and decoded.
+    pub(super) sound: bool,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Decodes the film and builds its fingerprint. Of a sound film of a single frame, that frame comes as well, upright.
+pub(super) fn fingerprint(reader: Reader, options: &Options) -> Result<(VideoFingerprint, Option<PixelBuf>)> {
+    let mut builder = Builder::new(options);
+    let pick = if options.sampling == Sampling::Keyframes { Pick::Keyframes } else { Pick::Every };
+    let (mut frames, mut only) = (0u64, None);
+    let film = decode(reader, options, FILMS, pick, &mut Watch::none(), |frame| {
+        only = if frames == 0 { Some(owned(&frame)?) } else { None };
+        frames += 1;
+        builder.push_frame(frame.time, frame.duration, frame.key, &frame.pixels, frame.shape)
+    })?;
+    only = only.filter(|_| film.sound && pick == Pick::Every);
+    Ok((film.finish(builder), only))
+}
+
+/// A frame as an upright picture in full range.
+fn owned(frame: &Decoded<'_>) -> Result<PixelBuf> {
+    let pixels = &frame.pixels;
+    let (width, height, bytes) = (pixels.width(), pixels.height(), pixels.format().bytes());
+    let (across, down) = if frame.shape.turn.transpose { (height, width) } else { (width, height) };
+    let mut data = Vec::with_capacity(width * height * bytes);
+    for y in 0..down {
+        for x in 0..across {
+            let (x, y) = frame.shape.turn.source(x, y, across, down);
+            data.extend_from_slice(&pixels.row(y)[x * bytes..][..bytes]);
+        }
+    }
+    if !frame.shape.full_range && pixels.format() == Format::Luma8 {
+        stretch(&mut data);
+    }
+    PixelBuf::new(data, across, down, pixels.format())
+}
+
+/// Limited range to full range.
+fn stretch(luma: &mut [u8]) {
+    for value in luma {
+        *value = ((i32::from(*value) - 16) * 255 / 219).clamp(0, 255) as u8;
+    }
+}
+
+/// Looks at some frames only; `None` if the watch found them too few before the end.
+pub(super) fn look(
+    reader: Reader,
+    options: &Options,
+    pick: Pick,
+    watch: &mut Watch,
+) -> Result<Option<VideoFingerprint>> {
+    let mut builder = Builder::new(options);
+    let (mut next, mut last, mut longest) = (0.0, 0.0, 0.0f64);
+    let film = decode(reader, options, FILMS, pick, watch, |frame| {
+        longest = longest.max(frame.time - std::mem::replace(&mut last, frame.time));
+        if pick == Pick::Keyframes || frame.time >= next {
+            next = frame.time + Watch::STEP;
+            let role = if pick == Pick::Keyframes { Role::Keyframe } else { Role::Frame };
+            return builder.look(frame.time, frame.duration, role, &frame.pixels, frame.shape);
+        }
+        Ok(())
+    })?;
+    // A container may call anything a keyframe; what came out of the decoder counts.
+    let seen = !film.thin && watch.allows(longest);
+    Ok(seen.then(|| film.finish(builder)))
+}
+
+impl Film {
+    fn finish(self, builder: Builder) -> VideoFingerprint {
+        let mut fingerprint = builder.finish();
+        (fingerprint.width, fingerprint.height) = self.size;
+        fingerprint.duration = fingerprint.duration.max(self.end);
+        fingerprint.warnings.extend(self.warnings);
+        fingerprint
+    }
+}
+
+/// Decodes frames, or only keyframes; returns the film's size, upright.
+pub(super) fn frames(
+    reader: Reader,
+    options: &Options,
+    keyframes: bool,
+    mut each: impl FnMut(f64, &Pixels<'_>, Shape),
+) -> Result<(u32, u32)> {
+    let pick = if keyframes { Pick::Keyframes } else { Pick::Every };
+    let film = decode(reader, options, FILMS, pick, &mut Watch::none(), |frame| {
+        each(frame.time, &frame.pixels, frame.shape);
+        Ok(())
+    })?;
+    Ok(film.size)
+}
+
+/// Decodes pictures as they lie, in full range, until `each` returns false.
+pub(super) fn pictures(reader: Reader, limits: &Limits, mut each: impl FnMut(PixelBuf) -> Result<bool>) -> Result<()> {
+    let options = Options { limits: limits.clone(), ..Options::default() };
+    let mut enough = false;
+    let outcome = decode(reader, &options, STILLS, Pick::Every, &mut Watch::none(), |frame| {
+        let pixels = frame.pixels;
+        let mut data = Vec::with_capacity(pixels.width() * pixels.height() * pixels.format().bytes());
+        for y in 0..pixels.height() {
+            data.extend_from_slice(pixels.row(y));
+        }
+        if !frame.shape.full_range && pixels.format() == Format::Luma8 {
+            stretch(&mut data);
+        }
+        enough = !each(PixelBuf::new(data, pixels.width(), pixels.height(), pixels.format())?)?;
+        // The loop over the frames knows no other way out before the end.
+        if enough { Err(Error::Cancelled) } else { Ok(()) }
+    });
+    if enough { Ok(()) } else { outcome.map(drop) }
+}

@@ -1,0 +1,142 @@
+//! Films that are laid down oddly show what the plain film shows, at the same seconds: variable frame rates, pixels that
+//! are no squares, fields, turns in the metadata, timestamps that are missing, negative or fall, other sizes midway; and a
+//! film of one frame is a still. The `ffmpeg` command makes them; without it the tests say that they are skipped.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use refrain::bank::Reference;
+use refrain::fingerprint::VideoFingerprint;
+use refrain::matching::Outcome;
+use refrain::matching::align::{Agreement, compare};
+use refrain::pdq::Transform;
+use refrain::{Fingerprint, Media, Options, Store, fingerprint, video};
+
+/// A folder and the film that everything is made of; `None`, said aloud, without the `ffmpeg` command or FFmpeg itself.
+fn begin() -> Option<(tempfile::TempDir, PathBuf)> {
+    if !cfg!(feature = "video") || Command::new("ffmpeg").arg("-version").output().is_err() {
+        println!("skipped: no ffmpeg command, or a build without films");
+        return None;
+    }
+    let film = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/removed/journey.mp4");
+    Some((tempfile::tempdir().unwrap(), film))
+}
+
+fn ffmpeg(arguments: &[&str]) {
+    let made = Command::new("ffmpeg").args(["-v", "error", "-nostdin", "-y"]).args(arguments).output().unwrap();
+    assert!(made.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&made.stderr));
+}
+
+fn look(path: &Path) -> VideoFingerprint {
+    video::fingerprint(&Media::file(path), &Options::default()).unwrap()
+}
+
+#[track_caller]
+fn shows_it_all(name: &str, odd: &VideoFingerprint, plain: &VideoFingerprint) {
+    let segments = compare(odd, plain, &Agreement::default());
+    let Some(first) = segments.first() else { panic!("{name}: nothing found") };
+    println!("{name}: {} hashes, {:.2} s: {first:?}", odd.frames.len(), odd.duration);
+    assert!((odd.duration - plain.duration).abs() < 0.5, "{name}: {} s", odd.duration);
+    for interval in [first.query, first.reference] {
+        assert!(interval[0] < 1.0 && interval[1] > plain.duration - 1.0, "{name}: {first:?}");
+    }
+    assert_eq!((first.transform, first.inverted), (Transform::Original, false), "{name}");
+    assert!((first.speed - 1.0).abs() < 0.03, "{name}: {first:?}");
+}
+
+#[test]
+fn the_same_film_laid_down_oddly() {
+    let Some((dir, film)) = begin() else { return };
+    let plain = look(&film);
+    let film = film.to_str().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let x264 = ["-an", "-c:v", "libx264", "-preset", "ultrafast"];
+    let make = |name: &str, input: &[&str], output: &[&str]| {
+        let path = at(name);
+        ffmpeg(&[input, &["-i", film][..], &x264[..], output, &[path.as_str()][..]].concat());
+        look(Path::new(&path))
+    };
+
+    let vfr = ["-vf", "select='lt(t,2)+not(mod(n,5))'", "-vsync", "vfr"];
+    shows_it_all("variable frame rate", &make("vfr.mkv", &[], &vfr), &plain);
+
+    let narrow = make("narrow.mp4", &[], &["-vf", "scale=iw/2:ih,setsar=2/1"]);
+    assert_eq!((narrow.width, narrow.height), (plain.width, plain.height), "pixels twice as wide as high");
+    shows_it_all("anamorphic", &narrow, &plain);
+
+    let fields = ["-vf", "tinterlace=interleave_top", "-x264opts", "tff=1:interlaced=1"];
+    shows_it_all("interlaced", &make("fields.mp4", &[], &fields), &plain);
+
+    make("lying.mp4", &[], &["-vf", "transpose=clock"]);
+    ffmpeg(&["-i", &at("lying.mp4"), "-c", "copy", "-metadata:s:v", "rotate=90", &at("turned.mp4")]);
+    let turned = look(&dir.path().join("turned.mp4"));
+    if (turned.width, turned.height) == (plain.width, plain.height) {
+        shows_it_all("turned in the metadata", &turned, &plain);
+    } else {
+        println!("skipped: this ffmpeg writes no rotation");
+    }
+
+    // Raw video has no timestamps at all; 25 frames a second are taken for granted, as every player does.
+    shows_it_all("no timestamps", &make("raw.h264", &[], &["-r", "25", "-bf", "0"]), &plain);
+    let early = ["-output_ts_offset", "-20", "-avoid_negative_ts", "disabled"];
+    shows_it_all("negative timestamps", &make("early.mp4", &[], &early), &plain);
+    // Matroska cannot write those, and so has none.
+    shows_it_all("missing timestamps", &make("early.mkv", &[], &early), &plain);
+}
+
+/// Two transport streams, one behind the other: timestamps begin anew midway, and so does the size.
+#[test]
+fn timestamps_that_fall_and_sizes_that_change_midway() {
+    let Some((dir, film)) = begin() else { return };
+    let plain = look(&film);
+    let (half, film) = (format!("{:.2}", plain.duration / 2.0), film.to_str().unwrap());
+    let part = |name: &str, cut: &[&str], size: &str| {
+        let path = dir.path().join(name);
+        let rest = ["-an", "-vf", size, "-c:v", "libx264", "-preset", "ultrafast", path.to_str().unwrap()];
+        ffmpeg(&[cut, &["-i", film][..], &rest[..]].concat());
+        std::fs::read(path).unwrap()
+    };
+    let first = part("a.ts", &["-t", &half], "scale=320:180");
+    for (name, size) in [("timestamps fall", "scale=320:180"), ("another size", "scale=480:270")] {
+        let both = [first.clone(), part("b.ts", &["-ss", &half], size)].concat();
+        let seen = video::fingerprint(&Media::bytes(&both), &Options::default()).unwrap();
+        shows_it_all(name, &seen, &plain);
+        let told = seen.warnings.iter().any(|warning| warning.contains("resolution"));
+        assert_eq!(told, name == "another size", "{:?}", seen.warnings);
+    }
+}
+
+#[test]
+fn a_film_of_one_frame_is_a_still_and_finds_the_film() {
+    let Some((dir, film)) = begin() else { return };
+    let look = |path: &Path| fingerprint(Media::file(path), &Options::default()).unwrap();
+    let whole = look(&film);
+    let film = film.to_str().unwrap();
+    let store = Store::create_or_open(dir.path().join("store")).unwrap();
+    store.add(&Reference::new("film").bank("b"), &whole).unwrap();
+    let mut stills = Vec::new();
+    for name in ["one.mp4", "one.mkv", "one.webm", "one.gif", "one.apng", "one.webp", "one.avi", "one.png"] {
+        let path = dir.path().join(name);
+        let codec: &[&str] = if name.ends_with("webm") { &["-c:v", "libvpx", "-b:v", "2M"] } else { &[] };
+        ffmpeg(
+            &[&["-ss", "3", "-i", film, "-an", "-frames:v", "1"][..], codec, &[path.to_str().unwrap()][..]].concat(),
+        );
+        let still = look(&path);
+        assert_eq!(still.kind(), "image", "{name}");
+        let verdict = store.ask(&still).unwrap();
+        assert_eq!(verdict.outcome, Outcome::Match, "{name}");
+        let shown = verdict.matches[0].segments[0].reference;
+        assert!(shown[0] > 1.0 && shown[1] < 5.5, "{name} is the frame at 3 s: {shown:?}");
+        stills.push((name, still));
+    }
+    // The other way round: a film shows a still that is known.
+    let stills_only = Store::create_or_open(dir.path().join("stills")).unwrap();
+    for (name, still) in &stills {
+        stills_only.add(&Reference::new(*name).bank("b"), still).unwrap();
+    }
+    let verdict = stills_only.ask(&whole).unwrap();
+    assert_eq!(verdict.matches.len(), stills.len(), "every one of them is found in the film");
+    assert!(matches!(&whole, Fingerprint::Video(_)));
+}
