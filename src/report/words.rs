@@ -58,6 +58,8 @@ pub fn view(name: &str) -> String {
     match name {
         "full" => "the whole picture".into(),
         "content" => "the picture without its border".into(),
+        "inner" => "the picture within it".into(),
+        "upright" => "its upright middle".into(),
         "window:0,0,50,100" => "its left half".into(),
         "window:50,0,100,100" => "its right half".into(),
         "window:0,0,100,50" => "its upper half".into(),
