@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 
-.PHONY: bench-scan help deps demo test test-browser lint doc msrv fixtures bench-hash bench-index bench-video
+.PHONY: bench-recall bench-scan help deps demo test test-browser lint doc msrv fixtures bench-hash bench-index bench-video
 
 help:
 	@sed -n '1p' Makefile
@@ -53,3 +53,7 @@ bench-scan:
 # Films beside vpdq, vid_dup_finder_lib and plain FFmpeg in one run (COUNT=10000000 hashes); writes docs/benchmarks/video.md and video.svg.
 bench-video:
 	@CARGO="$(CARGO)" sh benches/video.sh
+
+# Which attacked copies are found, at what rate of false matches (DATA=../shared/recall); writes docs/benchmarks/recall.md.
+bench-recall:
+	@CARGO="$(CARGO)" sh benches/recall.sh

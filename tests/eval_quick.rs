@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use refrain::Cancel;
-use refrain::eval::{Config, run};
+use refrain::eval::external::{Claims, Truth, score};
+use refrain::eval::{Config, export, run};
 
 #[test]
 fn quick_run_on_the_fixtures() {
@@ -34,7 +35,35 @@ fn quick_run_on_the_fixtures() {
         assert!(recall.windows(2).all(|pair| pair[0] <= pair[1] + 0.05), "{recall:?}");
         report.seconds = 0.0;
         report.micros = 0.0;
+        report.methods.iter_mut().for_each(|method| method.micros = 0.0);
         serde_json::to_string(&report).unwrap()
     };
     assert_eq!(figures(1), figures(2));
+}
+
+/// Another program that is asked about the exported queries can be scored: here one that knows the answers.
+#[test]
+fn exported_queries_and_their_truth() {
+    let out = tempfile::tempdir().unwrap();
+    let mut config = Config::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/removed"), out.path());
+    config.quick = true;
+    config.pictures = 2;
+    export(&config, out.path(), &Cancel::new(), &|_| {}).unwrap();
+    let names = |folder: &str| std::fs::read_dir(out.path().join(folder)).unwrap().count();
+    let table = std::fs::read_to_string(out.path().join("truth.csv")).unwrap();
+    assert_eq!(names("references"), 2);
+    assert_eq!(names("queries"), table.lines().count() - 1);
+    let mut claims = String::new();
+    for line in table.lines().skip(1) {
+        let [query, reference, _] = line.split(',').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        assert!(out.path().join("queries").join(query).metadata().unwrap().len() > 0, "{query}");
+        if !reference.is_empty() {
+            assert!(out.path().join("references").join(reference).is_file(), "{reference}");
+            claims.push_str(&format!("{query}\t{reference}\t1\n"));
+        }
+    }
+    let (truth, claims) = (Truth::read(table.as_bytes()).unwrap(), Claims::read(claims.as_bytes()).unwrap());
+    let scored = score(&truth, &claims, 1);
+    assert_eq!((scored.references, scored.unknown, scored.micro_average_precision), (2, 0, 1.0));
+    assert!(scored.queries > scored.truths, "strangers are asked as well");
 }

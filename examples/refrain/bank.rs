@@ -54,6 +54,10 @@ struct Set {
     /// they are near (a shared title sequence)
     #[arg(long, value_name = "SHARE")]
     min_coverage: Option<f32>,
+    /// The radii by what they cost: at most this share of the pairs of an unrelated upload and a reference match by chance,
+    /// as 1e-8
+    #[arg(long, value_name = "RATE", conflicts_with = "max_distance")]
+    false_alarms: Option<f64>,
     /// The smallest quality of a hash, 0 to 100: references and queries below have too little detail
     #[arg(long, value_name = "N")]
     min_quality: Option<u8>,
@@ -86,12 +90,23 @@ fn list(store: &StoreArg, json: bool) -> Result<Exit, Stop> {
         banks.iter().try_for_each(out::json)?;
         return Ok(Exit::Done);
     }
-    let mut table = out::table(["bank", "action", "max distance", "min coverage", "min quality", "views"]);
+    let mut table = out::table([
+        "bank",
+        "action",
+        "max distance",
+        "detail",
+        "false alarms a pair",
+        "min coverage",
+        "min quality",
+        "views",
+    ]);
     for bank in &banks {
         table.add_row([
             bank.name.clone(),
             bank.action.name().into(),
             bank.max_distance.to_string(),
+            bank.max_detail_distance.to_string(),
+            format!("{:.0e}", bank.false_alarm_rate()),
             bank.min_coverage.to_string(),
             bank.min_quality.to_string(),
             views_name(bank.views).into(),
@@ -124,15 +139,27 @@ impl Set {
                 _ => ViewSet::Standard,
             });
         }
+        // After the views, which it depends on.
+        if let Some(rate) = self.false_alarms {
+            bank = bank.false_alarms(rate)?;
+        }
         store.set_bank(&bank)?;
         out::tell(format_args!(
-            "bank {}: {}, max distance {}, min coverage {}, min quality {}, views {}",
+            "bank {}: {}, max distance {}, detail {}, min coverage {}, min quality {}, views {}",
             bank.name,
             bank.action.name(),
             bank.max_distance,
+            bank.max_detail_distance,
             bank.min_coverage,
             bank.min_quality,
             views_name(bank.views)
+        ));
+        let references = store.references(Some(&bank.name))?.count();
+        out::tell(format_args!(
+            "false alarms: {:.0e} a pair{}; {:.1e} an upload to expect at {references} references",
+            bank.false_alarm_rate(),
+            if bank.false_alarm_rate_was_counted() { "" } else { " (reckoned)" },
+            bank.false_alarm_rate() * references as f64
         ));
         Ok(Exit::Done)
     }

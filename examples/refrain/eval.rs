@@ -9,7 +9,7 @@ use refrain::Error;
 use refrain::eval::data::Data;
 use refrain::eval::external::{self, Claims, Truth};
 use refrain::eval::film::{self, FilmProgress};
-use refrain::eval::{Config, Progress, run};
+use refrain::eval::{Config, Progress, export, run};
 
 use crate::{Exit, Stop, out, signal};
 
@@ -20,8 +20,11 @@ pub struct Args {
     #[arg(long, value_name = "DIR", required_unless_present = "claims")]
     data: Option<PathBuf>,
     /// Where the reports and the cache go
-    #[arg(long, value_name = "DIR", required_unless_present = "claims")]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["claims", "export"])]
     out: Option<PathBuf>,
+    /// Instead of measuring, write the references, the attacked copies and truth.csv into a folder, for other programs
+    #[arg(long, value_name = "DIR", requires = "data", conflicts_with_all = ["out", "claims"])]
+    export: Option<PathBuf>,
     /// Score another program instead: its lines of `query reference score` (a higher score is surer), `-` for standard
     /// input
     #[arg(long, value_name = "FILE", requires = "truth", conflicts_with_all = ["data", "out"])]
@@ -69,11 +72,17 @@ pub fn run_eval(args: &Args) -> Result<Exit, Stop> {
     if args.films {
         return films(&config, &cancel);
     }
-    let report = run(&config, &cancel, &|Progress { done, of }| {
+    let tell = |Progress { done, of }: Progress| {
         if done.is_multiple_of(20) || done == of {
             out::tell(format_args!("{done} of {of} pictures"));
         }
-    })?;
+    };
+    if let Some(folder) = &args.export {
+        export(&config, folder, &cancel, &tell)?;
+        out::tell(format_args!("references, queries and truth.csv are in {}", folder.display()));
+        return Ok(Exit::Done);
+    }
+    let report = run(&config, &cancel, &tell)?;
     for method in &report.methods {
         out::tell(format_args!(
             "{:26} {:.3} of copies found, {} queries matched a stranger",

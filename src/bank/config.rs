@@ -1,5 +1,6 @@
 //! A bank: a named set of references with its own match policy.
 
+use super::rates;
 use crate::error::{Error, Result};
 use crate::fingerprint::ViewSet;
 use crate::hash::pdq;
@@ -77,8 +78,9 @@ pub struct BankConfig {
     /// The largest distance that is still worth a person's look ([`Outcome::Near`](crate::matching::Outcome::Near)),
     /// 0..=96; at or below `max_distance` there is no such outcome.
     pub near_distance: u32,
-    /// The largest distance between detail hashes that is a match although PDQ alone is not close enough, 0..=96; such
-    /// pictures up to 8 bits further away are near. Plain hashes from lists have no detail hash.
+    /// The largest distance between detail hashes that is a match although PDQ alone is not close enough, 0..=96: that
+    /// between a large window and a whole picture. Two whole pictures must be 10 bits closer, a small window 14, two
+    /// windows 28; pictures up to 8 bits further away are near. Plain hashes from lists have no detail hash.
     pub max_detail_distance: u32,
     /// The largest distance between frames of two films, 0..=96; wider than between stills because several frames must
     /// agree in time before it is a match.
@@ -109,7 +111,7 @@ impl BankConfig {
         Self {
             name: name.into(),
             action: Action::Block,
-            max_distance: 31,
+            max_distance: crate::matching::PDQ_RADIUS,
             near_distance: 47,
             max_detail_distance: crate::matching::DETAIL_RADIUS,
             max_frame_distance: 64,
@@ -135,7 +137,9 @@ impl BankConfig {
         let wider = max_distance.saturating_add(16);
         self.near_distance = wider.min(Self::MAX_DISTANCE.max(max_distance));
         self.max_frame_distance = max_distance.saturating_add(33).min(Self::MAX_DISTANCE.max(max_distance));
-        self.max_detail_distance = max_distance.saturating_add(31).min(Self::new("").max_detail_distance);
+        let default = Self::new("");
+        let apart = default.max_detail_distance - default.max_distance;
+        self.max_detail_distance = max_distance.saturating_add(apart).min(default.max_detail_distance);
         self
     }
 
@@ -144,6 +148,37 @@ impl BankConfig {
     pub fn min_coverage(mut self, min_coverage: f32) -> Self {
         self.min_coverage = min_coverage;
         self
+    }
+
+    /// Sets the radii to the widest at which at most `rate` of the pairs of an unrelated upload and a reference match, with
+    /// the views that the bank has: as counted on photographs, and reckoned from those counts below one in a million. The
+    /// radius of PDQ alone is never above the customary 31.
+    ///
+    /// # Errors
+    /// [`Error::Option`] if `rate` is not above 0 and at most 1, or so small that not even exact copies would match.
+    pub fn false_alarms(self, rate: f64) -> Result<Self> {
+        let wrong = |detail: &str| Err(Error::option("false_alarms", format!("{detail}, got {rate}")));
+        if !(rate > 0.0 && rate <= 1.0) {
+            return wrong("expected a rate above 0 and at most 1");
+        }
+        let Some(detail) = rates::radius(self.views, rate) else {
+            return wrong("not even exact copies come so seldom");
+        };
+        let default = Self::new("");
+        let pdq = detail.saturating_sub(default.max_detail_distance - default.max_distance).min(default.max_distance);
+        Ok(Self { max_detail_distance: detail, ..self.max_distance(pdq) })
+    }
+
+    /// The share of pairs of an unrelated upload and a reference that match by chance with these radii and views; times the
+    /// number of references it is the false alarms to expect an upload. Below one in a million it is reckoned and not
+    /// counted. It is that of photographs: pictures in one template match more often.
+    pub fn false_alarm_rate(&self) -> f64 {
+        rates::rate(self.views, self.max_detail_distance)
+    }
+
+    /// Whether [`Self::false_alarm_rate`] was counted, and not reckoned from the rates of wider radii.
+    pub fn false_alarm_rate_was_counted(&self) -> bool {
+        rates::seen(self.views, self.max_detail_distance)
     }
 
     /// Sets the smallest quality.
@@ -244,6 +279,20 @@ mod tests {
             unstable,
         ] {
             assert!(matches!(config.check(), Err(Error::Option { .. })), "{config:?}");
+        }
+    }
+
+    #[test]
+    fn a_rate_of_false_alarms_sets_the_radii() {
+        let default = BankConfig::new("a");
+        let rare = BankConfig::new("a").false_alarms(1e-12).unwrap();
+        assert!(rare.max_detail_distance < default.max_detail_distance && rare.max_distance < default.max_distance);
+        assert!(rare.false_alarm_rate() <= 1e-12 && !rare.false_alarm_rate_was_counted());
+        let often = BankConfig::new("a").false_alarms(1e-5).unwrap();
+        assert!(often.max_detail_distance >= default.max_detail_distance && often.max_distance <= 31);
+        assert!(often.check().is_ok());
+        for wrong in [0.0, -1.0, f64::NAN, 2.0] {
+            assert!(matches!(BankConfig::new("a").false_alarms(wrong), Err(Error::Option { .. })), "{wrong}");
         }
     }
 

@@ -11,6 +11,7 @@ pub mod lists;
 mod log;
 mod merge;
 mod open;
+mod rates;
 mod read;
 mod records;
 mod reference;

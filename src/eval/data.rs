@@ -1,12 +1,13 @@
 //! The folder that a benchmark is made from: which pictures are references, which are strangers, which cannot be used.
 
 use std::collections::HashMap;
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use image::ImageDecoder;
 
 use super::picture::Picture;
+use super::random::Random;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Media, Options, Sampling, fingerprint};
@@ -34,6 +35,16 @@ pub struct Still {
     pub path: PathBuf,
     /// What it is for.
     pub split: Split,
+    /// The digest of its bytes.
+    pub digest: String,
+}
+
+impl Still {
+    /// Which half of the set it belongs to, drawn by its name: choices are made on the first (0), and the second (1) tells
+    /// whether they hold.
+    pub fn half(&self) -> usize {
+        (Random::keyed(0, &["half", &self.name]).next_u64() >> 63) as usize
+    }
 }
 
 /// A file that could not be used, and why.
@@ -72,12 +83,12 @@ impl Data {
         let manifest = manifest(&folder.join("MANIFEST.csv"));
         let listing = walk(&[folder.to_path_buf()], &Patterns::default(), cancel)?;
         let mut data = Self::default();
-        let checked: Vec<(String, PathBuf, Result<bool>)> = listing
+        let checked: Vec<_> = listing
             .items
             .par_iter()
             .map(|item| {
                 let name = name(folder, &item.path);
-                let usable = match &item.found {
+                let usable: Result<(bool, String)> = match &item.found {
                     Ok(_) if cancel.is_cancelled() => Err(Error::Cancelled),
                     Ok(_) => usable(&item.path),
                     Err(problem) => Err(problem.to_error(&item.path)),
@@ -88,7 +99,7 @@ impl Data {
         cancel.check()?;
         for (name, path, usable) in checked {
             match usable {
-                Ok(film) => {
+                Ok((film, digest)) => {
                     let list = if film { &mut data.films } else { &mut data.stills };
                     let split = match manifest.get(&name).map(String::as_str) {
                         Some("index") => Split::Reference,
@@ -96,7 +107,7 @@ impl Data {
                         None if list.len().is_multiple_of(2) => Split::Reference,
                         None => Split::Distractor,
                     };
-                    list.push(Still { name, path, split });
+                    list.push(Still { name, path, split, digest });
                 }
                 Err(error) => {
                     data.excluded.push(Excluded { name, code: error.code().into(), message: error.to_string() });
@@ -114,16 +125,17 @@ impl Data {
     }
 }
 
-/// Decodes a file: true for a film, false for a still.
-fn usable(path: &Path) -> Result<bool> {
-    let mut head = Vec::new();
-    let file = std::fs::File::open(path).map_err(|error| Error::io(path, error))?;
-    file.take(HEAD as u64).read_to_end(&mut head).map_err(|error| Error::io(path, error))?;
-    if sniff(&head) != Kind::Film {
-        return load(path).map(|_| false);
+/// Decodes a file: true for a film, false for a still; and the digest of its bytes.
+fn usable(path: &Path) -> Result<(bool, String)> {
+    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+    let digest = blake3::hash(&bytes).to_hex().to_string();
+    if sniff(&bytes[..bytes.len().min(HEAD)]) != Kind::Film {
+        picture(&bytes).map_err(|error| error.at(path))?;
+        return Ok((false, digest));
     }
+    drop(bytes);
     let options = Options { sampling: Sampling::Keyframes, ..Options::default() };
-    fingerprint(Media::file(path), &options).map(|_| true)
+    fingerprint(Media::file(path), &options).map(|_| (true, digest))
 }
 
 fn name(folder: &Path, path: &Path) -> String {

@@ -35,18 +35,44 @@ pub fn curve(predictions: &[Prediction], truths: usize) -> Vec<Point> {
     let key = |p: &Prediction| if p.score.is_nan() { f64::NEG_INFINITY } else { p.score };
     let mut sorted: Vec<&Prediction> = predictions.iter().collect();
     sorted.sort_by(|a, b| key(b).total_cmp(&key(a)));
-    let (mut right, mut seen) = (0usize, 0usize);
-    let mut points = Vec::new();
-    for group in sorted.chunk_by(|a, b| key(a) == key(b)) {
-        seen += group.len();
-        right += group.iter().filter(|p| p.correct).count();
-        points.push(Point {
-            score: key(group[0]),
-            precision: right as f64 / seen as f64,
+    let steps: Vec<(f64, u64, u64)> = sorted
+        .chunk_by(|a, b| key(a) == key(b))
+        .map(|group| {
+            let right = group.iter().filter(|p| p.correct).count() as u64;
+            (key(group[0]), right, group.len() as u64 - right)
+        })
+        .collect();
+    curve_of_counts(&steps, truths)
+}
+
+/// The same from counts: each distinct score, the highest first, with its right and its wrong predictions.
+pub fn curve_of_counts(steps: &[(f64, u64, u64)], truths: usize) -> Vec<Point> {
+    let (mut right, mut seen) = (0u64, 0u64);
+    let point = |&(score, of_right, of_wrong): &(f64, u64, u64)| {
+        right += of_right;
+        seen += of_right + of_wrong;
+        Point {
+            score,
+            precision: right as f64 / seen.max(1) as f64,
             recall: if truths == 0 { 0.0 } else { right as f64 / truths as f64 },
-        });
+        }
+    };
+    steps.iter().map(point).collect()
+}
+
+/// The area under a curve of precision and recall.
+pub fn average_precision(curve: &[Point]) -> f64 {
+    let (mut area, mut before) = (0.0, 0.0);
+    for point in curve {
+        area += point.precision * (point.recall - before);
+        before = point.recall;
     }
-    points
+    area
+}
+
+/// The highest recall on a curve where at least this share of the predictions is right; 0 if there is none.
+pub fn best_recall(curve: &[Point], precision: f64) -> f64 {
+    curve.iter().filter(|p| p.precision >= precision).map(|p| p.recall).fold(0.0, f64::max)
 }
 
 /// Micro-average precision: the area under the curve of all predictions of all queries together. What is never predicted
@@ -55,18 +81,12 @@ pub fn micro_average_precision(predictions: &[Prediction], truths: usize) -> f64
     if truths == 0 {
         return f64::NAN;
     }
-    let mut area = 0.0;
-    let mut before = 0.0;
-    for point in curve(predictions, truths) {
-        area += point.precision * (point.recall - before);
-        before = point.recall;
-    }
-    area
+    average_precision(&curve(predictions, truths))
 }
 
 /// The highest recall at any score at which at least this share of the predictions is right; 0 if there is none.
 pub fn recall_at_precision(predictions: &[Prediction], truths: usize, precision: f64) -> f64 {
-    curve(predictions, truths).iter().filter(|p| p.precision >= precision).map(|p| p.recall).fold(0.0, f64::max)
+    best_recall(&curve(predictions, truths), precision)
 }
 
 /// The lowest score that at most `rate * pairs` of the false pairs reach, from the scores of all false pairs that have

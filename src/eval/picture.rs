@@ -30,13 +30,14 @@ impl Picture {
 
     /// A picture from a function of the position.
     pub fn from_fn(width: usize, height: usize, mut at: impl FnMut(usize, usize) -> Colour) -> Self {
-        let mut out = Self::new(width, height, BLACK);
-        for y in 0..out.height {
-            for x in 0..out.width {
-                out.set(x, y, at(x, y));
+        let (width, height) = (width.max(1), height.max(1));
+        let mut data = Vec::with_capacity(width * height * 3);
+        for y in 0..height {
+            for x in 0..width {
+                data.extend_from_slice(&at(x, y));
             }
         }
-        out
+        Self { width, height, data }
     }
 
     /// A copy of pixels in any layout.
@@ -159,9 +160,10 @@ impl Picture {
 
     /// A filled rectangle; what lies outside is left out.
     pub fn fill(&mut self, x: usize, y: usize, width: usize, height: usize, colour: Colour) {
-        for row in y..(y + height).min(self.height) {
-            for column in x..(x + width).min(self.width) {
-                self.set(column, row, colour);
+        let (right, bottom) = ((x + width).min(self.width), (y + height).min(self.height));
+        for row in y..bottom {
+            if let Some(pixels) = self.data.get_mut((row * self.width + x) * 3..(row * self.width + right) * 3) {
+                pixels.as_chunks_mut::<3>().0.fill(colour);
             }
         }
     }
@@ -378,7 +380,8 @@ impl std::fmt::Debug for Picture {
 
 /// The nearest byte.
 pub fn clamp(v: f64) -> u8 {
-    v.round().clamp(0.0, 255.0) as u8
+    // The cast cuts off what follows the point, and what is out of bounds.
+    (v + 0.5) as u8
 }
 
 fn mix(a: u8, b: u8, opacity: f64) -> u8 {

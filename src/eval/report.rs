@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::method::Method;
+use super::page::html;
+use super::run::Pairs;
 use super::summary::Report;
 use crate::error::{Error, Result};
 
@@ -11,12 +13,12 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn write(folder: &Path, report: &Report) -> Result<()> {
+pub fn write(folder: &Path, report: &Report, pairs: &Pairs) -> Result<()> {
     let json = serde_json::to_string_pretty(report).map_err(|error| Error::io(folder, error.into()))?;
     for (name, text) in [
         ("report.json", json),
         ("recall.csv", csv(report)),
-        ("report.html", html(report)),
+        ("report.html", html(report, pairs)),
         ("recall.md", markdown(report)),
     ] {
         let path = folder.join(name);
@@ -36,6 +38,16 @@ pub fn csv(report: &Report) -> String {
     out
 }
 
+const METHODS: &str = "\
+| method | entries a reference | bytes a reference | look-ups a query | milliseconds to hash it | recall, mean over attacks (95 %) \
+| queries that matched a stranger | recall at 1e-6 | recall at 1e-8 | micro-AP | recall at precision .9 |
+|---|---|---|---|---|---|---|---|---|---|---|
+";
+
+fn shown(recall: f64, visible: bool) -> String {
+    if visible { format!("{recall:.3}") } else { format!("({recall:.3})") }
+}
+
 /// Tables of the figures, without prose.
 pub fn markdown(report: &Report) -> String {
     let mut out = String::new();
@@ -49,22 +61,45 @@ pub fn markdown(report: &Report) -> String {
         report.seed,
         if report.quick { "; **a quick run: its figures mean nothing**" } else { "" }
     );
-    out.push_str("| method | entries a reference | look-ups a query | recall, mean over attacks (95 %) | queries that matched a stranger | recall at 1e-6 | micro-AP | recall at precision .9 |\n|---|---|---|---|---|---|---|---|\n");
+    out.push_str(METHODS);
     for m in &report.methods {
+        let at = |which: usize| m.at_rates.get(which).map_or(String::new(), |at| shown(at.recall, at.visible));
         let _ = writeln!(
             out,
-            "| {} | {:.1} | {:.0} | {:.3} ({:.3}..{:.3}) | {} | {:.3} | {:.3} | {:.3} |",
+            "| {} | {:.1} | {:.0} | {:.0} | {:.1} | {:.3} ({:.3}..{:.3}) | {} | {} | {} | {:.3} | {:.3} |",
             m.name,
             m.entries,
+            m.bytes,
             m.look_ups,
+            m.micros / 1e3,
             m.recall.value,
             m.recall.low,
             m.recall.high,
             m.false_queries,
-            m.recall_at_1e6,
+            at(0),
+            at(1),
             m.micro_ap,
             m.recall_at_p90
         );
+    }
+    out.push_str(
+        "\nA recall in brackets is that with no false match at all: there are too few unrelated pairs to see the rate.\n\n",
+    );
+    out.push_str("Recall on the half of the pictures that choices were made on, and on the half held out:\n\n");
+    out.push_str("| method | references | recall | false pairs | references held out | recall | false pairs |\n");
+    out.push_str("|---|---|---|---|---|---|---|\n");
+    for m in &report.methods {
+        let _ = write!(out, "| {} |", m.name);
+        for half in &m.halves {
+            let r = half.recall;
+            let pairs = half.pairs as f64 / 1e6;
+            let _ = write!(
+                out,
+                " {} | {:.3} ({:.3}..{:.3}) | {} of {pairs:.1} million |",
+                half.references, r.value, r.low, r.high, half.false_pairs
+            );
+        }
+        out.push('\n');
     }
     out.push_str("\nRecall by group of attacks:\n\n| method |");
     let groups: Vec<&String> = report.methods.first().map(|m| m.groups.keys().collect()).unwrap_or_default();
@@ -108,85 +143,4 @@ pub fn markdown(report: &Report) -> String {
             writeln!(out, "\n{} files were left out of every figure; report.json lists them.", report.excluded.len());
     }
     out
-}
-
-/// A page that needs no other file: heat table, curves, misses.
-pub fn html(report: &Report) -> String {
-    let mut out = String::from(
-        "<!doctype html><meta charset=utf-8><title>refrain: recall</title><style>body{font:14px sans-serif;margin:2em}\
-         table{border-collapse:collapse}td,th{padding:2px 6px;border:1px solid #ddd;text-align:right}\
-         td:first-child,th:first-child{text-align:left}</style><h1>Recall</h1>",
-    );
-    let _ = write!(
-        out,
-        "<p>{} references, {} strangers, {} attacks, {:.1} million unrelated pairs, seed {}, {:.0} s.{}</p>",
-        report.references,
-        report.strangers,
-        report.attacks.len(),
-        report.pairs as f64 / 1e6,
-        report.seed,
-        report.seconds,
-        if report.quick { " <b>A quick run: its figures mean nothing.</b>" } else { "" }
-    );
-    out.push_str("<h2>Recall against false matches a pair</h2>");
-    out.push_str(&plot(report, "rate", |m| {
-        m.curve.iter().map(|&(rate, recall)| ((rate.max(3e-7)).log10() + 6.5, recall)).collect()
-    }));
-    out.push_str("<h2>Recall against look-ups a query</h2>");
-    out.push_str(&plot(report, "log2 look-ups", |m| vec![(m.look_ups.max(1.0).log2() * 0.45, m.recall.value)]));
-    out.push_str("<h2>Recall by attack</h2><table><tr><th>attack");
-    report.methods.iter().for_each(|m| out.push_str(&format!("<th>{}", escape(&m.name))));
-    for (i, (attack, group)) in report.attacks.iter().enumerate() {
-        let _ = write!(out, "<tr><td>{} ({})", escape(attack), escape(group));
-        for m in &report.methods {
-            let recall = m.attacks[i];
-            let _ = write!(out, "<td style=\"background:hsl({:.0},70%,75%)\">{recall:.2}", 120.0 * recall);
-        }
-    }
-    out.push_str("</table><h2>Hard distractors: queries that matched something</h2><table><tr><th>kind<th>queries");
-    Method::LIBRARY.iter().for_each(|m| out.push_str(&format!("<th>{}", escape(&m.name()))));
-    for hard in &report.hard {
-        let _ = write!(out, "<tr><td>{}<td>{}", escape(&hard.name), hard.queries);
-        hard.hits.iter().for_each(|hits| out.push_str(&format!("<td>{hits}")));
-    }
-    out.push_str("</table><h2>Missed by most</h2><table><tr><th>reference<th>attack<th>score");
-    for miss in &report.misses {
-        let _ = write!(out, "<tr><td>{}<td>{}<td>{:.0}", escape(&miss.name), escape(&miss.attack), miss.score);
-    }
-    out.push_str("</table><h2>Left out</h2><ul>");
-    report.excluded.iter().for_each(|e| out.push_str(&format!("<li>{}: {}", escape(&e.name), escape(&e.message))));
-    out.push_str("</ul>");
-    out
-}
-
-/// Points joined by lines, `x` in 0..=4 and `y` in 0..=1.
-fn plot(report: &Report, label: &str, points: impl Fn(&super::summary::MethodReport) -> Vec<(f64, f64)>) -> String {
-    let mut out = String::from("<svg width=900 height=360 style=\"font:11px sans-serif\">");
-    let at = |x: f64, y: f64| (40.0 + 140.0 * x.clamp(0.0, 4.2), 340.0 - 320.0 * y);
-    for i in 0..=10 {
-        let (_, y) = at(0.0, f64::from(i) / 10.0);
-        let _ = write!(out, "<path d=\"M40 {y}H630\" stroke=#ddd /><text x=10 y={y}>{:.1}</text>", f64::from(i) / 10.0);
-    }
-    for (i, method) in report.methods.iter().enumerate() {
-        let colour = format!("hsl({},70%,45%)", i * 360 / report.methods.len().max(1));
-        let points: Vec<(f64, f64)> = points(method).into_iter().map(|(x, y)| at(x, y)).collect();
-        let line = points.iter().map(|(x, y)| format!("{x:.0},{y:.0}")).collect::<Vec<_>>().join(" ");
-        let _ = write!(out, "<polyline points=\"{line}\" fill=none stroke=\"{colour}\" stroke-width=2 />");
-        points.iter().for_each(|(x, y)| out.push_str(&format!("<circle cx={x:.0} cy={y:.0} r=3 fill=\"{colour}\" />")));
-        let _ = write!(out, "<text x=650 y={} fill=\"{colour}\">{}</text>", 30 + 16 * i, escape(&method.name));
-    }
-    let _ = write!(out, "<text x=300 y=356>{}</text></svg>", escape(label));
-    out
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn markup_is_escaped() {
-        assert_eq!(super::escape("<a b=\"c\">&"), "&lt;a b=&quot;c&quot;&gt;&amp;");
-    }
 }

@@ -3,20 +3,27 @@
 //! The work of one picture is one item: items run in parallel, and each leaves a file in the cache under the digest of
 //! all that it depends on, so that a run that was stopped goes on where it was, and a second run is nearly free.
 
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use rayon::prelude::*;
 
 use super::attacks::{Attack, stills};
+use super::cache::{Cache, Key};
 use super::data::{Data, Split, Still, load};
-use super::distractors::{Synthetic, Template, synthetic};
 use super::film;
-use super::method::{Asked, Known, Method};
+use super::hard;
+use super::list::{Asked, Known, List};
+use super::method::Method;
 use super::picture::Picture;
-use super::summary::{self, Report};
+use super::summary::{self, Report, Shown};
+use super::tally::Tally;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+use crate::fingerprint::ImageFingerprint;
+use crate::hash::{Pixels, pdq};
 
 /// What is run.
 #[derive(Debug, Clone)]
@@ -44,6 +51,24 @@ impl Config {
 
     /// Every which attack is made of a stranger: every third, by turns, for there are more pairs of them than needed.
     const STRIDE: usize = 3;
+    /// Every which picture the classic hashes are taken of: they are slow, and there for comparison only.
+    const CLASSIC: usize = 16;
+
+    /// References and strangers at most.
+    pub(super) fn most(&self) -> usize {
+        if self.quick { self.pictures.min(10) } else { self.pictures }
+    }
+
+    /// Whether attack `attack` is made of stranger `at`.
+    pub(super) fn attacks_stranger(&self, attack: usize, at: usize) -> bool {
+        (attack + at).is_multiple_of(Self::STRIDE)
+    }
+
+    /// The attacks of a run.
+    pub(super) fn attacks(&self) -> Vec<Attack> {
+        let all = stills().into_iter().enumerate();
+        all.filter(|(i, _)| !self.quick || i.is_multiple_of(4)).map(|(_, attack)| attack).collect()
+    }
 }
 
 /// How one picture under one attack fared.
@@ -53,12 +78,25 @@ pub struct Outcome {
     pub attack: u32,
     /// The score of the right reference for each method; empty for a stranger.
     pub right: Vec<f32>,
+    /// The distances of the whole picture from its reference, PDQ and detail hash, if both have detail enough.
+    pub whole: Option<[u16; 2]>,
     /// The best score of a wrong reference for each method, and which.
     pub wrong: Vec<(f32, u32)>,
     /// Look-ups of each library method.
     pub look_ups: Vec<u32>,
     /// Microseconds that the fingerprint took.
     pub micros: u32,
+}
+
+/// How one picture under all its attacks fared.
+#[derive(Debug, Clone, PartialEq, bincode::Encode, bincode::Decode)]
+pub struct Fared {
+    /// Attack by attack.
+    pub outcomes: Vec<Outcome>,
+    /// The scores of all wrong references, for each method.
+    pub wrong: Vec<Tally>,
+    /// The negative distances of whole pictures from all wrong references: PDQ and detail hash.
+    pub whole: [Tally; 2],
 }
 
 /// Where a run stands, for people.
@@ -77,38 +115,35 @@ pub struct Progress {
 /// [`Error::Io`], [`Error::Cancelled`] (the cache is kept), and [`Error::Option`] if the folder has no usable stills.
 pub fn run(config: &Config, cancel: &Cancel, progress: &(dyn Fn(Progress) + Sync)) -> Result<Report> {
     let started = Instant::now();
-    let cache = config.out.join("cache");
-    std::fs::create_dir_all(&cache).map_err(|error| Error::io(&cache, error))?;
+    let cache = Cache::open(config.out.join("cache"))?;
     let mut data = Data::open(&config.data, cancel)?;
     let films = film::measure(config, &mut data, cancel, &|_| ())?;
-    let most = if config.quick { config.pictures.min(10) } else { config.pictures };
-    let (references, strangers) = (data.of(Split::Reference, most), data.of(Split::Distractor, most));
+    let (references, strangers) = (data.of(Split::Reference, config.most()), data.of(Split::Distractor, config.most()));
     if references.is_empty() {
         return Err(Error::option("data", format!("{} holds no usable still", config.data.display())));
     }
-    let attacks: Vec<Attack> = stills()
-        .into_iter()
-        .enumerate()
-        .filter(|(i, _)| !config.quick || i.is_multiple_of(4))
-        .map(|(_, a)| a)
-        .collect();
-    let fillers: Vec<Picture> = strangers.iter().take(24).filter_map(|still| load(&still.path).ok()).collect();
-    let known: Vec<(Known, Vec<usize>)> = references
+    let attacks = config.attacks();
+    let fillers = fillers(&strangers);
+    let known: Vec<Known> = references
         .par_iter()
-        .map(|still| {
-            let pixels = load(&still.path)?.to_pixels()?;
-            let (known, print) = Known::new(&pixels.as_pixels(), true);
-            Ok((known, Method::LIBRARY.iter().map(|method| method.entries(&print)).collect()))
-        })
+        .map(|still| Ok(Known::new(&load(&still.path)?.to_pixels()?.as_pixels(), true)))
         .collect::<Result<_>>()?;
     cancel.check()?;
+    let folder = cache.beside(&format!("list-{}", std::process::id()));
+    let mut key = Key::new();
+    key.add(config.seed);
+    attacks.iter().for_each(|attack| key.add(&attack.name));
+    [&references[..], &strangers[..strangers.len().min(FILLERS)]]
+        .concat()
+        .iter()
+        .for_each(|still| key.add(format_args!("{} {}", still.name, still.digest)));
     let bench = Bench {
         config,
         attacks: &attacks,
         fillers: &fillers,
-        known: &known,
+        list: &List::new(&known, &folder, cancel)?,
         cache: &cache,
-        run: config.key(&data, &attacks),
+        key: key.clone(),
     };
     let items: Vec<(usize, Option<usize>, &Still)> = references
         .iter()
@@ -116,195 +151,196 @@ pub fn run(config: &Config, cancel: &Cancel, progress: &(dyn Fn(Progress) + Sync
         .map(|(i, still)| (i, Some(i), still))
         .chain(strangers.iter().enumerate().map(|(i, still)| (i, None, still)))
         .collect();
-    let done = std::sync::atomic::AtomicUsize::new(0);
-    let outcomes: Vec<Vec<Outcome>> = items
+    let done = AtomicUsize::new(0);
+    // One at a time, for some pictures take far longer than others.
+    let fared: Vec<Fared> = items
         .par_iter()
+        .with_max_len(1)
         .map(|&(at, right, still)| {
             cancel.check()?;
-            let outcomes = bench.picture(at, right, still)?;
-            let done = 1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let fared = bench.picture(at, right, still)?;
+            let done = 1 + done.fetch_add(1, Ordering::Relaxed);
             progress(Progress { done, of: items.len() });
-            Ok(outcomes)
+            Ok(fared)
         })
         .collect::<Result<_>>()?;
-    let (of_references, of_strangers) = outcomes.split_at(references.len());
-    let hard = if config.quick {
-        hard(config, &references, &strangers, 4)?
-    } else {
-        hard(config, &references, &strangers, 90)?
-    };
+    hard::remove(&folder);
+    let (of_references, of_strangers) = fared.split_at(references.len());
+    strangers.iter().for_each(|still| key.add(format_args!("{} {}", still.name, still.digest)));
+    let size = if config.quick { hard::Size::QUICK } else { hard::Size::FULL };
+    let hard = cache.get(&key.with(format_args!("hard {size:?}")), || {
+        hard::hard(config.seed, &references, &strangers, size, &folder, cancel)
+    })?;
     cancel.check()?;
-    let entries = known.iter().map(|k| k.1.clone()).collect::<Vec<_>>();
     let report = summary::report(summary::Parts {
         config,
         attacks: &attacks,
         references: &references,
+        strangers: &strangers,
         excluded: data.excluded,
         of_references,
         of_strangers,
-        entries: &entries,
+        known: &known,
         hard,
         films,
+        costs: costs(&references)?,
         seconds: started.elapsed().as_secs_f64(),
     });
-    super::report::write(&config.out, &report)?;
+    let stills: HashMap<&str, &Still> = references.iter().chain(&strangers).map(|s| (s.name.as_str(), s)).collect();
+    let side_by_side = |shown: &[Shown]| -> Result<Vec<Pair>> {
+        shown.par_iter().map(|shown| bench.side_by_side(shown, &stills)).collect()
+    };
+    let pairs = Pairs { misses: side_by_side(&report.misses)?, closest: side_by_side(&report.closest)? };
+    super::report::write(&config.out, &report, &pairs)?;
     let shown = load(&references[0].path)?;
     let pictures =
         attacks.iter().map(|a| (a.name.as_str(), a.apply(&shown, &references[0].name, config.seed, &fillers)));
-    let sheet = super::sheet::sheet(pictures, 10, 140).to_jpeg(75)?;
+    let sheet = super::sheet::sheet(pictures, 12, 108).to_jpeg(70)?;
     let path = config.out.join("attacks.jpg");
     std::fs::write(&path, sheet).map_err(|error| Error::io(path, error))?;
     Ok(report)
 }
 
-impl Config {
-    /// What every item of the cache depends on.
-    fn key(&self, data: &Data, attacks: &[Attack]) -> String {
-        let mut text = format!("{} {} {} {:?}", env!("CARGO_PKG_VERSION"), self.seed, self.quick, self.pictures);
-        text.extend(attacks.iter().map(|a| format!(" {}", a.name)));
-        for still in &data.stills {
-            let size = std::fs::metadata(&still.path).map(|meta| meta.len()).unwrap_or(0);
-            text.push_str(&format!(" {} {size} {:?}", still.name, still.split));
+/// Unrelated pictures for collages and backgrounds are the first so many strangers.
+const FILLERS: usize = 24;
+
+pub(super) fn fillers(strangers: &[Still]) -> Vec<Picture> {
+    strangers.iter().take(FILLERS).filter_map(|still| load(&still.path).ok()).collect()
+}
+
+/// Microseconds to fingerprint a picture as it is asked under each of [`Method::all`]: the median over some pictures.
+fn costs(stills: &[Still]) -> Result<Vec<f64>> {
+    let step = stills.len().div_ceil(16).max(1);
+    let pictures: Vec<Picture> = stills.iter().step_by(step).map(|still| load(&still.path)).collect::<Result<_>>()?;
+    let time = |method: Method, pixels: &Pixels<'_>| {
+        let started = Instant::now();
+        match method {
+            Method::PlainPdq => drop(pdq::hash(pixels)),
+            Method::DihedralPdq => drop(pdq::dihedral(pixels)),
+            Method::Classic(algorithm) => drop(algorithm.hash(pixels)),
+            Method::None | Method::Standard | Method::Thorough => {
+                let windows = method.views().map(|set| set.query_windows()).unwrap_or_default();
+                drop(match method {
+                    Method::None => ImageFingerprint::with_views(pixels, crate::fingerprint::ViewSet::None),
+                    _ => ImageFingerprint::with_windows(pixels, windows),
+                });
+            }
         }
-        let windows = crate::fingerprint::ViewSet::Thorough.windows();
-        text.push_str(&format!(" {windows:?} {} {}", crate::matching::DETAIL_RADIUS, crate::matching::PDQ_LIMIT));
-        blake3::hash(text.as_bytes()).to_hex()[..16].to_string()
-    }
+        started.elapsed().as_secs_f64() * 1e6
+    };
+    let of = |method: Method| {
+        let mut times: Vec<f64> = pictures
+            .iter()
+            .filter_map(|picture| picture.to_pixels().ok())
+            .map(|pixels| time(method, &pixels.as_pixels()))
+            .collect();
+        times.sort_by(f64::total_cmp);
+        times.get(times.len() / 2).copied().unwrap_or(0.0)
+    };
+    Ok(Method::all().into_iter().map(of).collect())
+}
+
+/// Two pictures as they stand on the page, small.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// What they are.
+    pub shown: Shown,
+    /// The reference and the query, as JPEGs.
+    pub jpegs: [Vec<u8>; 2],
+}
+
+/// The pictures of the page.
+#[derive(Debug, Clone, Default)]
+pub struct Pairs {
+    /// Of [`Report::misses`].
+    pub misses: Vec<Pair>,
+    /// Of [`Report::closest`].
+    pub closest: Vec<Pair>,
 }
 
 struct Bench<'a> {
     config: &'a Config,
     attacks: &'a [Attack],
     fillers: &'a [Picture],
-    known: &'a [(Known, Vec<usize>)],
-    cache: &'a Path,
-    run: String,
+    list: &'a List,
+    cache: &'a Cache,
+    key: Key,
 }
 
 impl Bench<'_> {
-    fn picture(&self, at: usize, right: Option<usize>, still: &Still) -> Result<Vec<Outcome>> {
-        let kind = if right.is_some() { "reference" } else { "stranger" };
-        let path = self.cache.join(format!("{}-{kind}-{at}", self.run));
-        let config = bincode::config::standard().with_limit::<{ 16 << 20 }>();
-        if let Ok(bytes) = std::fs::read(&path)
-            && let Ok((outcomes, _)) = bincode::decode_from_slice(&bytes, config)
-        {
-            return Ok(outcomes);
+    fn picture(&self, at: usize, right: Option<usize>, still: &Still) -> Result<Fared> {
+        let key = self.key.with(format_args!("{} {} {at} {right:?}", still.name, still.digest));
+        self.cache.get(&key, || self.fresh(at, right, still))
+    }
+
+    /// The two pictures again, small.
+    fn side_by_side(&self, shown: &Shown, stills: &HashMap<&str, &Still>) -> Result<Pair> {
+        let load = |name: &str| match stills.get(name) {
+            Some(still) => load(&still.path),
+            None => Err(Error::option("data", format!("{name} is not there any more"))),
+        };
+        let (reference, mut query) = (load(&shown.reference)?, load(&shown.picture)?);
+        if let Some(attack) = self.attacks.iter().find(|attack| attack.name == shown.attack) {
+            query = attack.apply(&query, &shown.picture, self.config.seed, self.fillers);
         }
+        let small = |picture: &Picture| picture.fit(180, 180).to_jpeg(70);
+        Ok(Pair { shown: shown.clone(), jpegs: [small(&reference)?, small(&query)?] })
+    }
+
+    fn fresh(&self, at: usize, right: Option<usize>, still: &Still) -> Result<Fared> {
         let picture = load(&still.path)?;
-        let mut outcomes = Vec::new();
+        let methods = Method::all().len();
+        let mut fared = Fared {
+            outcomes: Vec::new(),
+            wrong: vec![Tally::default(); methods],
+            whole: [Tally::default(), Tally::default()],
+        };
         if right.is_none() {
-            outcomes.push(self.outcome(self.attacks.len(), right, &picture, at)?);
+            self.ask(self.attacks.len(), right, &picture, at, &mut fared)?;
         }
         for (i, attack) in self.attacks.iter().enumerate() {
-            if right.is_none() && !(i + at).is_multiple_of(Config::STRIDE) {
+            if right.is_none() && !self.config.attacks_stranger(i, at) {
                 continue;
             }
             let attacked = attack.apply(&picture, &still.name, self.config.seed, self.fillers);
-            outcomes.push(self.outcome(i, right, &attacked, at)?);
+            self.ask(i, right, &attacked, at, &mut fared)?;
         }
-        if let Ok(bytes) = bincode::encode_to_vec(&outcomes, config) {
-            // A cache that cannot be written costs time, nothing else.
-            let _ = std::fs::write(&path, bytes);
-        }
-        Ok(outcomes)
+        Ok(fared)
     }
 
-    fn outcome(&self, attack: usize, right: Option<usize>, picture: &Picture, at: usize) -> Result<Outcome> {
+    fn ask(&self, attack: usize, right: Option<usize>, picture: &Picture, at: usize, fared: &mut Fared) -> Result<()> {
         let pixels = picture.to_pixels()?;
-        // The classic hashes are slow and for comparison only: every fourth picture.
-        let classic = at.is_multiple_of(4);
         let started = Instant::now();
-        let asked = Asked::new(&pixels.as_pixels(), false);
+        let asked = Asked::new(&pixels.as_pixels());
         let micros = started.elapsed().as_micros().min(u128::from(u32::MAX)) as u32;
+        let classic = at.is_multiple_of(Config::CLASSIC);
         let asked = if classic { asked.with_classic(&pixels.as_pixels()) } else { asked };
         let mut outcome = Outcome {
             attack: attack as u32,
             right: Vec::new(),
-            wrong: Vec::new(),
+            whole: None,
+            wrong: vec![(f32::NEG_INFINITY, 0); if classic { fared.wrong.len() } else { Method::LIBRARY.len() }],
             look_ups: Method::LIBRARY.iter().map(|&method| asked.look_ups(method) as u32).collect(),
             micros,
         };
-        for (i, (known, _)) in self.known.iter().enumerate() {
-            let scores = asked.scores(known);
+        for (i, compared) in self.list.ask(&asked)?.iter().enumerate() {
+            let scores = compared.scores.into_iter().chain(self.list.classic(&asked, i));
             if Some(i) == right {
-                outcome.right = scores;
+                outcome.right = scores.collect();
+                outcome.whole = compared.whole;
                 continue;
             }
-            outcome.wrong.resize(scores.len(), (f32::NEG_INFINITY, 0));
-            for (best, score) in outcome.wrong.iter_mut().zip(scores) {
+            for ((best, tally), score) in outcome.wrong.iter_mut().zip(&mut fared.wrong).zip(scores) {
+                tally.add(score);
                 if score > best.0 {
                     *best = (score, i as u32);
                 }
             }
-        }
-        Ok(outcome)
-    }
-}
-
-/// Innocent queries of one kind of hard distractor, and how many of them matched something under each method.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub struct Hard {
-    /// The template or the kind of picture.
-    pub name: String,
-    /// References in the list.
-    pub list: usize,
-    /// Queries.
-    pub queries: usize,
-    /// Queries that matched something, for each library method.
-    pub hits: Vec<usize>,
-}
-
-/// Templates: `count` references of each in one list, other pictures in the same templates as queries. Kinds: so many
-/// pictures of each in one list, others of the kind as queries.
-fn hard(config: &Config, references: &[Still], strangers: &[Still], count: usize) -> Result<Vec<Hard>> {
-    let in_template = |stills: &[Still]| -> Result<Vec<Vec<Asked>>> {
-        let chosen: Vec<&Still> = stills.iter().take(count).collect();
-        let all: Vec<Vec<(Asked, ())>> = chosen
-            .par_iter()
-            .map(|still| {
-                let picture = load(&still.path)?;
-                Template::ALL
-                    .iter()
-                    .map(|t| {
-                        let pixels = t.apply(&picture, &still.name, config.seed).to_pixels()?;
-                        Ok((Asked::new(&pixels.as_pixels(), false), ()))
-                    })
-                    .collect()
-            })
-            .collect::<Result<_>>()?;
-        Ok(all.into_iter().map(|row| row.into_iter().map(|a| a.0).collect()).collect())
-    };
-    let (list, queries) = (in_template(references)?, in_template(strangers)?);
-    let known: Vec<Known> = list.iter().flatten().map(Asked::to_known).collect();
-    let hits = |asked: &Asked, known: &[Known]| -> Vec<bool> {
-        let mut hit = vec![false; Method::LIBRARY.len()];
-        for known in known {
-            for (hit, score) in hit.iter_mut().zip(asked.scores(known)) {
-                *hit |= score >= 0.0;
+            if let Some(distances) = compared.whole {
+                fared.whole.iter_mut().zip(distances).for_each(|(tally, d)| tally.add(-f32::from(d)));
             }
         }
-        hit
-    };
-    let counted = |queries: Vec<&Asked>, known: &[Known], name: String| -> Hard {
-        let all: Vec<Vec<bool>> = queries.par_iter().map(|asked| hits(asked, known)).collect();
-        let sum = |m: usize| all.iter().filter(|hit| hit[m]).count();
-        Hard { name, list: known.len(), queries: queries.len(), hits: (0..Method::LIBRARY.len()).map(sum).collect() }
-    };
-    let mut out: Vec<Hard> = Template::ALL
-        .iter()
-        .enumerate()
-        .map(|(t, template)| counted(queries.iter().map(|row| &row[t]).collect(), &known, template.name().into()))
-        .collect();
-    let each = count.min(20);
-    for kind in Synthetic::ALL {
-        let all: Vec<Asked> = (0..2 * each)
-            .into_par_iter()
-            .map(|i| Ok(Asked::new(&synthetic(kind, i, config.seed).to_pixels()?.as_pixels(), false)))
-            .collect::<Result<_>>()?;
-        let (list, queries) = all.split_at(each);
-        let known: Vec<Known> = list.iter().map(Asked::to_known).collect();
-        out.push(counted(queries.iter().collect(), &known, kind.name().into()));
+        fared.outcomes.push(outcome);
+        Ok(())
     }
-    Ok(out)
 }

@@ -25,7 +25,7 @@ pub struct ViewHash {
     pub hash: Hash,
     /// 0..=100, as in [`pdq::Hashed`].
     pub quality: u8,
-    /// 0.0..=1.0, as in [`pdq::Hashed`].
+    /// 0.0..=1.0, as in [`pdq::Hashed`]; of a still that of the less stable of both hashes.
     pub stability: f32,
     /// All eight orientations in the order of [`pdq::Transform::ALL`], for queries; references do without.
     pub orientations: Option<Box<[Hash; 8]>>,
@@ -144,10 +144,10 @@ impl Builder {
     pub(crate) fn finish(self, windows: &[Window]) -> ImageFingerprint {
         let mut views = Vec::new();
         if let Ok(samples) = self.stream.finish_samples() {
-            views.push(ViewHash::of_samples(View::Full, &samples));
+            views.push(ViewHash::of_still(View::Full, &samples));
             if let Some(canvas) = self.filling.map(Filling::finish) {
                 for (view, area) in views::areas(&canvas, windows) {
-                    views.push(ViewHash::of_samples(view, &canvas.samples(area)));
+                    views.push(ViewHash::of_still(view, &canvas.samples(area)));
                 }
             }
         }
@@ -163,15 +163,26 @@ impl ViewHash {
 
     /// The same, where PDQ has been taken of the samples already.
     pub(crate) fn with_pdq(view: View, samples: &[f32; SIDE * SIDE], pdq: Dihedral) -> Self {
+        Self::of_hashes(view, pdq, detail::dihedral_of_samples(samples))
+    }
+
+    /// A view of a still: no stabler than the less stable of its hashes. Stripes have few frequencies, so that most bits of
+    /// their detail hash hang on nothing, and those of other stripes agree.
+    fn of_still(view: View, samples: &[f32; SIDE * SIDE]) -> Self {
+        let (pdq, detail) = (pdq::dihedral_of_samples(samples), detail::dihedral_of_samples(samples));
+        let stability = pdq.stability.min(detail.stability);
+        Self { stability, ..Self::of_hashes(view, pdq, detail) }
+    }
+
+    fn of_hashes(view: View, pdq: Dihedral, detail: Dihedral) -> Self {
         let Dihedral { hashes, quality, stability } = pdq;
-        let detail = detail::dihedral_of_samples(samples).hashes;
         Self {
             view,
             hash: hashes[0],
             quality,
             stability,
             orientations: Some(Box::new(hashes)),
-            detail: Some(DetailHash { hash: detail[0], orientations: Some(Box::new(detail)) }),
+            detail: Some(DetailHash { hash: detail.hashes[0], orientations: Some(Box::new(detail.hashes)) }),
         }
     }
 }

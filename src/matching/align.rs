@@ -6,7 +6,7 @@
 //! hash that rests on other properties of the picture (the detail hash) has to agree, since films that share a template
 //! agree in time as well.
 
-use super::{PDQ_LIMIT, Segment, inverse, slack};
+use super::{PDQ_LIMIT, Segment, film_slack, inverse};
 use crate::fingerprint::{FrameHash, VideoFingerprint, View, ViewSet};
 use crate::hash::Hash;
 use crate::hash::pdq::Transform;
@@ -248,7 +248,7 @@ pub fn compare(query: &VideoFingerprint, reference: &VideoFingerprint, agreement
                     if distance > PDQ_LIMIT.max(agreement.max_distance) {
                         continue;
                     }
-                    let apart = slack(q.view, r.view);
+                    let apart = film_slack(q.view, r.view);
                     let detail = q.detail.as_ref().zip(r.detail.as_ref()).map(|(q, r)| {
                         let turned = q.orientations.as_ref().map_or(&q.hash, |all| &all[turn]);
                         let distance = turned.distance(&r.hash);

@@ -9,15 +9,39 @@ use crate::fingerprint::View;
 
 /// PDQ hashes further apart than this are never one picture, whatever the detail hash says.
 pub(crate) const PDQ_LIMIT: u32 = 95;
-/// The default radius of the detail hash, inclusive.
-pub(crate) const DETAIL_RADIUS: u32 = 62;
+/// The default radius of PDQ alone, inclusive: the customary one.
+pub(crate) const PDQ_RADIUS: u32 = 31;
+/// The default radius of the detail hash, inclusive, where the pictures may come closest: a large window against a whole
+/// picture. Strangers in one template differ there, since a window cuts the template in another place.
+pub(crate) const DETAIL_RADIUS: u32 = 70;
+/// So much closer two whole pictures must be, for the sake of templates.
+const WHOLES: u32 = 10;
+/// So much closer a window of at most half of its picture must be: it may show little more than one shape.
+const SMALL: u32 = 14;
 /// So much closer the detail hashes must be if both sides are only parts of their pictures: there are hundreds of such
 /// pairs, and parts of a template are alike.
-const PARTS: u32 = 20;
+const PARTS: u32 = 28;
+/// The same between two films.
+const FILM_PARTS: u32 = 20;
 
 /// What is taken off the detail radius for a pair of views.
 pub(crate) const fn slack(query: View, reference: View) -> u32 {
-    if query.is_window() && reference.is_window() { PARTS } else { 0 }
+    let (view, other) = if query.is_window() { (query, reference) } else { (reference, query) };
+    match view {
+        _ if other.is_window() => PARTS,
+        View::Window(window) => {
+            let width = window.right.saturating_sub(window.left);
+            let height = window.bottom.saturating_sub(window.top);
+            if width as u32 * height as u32 <= 5000 { SMALL } else { 0 }
+        }
+        View::Upright => SMALL,
+        _ => WHOLES,
+    }
+}
+
+/// The same between two films, where several pairs have to agree in time as well.
+pub(crate) const fn film_slack(query: View, reference: View) -> u32 {
+    if query.is_window() && reference.is_window() { FILM_PARTS } else { 0 }
 }
 
 /// The radii of a question, inclusive.

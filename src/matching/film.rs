@@ -1,7 +1,7 @@
 //! What the hits on one film amount to when the query is a film: stretches of both that show the same.
 
 use super::align::{Agreement, FrameHit, Run, Side, align, runs};
-use super::{Pair, Segment, slack};
+use super::{Pair, Segment, film_slack};
 use crate::fingerprint::{ABOVE_LOWER_THIRD, Fingerprint, VideoFingerprint, View};
 use crate::hash::Hash;
 use crate::hash::pdq::Transform;
@@ -31,7 +31,7 @@ pub(crate) fn films(
             query_run: run(&query_runs, pair.look.item),
             reference_run: run(&reference_runs, pair.ordinal),
             distance: pair.distance,
-            detail: pair.detail.map(|detail| detail + slack(pair.look.view, pair.view)),
+            detail: pair.detail.map(|detail| detail + film_slack(pair.look.view, pair.view)),
             transform: pair.look.transform,
             inverted: pair.look.inverted,
             sparse: pair.view.is_window(),

@@ -1,0 +1,278 @@
+//! The list of references as the methods ask it: exact range search over the detail hashes in the index itself, the
+//! decision by both hashes, and the few hashes of whole pictures compared one by one.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::method::Method;
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+use crate::fingerprint::{ImageFingerprint, View, ViewHash, ViewSet};
+use crate::hash::pdq::{MIN_QUALITY, MIN_STABILITY};
+use crate::hash::{Algorithm, Hash, Pixels};
+use crate::index::{Entry, EntryId, MAX_DISTANCE, Query, Snapshot};
+use crate::matching::{DETAIL_RADIUS, PDQ_LIMIT, PDQ_RADIUS, slack};
+
+/// Bytes of one entry in a part: the hash, its id, and a residue and an id in each of sixteen bands.
+pub(super) const ENTRY_BYTES: usize = 32 + 8 + 16 * 6;
+
+/// The presets, in the order of [`Method::LIBRARY`] after the two ways of plain PDQ.
+const PRESETS: [ViewSet; 3] = [ViewSet::None, ViewSet::Standard, ViewSet::Thorough];
+
+/// A reference as it is compared.
+#[derive(Debug)]
+pub struct Known {
+    print: ImageFingerprint,
+    classic: Vec<Option<Hash>>,
+}
+
+/// A query as it is compared.
+#[derive(Debug)]
+pub struct Asked {
+    print: ImageFingerprint,
+    classic: Vec<Option<Hash>>,
+}
+
+/// The classic hashes of a picture: one for each of [`Algorithm::ALL`] but PDQ.
+fn classic(pixels: &Pixels<'_>) -> Vec<Option<Hash>> {
+    Algorithm::ALL.iter().skip(1).map(|algorithm| algorithm.hash(pixels)).collect()
+}
+
+/// What a bank's default policy stores and asks.
+fn good(view: &&ViewHash) -> bool {
+    view.quality >= MIN_QUALITY && view.stability >= MIN_STABILITY
+}
+
+impl Known {
+    /// Fingerprints a reference for every method.
+    pub fn new(pixels: &Pixels<'_>, with_classic: bool) -> Self {
+        let mut windows = ViewSet::Thorough.reference_windows().to_vec();
+        windows.extend(ViewSet::Standard.reference_windows());
+        windows.sort_unstable();
+        windows.dedup();
+        let print = ImageFingerprint::with_windows(pixels, &windows).into_reference();
+        Self { print, classic: if with_classic { classic(pixels) } else { Vec::new() } }
+    }
+
+    /// Entries in the index under a method.
+    pub fn entries(&self, method: Method) -> usize {
+        let stored = |v: &&ViewHash| method.views().is_some_and(|set| set.stores(v.view));
+        hashes(self.print.views.iter().filter(good).filter(stored)).unwrap_or(1)
+    }
+}
+
+impl Asked {
+    /// Fingerprints a query for every method of the library.
+    pub fn new(pixels: &Pixels<'_>) -> Self {
+        let mut windows = ViewSet::Thorough.query_windows().to_vec();
+        windows.extend(ViewSet::Standard.query_windows());
+        windows.sort_unstable();
+        windows.dedup();
+        Self { print: ImageFingerprint::with_windows(pixels, &windows), classic: Vec::new() }
+    }
+
+    /// The same with the classic hashes.
+    #[must_use]
+    pub fn with_classic(mut self, pixels: &Pixels<'_>) -> Self {
+        self.classic = classic(pixels);
+        self
+    }
+
+    /// Look-ups under a method.
+    pub fn look_ups(&self, method: Method) -> usize {
+        let asked = |v: &&ViewHash| method.views().is_some_and(|set| set.asks(v.view));
+        match method {
+            Method::DihedralPdq => 16,
+            _ => hashes(self.print.views.iter().filter(good).filter(asked)).map_or(1, |count| 16 * count),
+        }
+    }
+}
+
+/// Windows have a detail hash only, whole pictures and content boxes both hashes. `None` for no views at all.
+fn hashes<'v>(views: impl Iterator<Item = &'v ViewHash>) -> Option<usize> {
+    views.map(|v| if matches!(v.view, View::Window(_)) { 1 } else { 2 }).reduce(|a, b| a + b)
+}
+
+/// One view of one reference.
+#[derive(Debug)]
+struct Stored {
+    owner: usize,
+    view: View,
+    pdq: Hash,
+    detail: Hash,
+    /// Which of [`PRESETS`] keep it.
+    kept: [bool; 3],
+}
+
+/// All references.
+#[derive(Debug)]
+pub struct List {
+    stored: Vec<Stored>,
+    /// Where the views of each reference begin in `stored`; one more for the end.
+    starts: Vec<usize>,
+    classic: Vec<Vec<Option<Hash>>>,
+    details: Arc<Snapshot>,
+}
+
+/// How one query stands to one reference.
+#[derive(Debug, Clone, Copy)]
+pub struct Compared {
+    /// The scores under [`Method::LIBRARY`]; minus infinity for what is too far to be asked for.
+    pub scores: [f32; Method::LIBRARY.len()],
+    /// The distances of the whole pictures in their closest orientation: PDQ and detail hash. `None` if either has too
+    /// little detail.
+    pub whole: Option<[u16; 2]>,
+}
+
+impl List {
+    /// Puts references together. A long list is held in `folder`, which is made for it and may go when the list goes.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Cancelled`].
+    pub fn new(known: &[Known], folder: &Path, cancel: &Cancel) -> Result<Self> {
+        let (mut stored, mut starts, mut entries) = (Vec::new(), vec![0], Vec::new());
+        for (owner, known) in known.iter().enumerate() {
+            let start = stored.len();
+            for view in known.print.views.iter().filter(good) {
+                let Some(detail) = view.detail.as_ref().map(|detail| detail.hash) else { continue };
+                let id = EntryId::new(owner as u64, (stored.len() - start) as u32)
+                    .ok_or_else(|| Error::limit("references", EntryId::MAX_OWNER, owner as u64))?;
+                entries.push(Entry { id, hash: detail });
+                let kept = PRESETS.map(|set| set.stores(view.view));
+                stored.push(Stored { owner, view: view.view, pdq: view.hash, detail, kept });
+            }
+            starts.push(stored.len());
+        }
+        let details = Snapshot::of_entries(&entries, folder, cancel)?;
+        Ok(Self { stored, starts, classic: known.iter().map(|k| k.classic.clone()).collect(), details })
+    }
+
+    /// How many references there are.
+    pub fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Compares a query with every reference.
+    ///
+    /// # Errors
+    /// Those of the index, if the list is a long one.
+    pub fn ask(&self, asked: &Asked) -> Result<Vec<Compared>> {
+        let far = Compared { scores: [f32::NEG_INFINITY; Method::LIBRARY.len()], whole: None };
+        let mut out = vec![far; self.len()];
+        let views: Vec<(&ViewHash, [bool; 3])> =
+            asked.print.views.iter().filter(good).map(|v| (v, asks(v.view))).collect();
+        let (mut queries, mut looks) = (Vec::new(), Vec::new());
+        for (view, asks) in &views {
+            let (Some(pdq), Some(detail)) =
+                (&view.orientations, view.detail.as_ref().and_then(|detail| detail.orientations.as_ref()))
+            else {
+                continue;
+            };
+            if !matches!(view.view, View::Window(_)) {
+                self.wholes(view.view, pdq, detail, *asks, &mut out);
+            }
+            for (pdq, detail) in pdq.iter().zip(detail.iter()) {
+                for (pdq, hash) in [(*pdq, *detail), (pdq.complement(), detail.complement())] {
+                    queries.push(Query { hash, max_distance: MAX_DISTANCE });
+                    looks.push((view.view, pdq, *asks));
+                }
+            }
+        }
+        self.details.visit(&queries, |hit| {
+            let (view, pdq, asks) = &looks[hit.query as usize];
+            let stored = &self.stored[self.starts[hit.id.owner() as usize] + hit.id.ordinal() as usize];
+            let witnessed = || pdq.distance(&stored.pdq) <= PDQ_LIMIT;
+            let score = DETAIL_RADIUS as f32 - slack(*view, stored.view) as f32 - hit.distance as f32;
+            let scores = &mut out[stored.owner].scores[2..];
+            let better = (0..3).any(|i| asks[i] && stored.kept[i] && score > scores[i]);
+            if better && witnessed() {
+                for i in 0..3 {
+                    if asks[i] && stored.kept[i] {
+                        scores[i] = scores[i].max(score);
+                    }
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(out)
+    }
+
+    /// Whole pictures and content boxes: PDQ alone, and how far the whole pictures are in any case.
+    fn wholes(&self, view: View, pdq: &[Hash; 8], detail: &[Hash; 8], asks: [bool; 3], out: &mut [Compared]) {
+        for stored in self.stored.iter().filter(|stored| !matches!(stored.view, View::Window(_))) {
+            let distances = |of: &[Hash; 8], to: &Hash| of.map(|hash| hash.distance(to));
+            let either = |of: [u32; 8]| of.into_iter().map(|d| d.min(256 - d)).min().unwrap_or(256);
+            let from = distances(pdq, &stored.pdq);
+            let nearest = either(from);
+            let compared = &mut out[stored.owner];
+            if view == View::Full && stored.view == View::Full {
+                compared.scores[0] = PDQ_RADIUS as f32 - from[0] as f32;
+                compared.scores[1] = PDQ_RADIUS as f32 - nearest as f32;
+                compared.whole = Some([nearest as u16, either(distances(detail, &stored.detail)) as u16]);
+            }
+            if nearest <= PDQ_RADIUS {
+                let score = PDQ_RADIUS as f32 - nearest as f32;
+                for i in (0..3).filter(|&i| asks[i] && stored.kept[i]) {
+                    compared.scores[2 + i] = compared.scores[2 + i].max(score);
+                }
+            }
+        }
+    }
+
+    /// The scores of the classic hashes for one reference: their negative distances, minus infinity where one is missing.
+    /// Empty if either side has none.
+    pub fn classic(&self, asked: &Asked, reference: usize) -> impl Iterator<Item = f32> {
+        let pairs = asked.classic.iter().zip(&self.classic[reference]);
+        pairs.map(|(a, b)| a.zip(*b).map_or(f32::NEG_INFINITY, |(a, b)| -(a.distance(&b) as f32)))
+    }
+}
+
+fn asks(view: View) -> [bool; 3] {
+    PRESETS.map(|set| set.asks(view))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::picture::Picture;
+    use crate::eval::random::Random;
+
+    /// Soft blocks of random grey.
+    fn scene(k: usize) -> Picture {
+        let random = &mut Random::keyed(3, &[&k.to_string()]);
+        let levels: Vec<u8> = (0..400).map(|_| random.below(256) as u8).collect();
+        Picture::from_fn(200, 160, |x, y| [levels[y / 8 * 20 + x / 10]; 3]).blur(2.0)
+    }
+
+    #[test]
+    fn a_list_knows_its_pictures_in_every_orientation() {
+        let known: Vec<Known> = (0..4).map(|k| Known::new(&scene(k).to_pixels().unwrap().as_pixels(), true)).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let list = List::new(&known, &folder.path().join("list"), &Cancel::new()).unwrap();
+        assert_eq!(list.len(), 4);
+        for k in 0..4 {
+            let turned = scene(k).quarter().map(|v| 255.0 - v);
+            let pixels = turned.to_pixels().unwrap();
+            let asked = Asked::new(&pixels.as_pixels()).with_classic(&pixels.as_pixels());
+            let compared = list.ask(&asked).unwrap();
+            for (i, compared) in compared.iter().enumerate() {
+                assert_eq!(compared.scores[1] >= 0.0, i == k, "{i} {k}: {compared:?}");
+                assert_eq!(compared.scores[2] >= 0.0, i == k, "{i} {k}: {compared:?}");
+                // A richer preset never scores lower.
+                assert!(compared.scores[2] <= compared.scores[3] && compared.scores[3] <= compared.scores[4]);
+            }
+            assert!(
+                compared[k].scores[0] < 0.0 && compared[k].whole.is_some_and(|[pdq, detail]| pdq <= 31 && detail <= 96)
+            );
+            assert_eq!(list.classic(&asked, 0).count(), 6);
+            assert_eq!(asked.look_ups(Method::None), 32);
+            assert_eq!(known[k].entries(Method::None), 2);
+        }
+    }
+}
