@@ -16,7 +16,7 @@ import sys
 mode, work = sys.argv[1], os.path.abspath(sys.argv[2])
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 video, films_tool = os.path.join(work, "video"), os.path.join(work, "films")
-ROUNDS = 3
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
 # name, width, height, seconds, bits a second
 FILMS = [("360p", 640, 360, 60, "800k"), ("720p", 1280, 720, 60, "2500k"), ("1080p", 1920, 1080, 30, "5M")]
 COPIES = {
