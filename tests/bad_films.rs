@@ -154,7 +154,7 @@ fn what_a_header_claims_is_not_believed() {
     let eight_hours = Avi { claimed: 8 * 3600 * 25, ..plain }.holding(&frame);
     assert!(eight_hours.len() < 1200, "{}", eight_hours.len());
     let seen = look(&eight_hours, |_| {}).unwrap();
-    assert!(seen.duration < 1.0 && seen.frames.len() <= 4, "{} s, {}", seen.duration, seen.frames.len());
+    assert!(seen.duration < 1.0 && seen.frames.iter().all(|frame| frame.time < 0.1), "{} s", seen.duration);
     assert!(seen.warnings.iter().any(|warning| warning.contains("28800")), "{:?}", seen.warnings);
     let ages = Avi { claimed: 4_000_000_000, ..plain }.holding(&frame);
     assert!(matches!(look(&ages, |_| {}), Err(Error::Limit { limit: "duration", .. })));
