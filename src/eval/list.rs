@@ -247,7 +247,7 @@ mod tests {
     fn scene(k: usize) -> Picture {
         let random = &mut Random::keyed(3, &[&k.to_string()]);
         let levels: Vec<u8> = (0..400).map(|_| random.below(256) as u8).collect();
-        Picture::from_fn(200, 160, |x, y| [levels[y / 8 * 20 + x / 10]; 3]).blur(2.0)
+        Picture::from_fn(600, 480, |x, y| [levels[y / 24 * 20 + x / 30]; 3]).blur(3.0)
     }
 
     #[test]
