@@ -8,7 +8,7 @@ use refrain::Cancel;
 use refrain::Error;
 use refrain::eval::data::Data;
 use refrain::eval::external::{self, Claims, Truth};
-use refrain::eval::film::{self, FilmProgress};
+use refrain::eval::film;
 use refrain::eval::{Config, Progress, export, run};
 
 use crate::{Exit, Stop, out, signal};
@@ -72,11 +72,6 @@ pub fn run_eval(args: &Args) -> Result<Exit, Stop> {
     if args.films {
         return films(&config, &cancel);
     }
-    let tell = |Progress { done, of }: Progress| {
-        if done.is_multiple_of(20) || done == of {
-            out::tell(format_args!("{done} of {of} pictures"));
-        }
-    };
     if let Some(folder) = &args.export {
         export(&config, folder, &cancel, &tell)?;
         out::tell(format_args!("references, queries and truth.csv are in {}", folder.display()));
@@ -96,14 +91,17 @@ pub fn run_eval(args: &Args) -> Result<Exit, Stop> {
     Ok(Exit::Done)
 }
 
+/// One line for every twenty.
+fn tell(Progress { done, of, what, .. }: Progress) {
+    if done.is_multiple_of(20) || done == of {
+        out::tell(format_args!("{done} of {of} {what}"));
+    }
+}
+
 /// Films alone.
 fn films(config: &Config, cancel: &Cancel) -> Result<Exit, Stop> {
     let mut data = Data::open(&config.data, cancel)?;
-    let report = film::measure(config, &mut data, cancel, &|FilmProgress { done, of }| {
-        if done.is_multiple_of(20) || done == of {
-            out::tell(format_args!("{done} of {of} films"));
-        }
-    })?;
+    let report = film::measure(config, &mut data, cancel, &tell)?;
     let Some(report) = report else {
         out::tell(format_args!("no film to alter: there is no reference among the films, or no ffmpeg command"));
         return Ok(Exit::Unmatched);

@@ -72,7 +72,7 @@ pub fn export(config: &Config, folder: &Path, cancel: &Cancel, progress: &(dyn F
                     false => writeln!(lines, "{query},,"),
                 };
             }
-            progress(Progress { done: 1 + done.fetch_add(1, Ordering::Relaxed), of: items.len() });
+            progress(Progress { done: 1 + done.fetch_add(1, Ordering::Relaxed), of: items.len(), what: "pictures" });
             Ok(lines)
         })
         .collect::<Result<_>>()?;

@@ -102,10 +102,12 @@ pub struct Fared {
 /// Where a run stands, for people.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
-    /// Pictures done.
+    /// Pictures or films done.
     pub done: usize,
-    /// Pictures in all.
+    /// In all.
     pub of: usize,
+    /// Which of the two.
+    pub what: &'static str,
 }
 
 /// Runs the benchmark and writes `report.json`, `recall.csv`, `report.html`, `recall.md` and `attacks.jpg` into the
@@ -117,7 +119,7 @@ pub fn run(config: &Config, cancel: &Cancel, progress: &(dyn Fn(Progress) + Sync
     let started = Instant::now();
     let cache = Cache::open(config.out.join("cache"))?;
     let mut data = Data::open(&config.data, cancel)?;
-    let films = film::measure(config, &mut data, cancel, &|_| ())?;
+    let films = film::measure(config, &mut data, cancel, progress)?;
     let (references, strangers) = (data.of(Split::Reference, config.most()), data.of(Split::Distractor, config.most()));
     if references.is_empty() {
         return Err(Error::option("data", format!("{} holds no usable still", config.data.display())));
@@ -160,7 +162,7 @@ pub fn run(config: &Config, cancel: &Cancel, progress: &(dyn Fn(Progress) + Sync
             cancel.check()?;
             let fared = bench.picture(at, right, still)?;
             let done = 1 + done.fetch_add(1, Ordering::Relaxed);
-            progress(Progress { done, of: items.len() });
+            progress(Progress { done, of: items.len(), what: "pictures" });
             Ok(fared)
         })
         .collect::<Result<_>>()?;

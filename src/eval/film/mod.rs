@@ -10,5 +10,5 @@ mod template;
 
 pub use edit::{Clip, Edit, Part};
 pub use report::{Baseline, FilmAttackReport, FilmReport, TemplateReport, html, markdown};
-pub use run::{FilmProgress, measure};
+pub use run::measure;
 pub use template::FilmTemplate;

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::super::attacks::films::{FilmAttack, films};
 use super::super::data::{Data, Excluded, Split};
 use super::super::metrics::Stretch;
-use super::super::run::Config;
+use super::super::run::{Config, Progress};
 use super::edit::{Clip, Edit, available};
 use super::report::{Claim, FilmReport, Parts, TemplateReport, report};
 use super::template::{FilmTemplate, LEAD};
@@ -19,15 +19,6 @@ use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, Media, Options, RECIPE, Sampling, fingerprint};
 use crate::matching::Segment;
 use crate::video::vpdq;
-
-/// Where a run stands, for people.
-#[derive(Debug, Clone, Copy)]
-pub struct FilmProgress {
-    /// Films made and asked.
-    pub done: usize,
-    /// Films in all.
-    pub of: usize,
-}
 
 /// Of the strangers, every which attack is made, by turns.
 const STRIDE: usize = 4;
@@ -69,7 +60,7 @@ pub fn measure(
     config: &Config,
     data: &mut Data,
     cancel: &Cancel,
-    progress: &(dyn Fn(FilmProgress) + Sync),
+    progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Option<FilmReport>> {
     if data.films.iter().all(|film| film.split != Split::Reference) || !available() {
         return Ok(None);
@@ -77,12 +68,7 @@ pub fn measure(
     run(config, data, cancel, progress).map(Some)
 }
 
-fn run(
-    config: &Config,
-    data: &mut Data,
-    cancel: &Cancel,
-    progress: &(dyn Fn(FilmProgress) + Sync),
-) -> Result<FilmReport> {
+fn run(config: &Config, data: &mut Data, cancel: &Cancel, progress: &(dyn Fn(Progress) + Sync)) -> Result<FilmReport> {
     let started = Instant::now();
     let folder = config.out.join("films");
     std::fs::create_dir_all(&folder).map_err(|error| Error::io(&folder, error))?;
@@ -99,7 +85,7 @@ fn run(
     let in_templates: Vec<(FilmTemplate, Vec<&Clip>)> = templates.iter().map(|&t| (t, bench.in_template(t))).collect();
     let of = jobs.len() + in_templates.iter().map(|(_, clips)| clips.len()).sum::<usize>();
     let done = AtomicUsize::new(0);
-    let step = || progress(FilmProgress { done: 1 + done.fetch_add(1, Ordering::Relaxed), of });
+    let step = || progress(Progress { done: 1 + done.fetch_add(1, Ordering::Relaxed), of, what: "films" });
     let asked: Vec<Asked> = jobs
         .par_iter()
         .map(|&(attack, clip)| {
