@@ -82,8 +82,8 @@ pub struct BankConfig {
     /// between a large window and a whole picture. Two whole pictures must be 10 bits closer, a small window 14, two
     /// windows 28; pictures up to 8 bits further away are near. Plain hashes from lists have no detail hash.
     pub max_detail_distance: u32,
-    /// The largest distance between frames of two films, 0..=96; wider than between stills because several frames must
-    /// agree in time before it is a match.
+    /// The largest distance between frames of two films, 0..=96, of which one has no detail hash, as in imported lists;
+    /// wider than between stills because several frames must agree in time before it is a match.
     pub max_frame_distance: u32,
     /// The least share of the query or of the reference, whichever is larger, that the segments of two films must cover to be
     /// a match, 0.0..=1.0; below it they are near. Films of one series share their title sequence and nothing else.

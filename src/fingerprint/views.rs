@@ -129,7 +129,7 @@ impl ViewSet {
         windows
     }
 
-    /// The windows that the films among the references of this set are stored with, one every other window of time.
+    /// The windows that the films among the references of this set are stored with, each every two seconds.
     pub fn film_reference_windows(self) -> &'static [Window] {
         match self {
             Self::None => &[],

@@ -6,9 +6,9 @@
 //! hash that rests on other properties of the picture (the detail hash) has to agree, since films that share a template
 //! agree in time as well.
 
-use super::{PDQ_LIMIT, Segment, film_slack, inverse};
-use crate::fingerprint::{FrameHash, VideoFingerprint, View, ViewSet};
-use crate::hash::Hash;
+pub use super::compare::compare;
+pub use super::runs::{Run, runs};
+use super::{PDQ_LIMIT, Segment};
 use crate::hash::pdq::Transform;
 
 /// One hash of the query close to one hash of the reference.
@@ -77,15 +77,6 @@ impl Side {
     }
 }
 
-/// Which picture of a film a hash is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Run {
-    /// Equal for hashes of a stretch without motion.
-    pub number: u32,
-    /// Equal for stretches whose pictures are much alike: one view of a place, the digits of one countdown.
-    pub scene: u32,
-}
-
 /// What one hit weighs: 1 at the edge of what is looked at, more where chance is out of the question.
 ///
 /// A pair of unrelated pictures comes within 31 bits about once in ten million, and hardly ever in both hashes.
@@ -102,14 +93,6 @@ pub fn weight(distance: u32, detail: Option<u32>) -> f64 {
 
 /// So many different scenes make a segment, where both films have as many.
 const LEAST_SCENES: u32 = 2;
-/// Pictures within this many bits of the first of a scene belong to it.
-const SAME_SCENE: u32 = 40;
-/// So many scenes are known again when they come back; of later ones each is another.
-const MAX_SCENES: usize = 64;
-/// Hashes within this many bits of the first of a run show the same picture.
-const SAME_PICTURE: u32 = 12;
-/// Hashes within this many seconds of the first of a run belong to it.
-const MOMENT: f64 = 0.4;
 /// Speeds that are tried; each also backwards.
 const SPEEDS: [f64; 25] = [
     1.0, 0.5, 0.53, 0.56, 0.6, 0.63, 0.67, 0.71, 0.75, 0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.18, 1.25, 1.33, 1.41, 1.5,
@@ -121,41 +104,6 @@ const SPEED_PRIOR: f64 = 1.2;
 const MAX_HITS: usize = 20_000;
 /// Most segments of one pair of films.
 const MAX_SEGMENTS: usize = 64;
-
-/// Numbers the hashes of one film, in order of time, by the picture they show. Hashes close to the first of a run belong to
-/// it, and so do all views and roles of its first moment: what overlaps in time is no second witness.
-pub fn runs<'a>(frames: impl IntoIterator<Item = &'a FrameHash>) -> Vec<Run> {
-    let mut first: Option<(Hash, f64)> = None;
-    let (mut scenes, mut different): (Vec<(Hash, u32)>, u32) = (Vec::new(), 0);
-    let mut run = Run::default();
-    frames
-        .into_iter()
-        .map(|frame| {
-            let other = match first {
-                None => true,
-                Some((hash, time)) => {
-                    frame.view == View::Full && frame.time >= time + MOMENT && hash.distance(&frame.hash) > SAME_PICTURE
-                }
-            };
-            if other {
-                run.number += u32::from(first.is_some());
-                first = Some((frame.hash, frame.time));
-                let known = scenes.iter().find(|(scene, _)| scene.distance(&frame.hash) <= SAME_SCENE);
-                run.scene = match known {
-                    Some(&(_, number)) => number,
-                    None => {
-                        if scenes.len() < MAX_SCENES {
-                            scenes.push((frame.hash, different));
-                        }
-                        different += 1;
-                        different - 1
-                    }
-                };
-            }
-            run
-        })
-        .collect()
-}
 
 /// The segments that the hits of one query on one reference amount to, the strongest first. The sides are the query's and
 /// the reference's.
@@ -228,53 +176,6 @@ pub fn align(hits: &[FrameHit], sides: [Side; 2], agreement: &Agreement) -> Vec<
         }
     }
     segments
-}
-
-/// Compares two films hash by hash: what a store of the views [`ViewSet::Standard`] does by its index, for two films at
-/// hand. Films that share a lower third alone are for the store to refuse.
-pub fn compare(query: &VideoFingerprint, reference: &VideoFingerprint, agreement: &Agreement) -> Vec<Segment> {
-    let (query_runs, reference_runs) = (runs(&query.frames), runs(&reference.frames));
-    let mut hits = Vec::new();
-    let clear = |frame: &FrameHash| frame.quality >= agreement.min_quality;
-    let asked = |frame: &FrameHash| ViewSet::Standard.asks_of_film(frame.view);
-    let stored = |frame: &FrameHash| ViewSet::Standard.stores_of_film(frame.view);
-    for (q, &query_run) in query.frames.iter().zip(&query_runs).filter(|(frame, _)| clear(frame) && asked(frame)) {
-        for (r, reference_run) in
-            reference.frames.iter().zip(&reference_runs).filter(|(frame, _)| clear(frame) && stored(frame))
-        {
-            let mut consider = |turn: usize, hash: &Hash| {
-                let distance = hash.distance(&r.hash);
-                for (inverted, distance) in [(false, distance), (true, 256 - distance)] {
-                    if distance > PDQ_LIMIT.max(agreement.max_distance) {
-                        continue;
-                    }
-                    let apart = film_slack(q.view, r.view);
-                    let detail = q.detail.as_ref().zip(r.detail.as_ref()).map(|(q, r)| {
-                        let turned = q.orientations.as_ref().map_or(&q.hash, |all| &all[turn]);
-                        let distance = turned.distance(&r.hash);
-                        apart + if inverted { 256 - distance } else { distance }
-                    });
-                    hits.push(FrameHit {
-                        query_time: q.time,
-                        reference_time: r.time,
-                        query_run,
-                        reference_run: *reference_run,
-                        distance,
-                        detail,
-                        transform: inverse(Transform::ALL[turn]),
-                        inverted,
-                        sparse: r.view.is_window(),
-                    });
-                }
-            };
-            match &q.orientations {
-                Some(all) => all.iter().enumerate().for_each(|(turn, hash)| consider(turn, hash)),
-                None => consider(0, &q.hash),
-            }
-        }
-    }
-    let sides = [Side::new(query.duration, &query_runs), Side::new(reference.duration, &reference_runs)];
-    align(&hits, sides, agreement)
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -462,6 +363,8 @@ fn covered(of: [f64; 2], by: [f64; 2]) -> f64 {
 mod tests {
     use super::*;
     use crate::fingerprint::{DetailHash, Role};
+    use crate::fingerprint::{FrameHash, VideoFingerprint, View};
+    use crate::hash::Hash;
 
     /// A small generator with a fixed seed.
     struct Random(u64);

@@ -2,8 +2,10 @@
 
 pub mod align;
 mod closeness;
+mod compare;
 mod film;
 mod looks;
+mod runs;
 mod segment;
 mod still;
 mod turn;

@@ -1,0 +1,55 @@
+//! Two films at hand, hash by hash.
+
+use super::align::{Agreement, FrameHit, Side, align};
+use super::runs::runs;
+use super::{PDQ_LIMIT, Segment, film_slack, inverse};
+use crate::fingerprint::{FrameHash, VideoFingerprint, ViewSet};
+use crate::hash::Hash;
+use crate::hash::pdq::Transform;
+
+/// Compares two films hash by hash: what a store of the views [`ViewSet::Standard`] does by its index, for two films at
+/// hand. Films that share a lower third alone are for the store to refuse.
+pub fn compare(query: &VideoFingerprint, reference: &VideoFingerprint, agreement: &Agreement) -> Vec<Segment> {
+    let (query_runs, reference_runs) = (runs(&query.frames), runs(&reference.frames));
+    let mut hits = Vec::new();
+    let clear = |frame: &FrameHash| frame.quality >= agreement.min_quality;
+    let asked = |frame: &FrameHash| ViewSet::Standard.asks_of_film(frame.view);
+    let stored = |frame: &FrameHash| ViewSet::Standard.stores_of_film(frame.view);
+    for (q, &query_run) in query.frames.iter().zip(&query_runs).filter(|(frame, _)| clear(frame) && asked(frame)) {
+        for (r, reference_run) in
+            reference.frames.iter().zip(&reference_runs).filter(|(frame, _)| clear(frame) && stored(frame))
+        {
+            let mut consider = |turn: usize, hash: &Hash| {
+                let distance = hash.distance(&r.hash);
+                for (inverted, distance) in [(false, distance), (true, 256 - distance)] {
+                    if distance > PDQ_LIMIT.max(agreement.max_distance) {
+                        continue;
+                    }
+                    let apart = film_slack(q.view, r.view);
+                    let detail = q.detail.as_ref().zip(r.detail.as_ref()).map(|(q, r)| {
+                        let turned = q.orientations.as_ref().map_or(&q.hash, |all| &all[turn]);
+                        let distance = turned.distance(&r.hash);
+                        apart + if inverted { 256 - distance } else { distance }
+                    });
+                    hits.push(FrameHit {
+                        query_time: q.time,
+                        reference_time: r.time,
+                        query_run,
+                        reference_run: *reference_run,
+                        distance,
+                        detail,
+                        transform: inverse(Transform::ALL[turn]),
+                        inverted,
+                        sparse: r.view.is_window(),
+                    });
+                }
+            };
+            match &q.orientations {
+                Some(all) => all.iter().enumerate().for_each(|(turn, hash)| consider(turn, hash)),
+                None => consider(0, &q.hash),
+            }
+        }
+    }
+    let sides = [Side::new(query.duration, &query_runs), Side::new(reference.duration, &reference_runs)];
+    align(&hits, sides, agreement)
+}

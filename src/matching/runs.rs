@@ -1,0 +1,57 @@
+//! Which hashes of a film are of one picture, and which pictures of one scene: what shows the same is no second witness.
+
+use crate::fingerprint::{FrameHash, View};
+use crate::hash::Hash;
+
+/// Hashes within this many bits of the first of a run show the same picture.
+const SAME_PICTURE: u32 = 12;
+/// Hashes within this many seconds of the first of a run belong to it.
+const MOMENT: f64 = 0.4;
+/// Pictures within this many bits of the first of a scene belong to it.
+const SAME_SCENE: u32 = 40;
+/// So many scenes are known again when they come back; of later ones each is another.
+const MAX_SCENES: usize = 64;
+
+/// Which picture of a film a hash is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Run {
+    /// Equal for hashes of a stretch without motion.
+    pub number: u32,
+    /// Equal for stretches whose pictures are much alike: one view of a place.
+    pub scene: u32,
+}
+
+/// Numbers the hashes of one film, in order of time, by the picture they show. Hashes close to the first of a run belong to
+/// it, and so do all views and roles of its first moment: what overlaps in time is no second witness.
+pub fn runs<'a>(frames: impl IntoIterator<Item = &'a FrameHash>) -> Vec<Run> {
+    let mut first: Option<(Hash, f64)> = None;
+    let (mut scenes, mut different): (Vec<(Hash, u32)>, u32) = (Vec::new(), 0);
+    let mut run = Run::default();
+    frames
+        .into_iter()
+        .map(|frame| {
+            let other = match first {
+                None => true,
+                Some((hash, time)) => {
+                    frame.view == View::Full && frame.time >= time + MOMENT && hash.distance(&frame.hash) > SAME_PICTURE
+                }
+            };
+            if other {
+                run.number += u32::from(first.is_some());
+                first = Some((frame.hash, frame.time));
+                let known = scenes.iter().find(|(scene, _)| scene.distance(&frame.hash) <= SAME_SCENE);
+                run.scene = match known {
+                    Some(&(_, number)) => number,
+                    None => {
+                        if scenes.len() < MAX_SCENES {
+                            scenes.push((frame.hash, different));
+                        }
+                        different += 1;
+                        different - 1
+                    }
+                };
+            }
+            run
+        })
+        .collect()
+}
