@@ -1,6 +1,6 @@
 //! Writing a part: straight through, from the first byte to the last.
 //!
-//! Memory: the entries (40 bytes each) and, for each thread, one band (six bytes an entry and its offsets).
+//! Memory: the entries (40 bytes each) and, for each thread, one band (18 bytes an entry and its offsets twice).
 
 use std::io::{self, Write};
 
@@ -57,9 +57,7 @@ pub(in crate::index) fn build(
             many => many.par_iter().map(make).collect(),
         };
         for (band, made) in bands.iter().zip(made) {
-            for (at, bytes) in
-                [(band.offsets, made.offsets), (band.residues, made.residues), (band.positions, made.positions)]
-            {
+            for (at, bytes) in [(band.offsets, made.offsets), (band.postings, made.postings)] {
                 writer.pad(at).map_err(io)?;
                 writer.write(&bytes).map_err(io)?;
             }
@@ -72,8 +70,7 @@ pub(in crate::index) fn build(
 /// One band's sections.
 struct Sorted {
     offsets: Vec<u8>,
-    residues: Vec<u8>,
-    positions: Vec<u8>,
+    postings: Vec<u8>,
 }
 
 /// Sorts positions into buckets by counting. Two rounds, the upper half of the key first, keep the writes of either
@@ -100,17 +97,18 @@ fn sort(band: &Band, hashes: &[Hash], position_bytes: usize) -> Sorted {
         middle[*slot as usize] = (key, position, band.residue_of(&words));
         *slot += 1;
     }
-    let mut residues = vec![0; hashes.len() * 2];
-    let mut positions = vec![0; hashes.len() * position_bytes + 1];
+    let mut postings = vec![0; hashes.len() * (2 + position_bytes) + 1];
+    let mut next = starts.clone();
     for (key, position, residue) in middle {
-        let slot = &mut starts[key as usize];
-        let at = *slot as usize;
-        residues[at * 2..at * 2 + 2].copy_from_slice(&residue.to_le_bytes());
-        positions[at * position_bytes..(at + 1) * position_bytes]
-            .copy_from_slice(&position.to_le_bytes()[..position_bytes]);
+        let (first, end) = (starts[key as usize] as usize, starts[key as usize + 1] as usize);
+        let slot = &mut next[key as usize];
+        let at = first * (2 + position_bytes) + (*slot as usize - first) * 2;
+        postings[at..at + 2].copy_from_slice(&residue.to_le_bytes());
+        let at = end * 2 + *slot as usize * position_bytes;
+        postings[at..at + position_bytes].copy_from_slice(&position.to_le_bytes()[..position_bytes]);
         *slot += 1;
     }
-    Sorted { offsets, residues, positions }
+    Sorted { offsets, postings }
 }
 
 fn running(counts: &mut [u32]) {

@@ -5,7 +5,7 @@ pub(super) const MAGIC: [u8; 8] = *b"REFRPART";
 /// The last bytes of every part.
 pub(super) const END: [u8; 4] = *b"END.";
 /// The version of the format that this program writes, and the only one it reads.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// Bytes before the first section.
 pub(super) const HEADER: usize = 4096;
 /// Bytes that share a checksum.
@@ -33,10 +33,9 @@ pub(in crate::index) struct Band {
     pub(in crate::index) residue: u16,
     /// Where the offsets are: `2^key_bits + 1` numbers of four bytes, the first posting of each bucket.
     pub(in crate::index) offsets: usize,
-    /// Where the residues are: two bytes a posting.
-    pub(in crate::index) residues: usize,
-    /// Where the positions of the hashes are: three or four bytes a posting.
-    pub(in crate::index) positions: usize,
+    /// Where the buckets are, one after another: first the residues of its postings, two bytes each, then the positions
+    /// of their hashes, three or four bytes each. So both are on one page, mostly.
+    pub(in crate::index) postings: usize,
 }
 
 impl Band {
@@ -121,14 +120,19 @@ impl Layout {
                 key_bits: key_bits as u8,
                 residue: start(band + 1),
                 offsets: take(((1 << key_bits) + 1) * 4),
-                residues: take(entries * 2),
                 // One byte more, so that four can be read at every position.
-                positions: take(entries * position_bytes + 1),
+                postings: take(entries * (2 + position_bytes) + 1),
             });
         }
         let checksums = at;
         let blocks = (checksums - HEADER).div_ceil(BLOCK);
         Some(Self { entries, position_bytes, bands, hashes, ids, checksums, file: checksums + blocks * 4 + 8 })
+    }
+
+    /// Bytes of a posting: its residue and its position.
+    #[inline]
+    pub(in crate::index) fn posting_bytes(&self) -> usize {
+        2 + self.position_bytes
     }
 
     /// Checksummed blocks.
@@ -158,7 +162,7 @@ impl Layout {
             for value in [band.start, u16::from(band.key_bits), band.residue, 16] {
                 header.extend_from_slice(&value.to_le_bytes());
             }
-            for value in [band.offsets, band.residues, band.positions] {
+            for value in [band.offsets, band.postings, 0] {
                 header.extend_from_slice(&(value as u64).to_le_bytes());
             }
         }

@@ -245,10 +245,12 @@ impl Part {
             }
             let mut posted = 0u64;
             for bucket in 0..buckets {
-                for posting in offset(bucket)..offset(bucket + 1) {
+                let (start, end) = (offset(bucket), offset(bucket + 1));
+                let first = band.postings + start * self.layout.posting_bytes();
+                for posting in 0..end - start {
                     let width = self.layout.position_bytes;
-                    let position = number(raw, band.positions + posting * width, width);
-                    let residue = number(raw, band.residues + posting * 2, 2);
+                    let residue = number(raw, first + posting * 2, 2);
+                    let position = number(raw, first + (end - start) * 2 + posting * width, width);
                     let words = hashes.get(position).map(Hash::words);
                     if !words
                         .is_some_and(|w| band.key(&w) as usize == bucket && usize::from(band.residue_of(&w)) == residue)

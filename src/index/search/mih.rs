@@ -220,6 +220,7 @@ impl<'a> Mih<'a> {
     /// Offsets to buckets, whose residues are asked for.
     fn resolve(&mut self, batch: &mut [Asked<'_>]) -> Result<()> {
         let (part, raw) = (self.part, self.part.raw());
+        let width = part.layout.posting_bytes();
         for run in 0..self.room.runs.len() {
             let (band, from) = self.room.runs[run];
             let until = self.room.runs.get(run + 1).map_or(self.room.probes.len(), |next| next.1);
@@ -235,13 +236,15 @@ impl<'a> Mih<'a> {
                 if start == end {
                     continue;
                 }
-                let (first, last) = (band.residues + start as usize * 2, band.residues + end as usize * 2 - 1);
-                part.announce(first, last + 1 - first);
+                let len = end - start;
+                let first = band.postings + start as usize * width;
+                part.announce(first, len as usize * width);
+                let last = first + len as usize * 2 - 1;
                 for at in (first..last).step_by(64).take(LINES) {
                     prefetch(raw, at);
                 }
                 prefetch(raw, last);
-                self.room.buckets.push(Bucket { start, len: end - start, residue: probe.residue, limit: probe.limit });
+                self.room.buckets.push(Bucket { at: first, len, residue: probe.residue, limit: probe.limit });
                 self.room.owners.push(probe.asked);
                 batch[probe.asked as usize].load += f64::from(end - start);
             }
@@ -252,48 +255,38 @@ impl<'a> Mih<'a> {
     /// Buckets to hits.
     fn finish(&mut self, batch: &[Asked<'_>], hashes: &[Hash], emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
         let (part, raw) = (self.part, self.part.raw());
-        let width = part.layout.position_bytes;
+        let (width, posting) = (part.layout.position_bytes, part.layout.posting_bytes());
         self.room.passed.clear();
         self.room.pairs.clear();
         self.room.bands.clear();
-        let mut done = 0;
-        // Which postings pass, band by band; ask for the positions of those that do.
-        let mut ends = Vec::with_capacity(self.room.runs.len());
-        for run in 0..self.room.runs.len() {
-            let (number, from) = self.room.runs[run];
-            let until = self.room.runs.get(run + 1).map_or(self.room.buckets.len(), |next| next.1);
-            let band = &part.layout.bands[number];
-            for bucket in &self.room.buckets[from..until] {
-                part.ensure(band.residues + bucket.start as usize * 2, bucket.len as usize * 2)?;
-            }
-            let residues = &raw[band.residues..band.residues + part.len() * 2];
-            filter(self.kernels, residues, &self.room.buckets[from..until], from as u32, &mut self.room.passed);
-            for &(_, posting) in &self.room.passed[done..] {
-                let at = band.positions + posting as usize * width;
-                part.announce(at, width);
-                prefetch(raw, at);
-            }
-            done = self.room.passed.len();
-            ends.push((number, done));
+        // Which postings pass; ask for the positions of those that do, which lie behind the bucket's residues.
+        for bucket in &self.room.buckets {
+            part.ensure(bucket.at, bucket.len as usize * posting)?;
+        }
+        filter(self.kernels, raw, &self.room.buckets, 0, &mut self.room.passed);
+        let at = |buckets: &[Bucket], (bucket, passed): (u32, u32)| {
+            let bucket = &buckets[bucket as usize];
+            bucket.at + bucket.len as usize * 2 + passed as usize * width
+        };
+        for &passed in &self.room.passed {
+            prefetch(raw, at(&self.room.buckets, passed));
         }
         // Where their hashes are; ask for those.
-        done = 0;
-        for (number, end) in ends {
-            let band = &part.layout.bands[number];
-            for &(bucket, posting) in &self.room.passed[done..end] {
-                let at = band.positions + posting as usize * width;
-                part.ensure(at, width)?;
-                let position = word(raw, at) & (u32::MAX >> (32 - 8 * width));
-                if position as usize >= part.len() {
-                    return Err(Error::corrupt(part.path(), "a posting past the last hash"));
-                }
-                let at = part.layout.hashes + position as usize * 32;
-                part.announce(at, 32);
-                prefetch(raw, at);
-                self.room.pairs.push((self.room.owners[bucket as usize], position));
-                self.room.bands.push(number as u8);
+        let mut runs = self.room.runs.iter().peekable();
+        let mut number = 0;
+        for &passed in &self.room.passed {
+            while let Some((band, _)) = runs.next_if(|(_, from)| *from <= passed.0 as usize) {
+                number = *band as u8;
             }
-            done = end;
+            let position = word(raw, at(&self.room.buckets, passed)) & (u32::MAX >> (32 - 8 * width));
+            if position as usize >= part.len() {
+                return Err(Error::corrupt(part.path(), "a posting past the last hash"));
+            }
+            let at = part.layout.hashes + position as usize * 32;
+            part.announce(at, 32);
+            prefetch(raw, at);
+            self.room.pairs.push((self.room.owners[passed.0 as usize], position));
+            self.room.bands.push(number);
         }
         for &(_, position) in &self.room.pairs {
             part.ensure_hashes(position as usize, 1)?;

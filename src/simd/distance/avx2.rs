@@ -22,15 +22,13 @@ fn count16(cells: __m256i) -> __m256i {
 }
 
 #[target_feature(enable = "avx2,popcnt,bmi1")]
-pub(super) fn filter(residues: &[u8], buckets: &[Bucket], first: u32, out: &mut Vec<(u32, u32)>) {
-    let (residues, _) = residues.as_chunks::<2>();
+pub(super) fn filter(bytes: &[u8], buckets: &[Bucket], first: u32, out: &mut Vec<(u32, u32)>) {
     for (number, bucket) in (first..).zip(buckets) {
-        let start = bucket.start as usize;
-        let Some(cells) = residues.get(start..start.saturating_add(bucket.len as usize)) else { continue };
+        let Some(cells) = bucket.cells(bytes) else { continue };
         let wanted = _mm256_set1_epi16(bucket.residue as i16);
         let over = _mm256_set1_epi16(bucket.limit as i16 + 1);
         let (whole, rest) = cells.as_chunks::<16>();
-        let mut at = bucket.start;
+        let mut at = 0;
         for chunk in whole {
             // SAFETY: the chunk is 32 bytes long.
             let cells = unsafe { _mm256_loadu_si256(chunk.as_ptr().cast()) };

@@ -7,14 +7,12 @@ use super::sliced::{Depth, Lanes, Mask, Planes, SlicedQuery, Table, Wide, load_a
 use crate::hash::Hash;
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bitalg,popcnt,bmi1")]
-pub(super) fn filter(residues: &[u8], buckets: &[Bucket], first: u32, out: &mut Vec<(u32, u32)>) {
-    let (residues, _) = residues.as_chunks::<2>();
+pub(super) fn filter(bytes: &[u8], buckets: &[Bucket], first: u32, out: &mut Vec<(u32, u32)>) {
     for (number, bucket) in (first..).zip(buckets) {
-        let start = bucket.start as usize;
-        let Some(cells) = residues.get(start..start.saturating_add(bucket.len as usize)) else { continue };
+        let Some(cells) = bucket.cells(bytes) else { continue };
         let wanted = _mm512_set1_epi16(bucket.residue as i16);
         let limit = _mm512_set1_epi16(bucket.limit as i16);
-        let mut at = bucket.start;
+        let mut at = 0;
         for chunk in cells.chunks(32) {
             let valid = u32::MAX >> (32 - chunk.len());
             // SAFETY: lanes past the end of the chunk are masked, and masked lanes are not touched.

@@ -84,29 +84,38 @@ pub(crate) fn as_hashes(bytes: &[u8]) -> &[Hash] {
     unsafe { std::slice::from_raw_parts(rows.as_ptr().cast::<Hash>(), rows.len()) }
 }
 
-/// A bucket to filter: `residues[start..start + len]` against `residue`, keeping distances up to `limit`.
+/// A bucket to filter: `len` residues, little-endian pairs of bytes from byte `at` on, against `residue`, keeping
+/// distances up to `limit`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bucket {
-    pub(crate) start: u32,
+    pub(crate) at: usize,
     pub(crate) len: u32,
     pub(crate) residue: u16,
     pub(crate) limit: u16,
 }
 
-/// Appends `(bucket, position)` for every residue that passes its bucket's filter. `residues` are little-endian pairs of
-/// bytes; a bucket that does not lie within them yields nothing.
+impl Bucket {
+    #[inline(always)]
+    fn cells<'a>(&self, bytes: &'a [u8]) -> Option<&'a [[u8; 2]]> {
+        let end = self.at.checked_add((self.len as usize).checked_mul(2)?)?;
+        bytes.get(self.at..end).map(|cells| cells.as_chunks::<2>().0)
+    }
+}
+
+/// Appends `(bucket, number in it)` for every residue that passes its bucket's filter, the first bucket being `first`. A
+/// bucket that does not lie within `bytes` yields nothing.
 #[inline]
-pub(crate) fn filter(kernels: Kernels, residues: &[u8], buckets: &[Bucket], first: u32, out: &mut Vec<(u32, u32)>) {
+pub(crate) fn filter(kernels: Kernels, bytes: &[u8], buckets: &[Bucket], first: u32, out: &mut Vec<(u32, u32)>) {
     match kernels.0 {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: this kind is only given out where the processor has its features.
-        Kind::Avx512 => unsafe { avx512::filter(residues, buckets, first, out) },
+        Kind::Avx512 => unsafe { avx512::filter(bytes, buckets, first, out) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        Kind::Avx2 => unsafe { avx2::filter(residues, buckets, first, out) },
+        Kind::Avx2 => unsafe { avx2::filter(bytes, buckets, first, out) },
         #[cfg(target_arch = "aarch64")]
-        Kind::Neon => neon::filter(residues, buckets, first, out),
-        Kind::Scalar => scalar::filter(residues, buckets, first, out),
+        Kind::Neon => neon::filter(bytes, buckets, first, out),
+        Kind::Scalar => scalar::filter(bytes, buckets, first, out),
     }
 }
 
@@ -183,25 +192,27 @@ mod tests {
         for len in (0..100).chain([1000]) {
             for limit in [0, 1, 3, 8, 16] {
                 buckets.push(Bucket {
-                    start: random(&mut seed) as u32 % 900,
+                    at: random(&mut seed) as usize % 1800,
                     len,
                     residue: random(&mut seed) as u16,
                     limit,
                 });
             }
         }
-        buckets.push(Bucket { start: 1990, len: 10, residue: 7, limit: 16 });
-        buckets.push(Bucket { start: 1990, len: 11, residue: 7, limit: 16 });
-        buckets.push(Bucket { start: u32::MAX, len: u32::MAX, residue: 7, limit: 16 });
+        buckets.push(Bucket { at: 3980, len: 10, residue: 7, limit: 16 });
+        buckets.push(Bucket { at: 3980, len: 11, residue: 7, limit: 16 });
+        buckets.push(Bucket { at: 3981, len: 10, residue: 7, limit: 16 });
+        buckets.push(Bucket { at: usize::MAX, len: u32::MAX, residue: 7, limit: 16 });
         let mut expected = Vec::new();
         for (number, bucket) in (5..).zip(&buckets) {
-            for at in u64::from(bucket.start)..u64::from(bucket.start) + u64::from(bucket.len) {
-                if u64::from(bucket.start) + u64::from(bucket.len) > 2000 {
+            for i in 0..bucket.len {
+                if bucket.at.saturating_add(bucket.len as usize * 2) > residues.len() {
                     break;
                 }
-                let cell = u16::from_le_bytes([residues[at as usize * 2], residues[at as usize * 2 + 1]]);
+                let at = bucket.at + i as usize * 2;
+                let cell = u16::from_le_bytes([residues[at], residues[at + 1]]);
                 if (cell ^ bucket.residue).count_ones() <= u32::from(bucket.limit) {
-                    expected.push((number, at as u32));
+                    expected.push((number, i));
                 }
             }
         }

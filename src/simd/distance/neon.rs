@@ -6,13 +6,11 @@ use super::Bucket;
 use super::sliced::{Depth, Lanes, Mask, Planes, SlicedQuery, Table, Wide, load_at, within_at};
 use crate::hash::Hash;
 
-pub(super) fn filter(residues: &[u8], buckets: &[Bucket], first: u32, out: &mut Vec<(u32, u32)>) {
-    let (residues, _) = residues.as_chunks::<2>();
+pub(super) fn filter(bytes: &[u8], buckets: &[Bucket], first: u32, out: &mut Vec<(u32, u32)>) {
     for (number, bucket) in (first..).zip(buckets) {
-        let start = bucket.start as usize;
-        let Some(cells) = residues.get(start..start.saturating_add(bucket.len as usize)) else { continue };
+        let Some(cells) = bucket.cells(bytes) else { continue };
         let (whole, rest) = cells.as_chunks::<8>();
-        let mut at = bucket.start;
+        let mut at = 0;
         for chunk in whole {
             // SAFETY: the chunk is 16 bytes long, and NEON is part of the baseline.
             let mut mask = unsafe {

@@ -4,12 +4,10 @@ use super::Bucket;
 use super::sliced::{Depth, Lanes, Mask, Planes, SlicedQuery, Table, Wide, load_at, within_at};
 use crate::hash::Hash;
 
-pub(super) fn filter(residues: &[u8], buckets: &[Bucket], first: u32, out: &mut Vec<(u32, u32)>) {
-    let (residues, _) = residues.as_chunks::<2>();
+pub(super) fn filter(bytes: &[u8], buckets: &[Bucket], first: u32, out: &mut Vec<(u32, u32)>) {
     for (number, bucket) in (first..).zip(buckets) {
-        let start = bucket.start as usize;
-        let Some(cells) = residues.get(start..start.saturating_add(bucket.len as usize)) else { continue };
-        for (at, cell) in (bucket.start..).zip(cells) {
+        let Some(cells) = bucket.cells(bytes) else { continue };
+        for (at, cell) in (0..).zip(cells) {
             if (u16::from_le_bytes(*cell) ^ bucket.residue).count_ones() <= u32::from(bucket.limit) {
                 out.push((number, at));
             }
