@@ -46,7 +46,7 @@ bench-hash:
 bench-index:
 	@CARGO="$(CARGO)" sh benches/index.sh
 
-# scan and dedupe beside czkawka and imagehash in one run (COUNT=20000 stills); writes docs/benchmarks/scan.md and scan.svg.
+# scan and dedupe beside czkawka, imagehash and imagededup in one run (COUNT=20000 stills); writes docs/benchmarks/scan.md and scan.svg.
 bench-scan:
 	@CARGO="$(CARGO)" sh benches/scan.sh
 

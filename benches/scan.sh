@@ -1,6 +1,7 @@
 #!/bin/sh
-# `make bench-scan`: refrain beside czkawka_cli (stills, films) and imagehash (stills) in one run; writes docs/benchmarks/scan.md
-# and scan.svg. COUNT=20000 generated stills unless said otherwise. Needs Python 3 with venv, ffmpeg, and the network once.
+# `make bench-scan`: refrain beside czkawka_cli (stills, films), imagehash and imagededup (stills) in one run; writes
+# docs/benchmarks/scan.md and scan.svg. COUNT=20000 generated stills unless said otherwise. Needs Python 3 with venv, ffmpeg,
+# and the network once; for the report's figures chromium, node and npm.
 # One of the steps alone: --build, --measure.
 set -eu
 cd "$(dirname "$0")/.."
@@ -12,7 +13,10 @@ czkawka=${CZKAWKA:-$work/peers/bin/czkawka_cli}
 case $step in all | --build)
     mkdir -p "$work"
     [ -x "$work/venv/bin/python" ] || python3 -m venv "$work/venv"
-    "$work/venv/bin/pip" install --quiet --disable-pip-version-check imagehash pillow numpy
+    "$work/venv/bin/pip" install --quiet --disable-pip-version-check imagehash pillow numpy \
+        PyWavelets scikit-learn scipy matplotlib tqdm
+    # without PyTorch, which its hashing methods do not use (see benches/scan.py)
+    "$work/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps imagededup
     [ -x "$czkawka" ] || "${CARGO:-cargo}" install --locked --root "$work/peers" czkawka_cli
     "${CARGO:-cargo}" build --quiet --locked --release --example refrain
     for bench in scan_media scan_parts dedupe_join; do
@@ -23,6 +27,7 @@ case $step in all | --build)
     cp "$target/release/examples/refrain" "$work/refrain"
     "$work/scan_media" "$work/media" "$count"
     "$work/venv/bin/python" benches/scan.py films "$work"
+    "$work/venv/bin/python" benches/scan.py many "$work"
     ;;
 esac
 case $step in all | --measure)

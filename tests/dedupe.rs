@@ -86,6 +86,58 @@ fn copies_are_grouped_and_the_best_is_kept() {
 }
 
 #[test]
+fn what_was_found_is_told_again_until_something_changes() {
+    let dir = tempfile::tempdir().unwrap();
+    let up = dir.path().join("up");
+    copies(
+        &up,
+        &[("removed/city.jpg", "city.jpg"), ("uploads/city-small.jpg", "small.jpg"), ("removed/reef.jpg", "reef.jpg")],
+    );
+    fs::copy(up.join("reef.jpg"), up.join("reef-again.jpg")).unwrap();
+    let cured = fs::read(fixture("removed/reef.jpg")).unwrap();
+    fs::write(up.join("torn.jpg"), vec![7; cured.len()]).unwrap();
+    let told = |args: &[&str], code| run(dir.path(), &[&["dedupe", "--json"], args, &["up"]].concat()).expect(code).out;
+    let first = told(&[], 2);
+    assert_eq!(told(&[], 2), first, "the same again, with the file that could not be read");
+    assert_eq!(told(&["--no-cache"], 2), first);
+
+    // other bytes under the same size and time of change: known by those, as all that is cached is, unless asked otherwise
+    let put = |name: &str, bytes: &[u8]| {
+        let before = fs::metadata(up.join(name)).unwrap().modified().unwrap();
+        fs::write(up.join(name), bytes).unwrap();
+        fs::File::options().append(true).open(up.join(name)).unwrap().set_modified(before).unwrap();
+    };
+    let mut other = cured.clone();
+    *other.last_mut().unwrap() ^= 1;
+    put("reef-again.jpg", &other);
+    assert_eq!(told(&[], 2), first, "no file was read, and nothing compared");
+    assert_ne!(told(&["--checksum"], 2), first);
+    put("reef-again.jpg", &cured);
+
+    // a choice of its own has a memory of its own
+    let strict = told(&["--max-distance", "0"], 2);
+    assert_ne!(strict, first);
+    let reference = told(&["--reference", "up"], 2);
+    assert!(reference.contains("\"reference\"") && !reference.contains("\"remove\""), "{reference}");
+    assert_eq!((told(&["--max-distance", "0"], 2), told(&["--reference", "up"], 2)), (strict, reference));
+    assert_eq!(told(&[], 2), first);
+
+    // files that could not be read are tried again, whatever their time of change
+    put("torn.jpg", &cured);
+    let whole = told(&[], 0);
+    assert!(whole.contains("torn.jpg") && !whole.contains("error"), "{whole}");
+    // a file that is gone, changed, or has another name
+    fs::hard_link(up.join("city.jpg"), up.join("city-link.jpg")).unwrap();
+    assert!(told(&[], 0).contains("\"links\":[\"up/city.jpg\"]"));
+    fs::remove_file(up.join("small.jpg")).unwrap();
+    assert!(!told(&[], 0).contains("small.jpg"));
+    fs::copy(fixture("uploads/other-tree.jpg"), up.join("reef.jpg")).unwrap();
+    let changed = told(&[], 0);
+    assert!(!changed.contains("reef.jpg") && changed.contains("reef-again.jpg"), "{changed}");
+    assert_eq!(told(&["--no-cache"], 0), changed);
+}
+
+#[test]
 fn references_stay_whatever_they_are() {
     let dir = tempfile::tempdir().unwrap();
     copies(&dir.path().join("keep"), &[("uploads/city-small.jpg", "small.jpg"), ("removed/reef.jpg", "reef.jpg")]);

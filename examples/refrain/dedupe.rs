@@ -69,6 +69,15 @@ pub struct Args {
     folders: Vec<PathBuf>,
 }
 
+/// The plan as JSON.
+#[derive(serde::Serialize)]
+struct Plan<'a, G> {
+    refrain_plan: u32,
+    folder: std::borrow::Cow<'a, str>,
+    max_distance: u32,
+    groups: Vec<G>,
+}
+
 pub fn run(args: &Args) -> Result<Exit, Stop> {
     let mut choice = Choice::default();
     choice.max_distance = args.max_distance;
@@ -94,28 +103,25 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     bar.finish();
     let found = found?;
 
+    let mut out = out::Lines::new(); // everything is known: nobody waits for single lines
     for (path, failure) in &found.failed {
         out::tell(words::printable(&failure.message));
         if args.json {
-            out::json(&json!({ "path": path.to_string_lossy(), "error": failure }))?;
+            out.json(&json!({ "path": path.to_string_lossy(), "error": failure }))?;
         }
     }
     for (number, group) in (1..).zip(&found.groups) {
         if args.json {
-            out::json(&group.to_json(number))?;
+            out.json(&group.line(number))?;
         } else {
-            print(number, group)?;
+            print(&mut out, number, group)?;
         }
     }
+    out.finish()?;
     if let (Some(file), Some(path)) = (plan, &args.plan) {
-        let groups: Vec<_> = (1..).zip(&found.groups).map(|(number, group)| group.to_json(number)).collect();
+        let groups: Vec<_> = (1..).zip(&found.groups).map(|(number, group)| group.line(number)).collect();
         let folder = std::env::current_dir().unwrap_or_default();
-        let text = json!({
-            "refrain_plan": 1,
-            "folder": folder.to_string_lossy(),
-            "max_distance": args.max_distance,
-            "groups": groups,
-        });
+        let text = Plan { refrain_plan: 1, folder: folder.to_string_lossy(), max_distance: args.max_distance, groups };
         serde_json::to_writer_pretty(BufWriter::new(file), &text).map_err(|error| Error::io(path, error.into()))?;
         out::tell(format_args!("plan: {}", path.display()));
     }
@@ -134,8 +140,8 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     Ok(Exit::of_matching(!found.failed.is_empty(), !found.groups.is_empty()))
 }
 
-fn print(number: usize, group: &Group) -> Result<(), Stop> {
-    out::line(format_args!("group {number}:"))?;
+fn print(out: &mut out::Lines, number: usize, group: &Group) -> Result<(), Stop> {
+    out.line(format_args!("group {number}:"))?;
     for member in &group.members {
         let file = &member.file;
         let proposal = match member.role {
@@ -147,7 +153,7 @@ fn print(number: usize, group: &Group) -> Result<(), Stop> {
         let near = member.distance.filter(|_| member.role != Role::Keep);
         let near = near.map_or(String::new(), |distance| format!(", {}", words::closeness(distance)));
         let name = words::printable(&file.path.to_string_lossy());
-        out::line(format_args!(
+        out.line(format_args!(
             "  {proposal} {name} ({} x {}, {} bytes{near}{same})",
             file.width, file.height, file.bytes
         ))?;

@@ -49,40 +49,79 @@ impl Gathered {
     }
 }
 
-/// Fingerprints every file once.
-pub(super) fn gather(listing: &Listing, choice: &Choice, progress: &mut impl FnMut(&Progress)) -> Result<Gathered> {
+/// A file that was listed, by all its names.
+pub(super) struct Named<'a> {
+    /// By the name that was met first.
+    pub(super) item: &'a Item,
+    /// Its other names.
+    pub(super) links: Vec<PathBuf>,
+    /// Whether one of its names lies in a reference folder.
+    pub(super) reference: bool,
+}
+
+impl Named<'_> {
+    /// The file with what is known of it now.
+    pub(super) fn info(&self, shape: &Shape) -> FileInfo {
+        let (bytes, modified) = self.item.found.as_ref().map_or((0, None), |file| (file.size, file.modified));
+        FileInfo {
+            path: self.item.path.clone(),
+            links: self.links.clone(),
+            kind: shape.kind,
+            width: shape.width,
+            height: shape.height,
+            duration: shape.duration,
+            bytes,
+            modified,
+            reference: self.reference,
+        }
+    }
+}
+
+/// Every file once: hard links and links that were followed are names of one file, never its copies.
+pub(super) fn distinct<'a>(listing: &'a Listing, choice: &Choice) -> Vec<Named<'a>> {
     let references: Vec<PathBuf> = choice.references.iter().filter_map(|dir| fs::canonicalize(dir).ok()).collect();
-    let mut known: HashMap<(u64, u64), usize> = HashMap::new();
-    let mut gathered = Gathered::default();
-    // hard links and links that were followed are names of one file, never its copies
-    let mut names: Vec<(&Item, Vec<PathBuf>)> = Vec::new();
+    let mut known: HashMap<(u64, u64), usize> = HashMap::with_capacity(listing.items.len());
+    let mut named: Vec<Named<'_>> = Vec::with_capacity(listing.items.len());
+    let mut place = Place::default();
     for item in &listing.items {
         let identity = item.found.as_ref().ok().and_then(|file| file.identity);
         match identity.and_then(|identity| known.get(&identity)) {
-            Some(&at) if names[at].0.path == item.path => {}
-            Some(&at) => names[at].1.push(item.path.clone()),
+            Some(&at) if named[at].item.path == item.path => {}
+            Some(&at) => {
+                named[at].reference |= place.within(&item.path, &references);
+                named[at].links.push(item.path.clone());
+            }
             None => {
-                identity.map(|identity| known.insert(identity, names.len()));
-                names.push((item, Vec::new()));
+                identity.map(|identity| known.insert(identity, named.len()));
+                named.push(Named { item, links: Vec::new(), reference: place.within(&item.path, &references) });
             }
         }
     }
-    drop(known);
+    named
+}
+
+/// How files are decoded, where so many are.
+pub(super) fn media(choice: &Choice, files: usize) -> Options {
     let mut media = Options { views: ViewSet::None, ..choice.media.clone() };
     media.cancel = choice.parallel.cancel.clone();
-    media.threads = choice.parallel.share(names.len());
-    let items: Vec<Item> = names.iter().map(|(item, _)| item.again()).collect();
-    let mut meter = Meter::new(&items);
-    let mut place = Place::default();
-    let outcome = ordered(
+    media.threads = choice.parallel.share(files);
+    media
+}
+
+/// Fingerprints every file.
+pub(super) fn gather(named: &[Named<'_>], choice: &Choice, progress: &mut impl FnMut(&Progress)) -> Result<Gathered> {
+    let media = media(choice, named.len());
+    let mut meter = Meter::new(named.iter().map(|named| named.item));
+    let mut gathered = Gathered::default();
+    ordered(
         &choice.parallel,
-        &items,
-        |item| {
+        named,
+        |Named { item, .. }| {
             let begun = Instant::now();
             let print = fingerprint_cached(item, &media, choice.cache.as_deref());
             (print.map(|print| reduced(print, choice.turned)), begun.elapsed())
         },
-        |item, (print, busy)| {
+        |Named { item, .. }, (print, busy)| {
             let (outcome, seconds) = match print {
                 Ok((shape, Print::Plain)) => (Outcome::TooLittleDetail, shape.duration),
                 Ok((shape, _)) => (Outcome::NoMatch, shape.duration),
@@ -94,52 +133,29 @@ pub(super) fn gather(listing: &Listing, choice: &Choice, progress: &mut impl FnM
             progress(&meter.so_far);
             Ok::<_, Error>(())
         },
-        |item, (print, _)| {
+        |named, (print, _)| {
             let (shape, print) = match print {
                 Ok(done) => done,
                 Err(Error::Cancelled) => return Err(Error::Cancelled),
                 Err(Error::TooLittleDetail { .. }) => (Shape::default(), Print::Plain),
                 Err(error) => {
-                    gathered.failed.push((item.path.clone(), (&error).into()));
+                    gathered.failed.push((named.item.path.clone(), (&error).into()));
                     return Ok(());
                 }
             };
-            let (bytes, modified) = item.found.as_ref().map_or((0, None), |file| (file.size, file.modified));
-            let info = FileInfo {
-                path: item.path.clone(),
-                links: Vec::new(),
-                kind: shape.kind,
-                width: shape.width,
-                height: shape.height,
-                duration: shape.duration,
-                bytes,
-                modified,
-                reference: place.within(&item.path, &references),
-            };
-            gathered.files.push(File { info, print });
+            gathered.files.push(File { info: named.info(&shape), print });
             Ok(())
         },
-    );
-    outcome?;
-    let mut links: HashMap<&Path, Vec<PathBuf>> = HashMap::new();
-    for (item, more) in names.into_iter().filter(|(_, more)| !more.is_empty()) {
-        links.insert(&item.path, more);
-    }
-    for file in &mut gathered.files {
-        if let Some(more) = links.remove(file.info.path.as_path()) {
-            file.info.reference |= more.iter().any(|name| place.within(name, &references));
-            file.info.links = more;
-        }
-    }
+    )?;
     Ok(gathered)
 }
 
 /// What is known of a file beside its hashes.
-struct Shape {
-    kind: &'static str,
-    width: u32,
-    height: u32,
-    duration: f64,
+pub(super) struct Shape {
+    pub(super) kind: &'static str,
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) duration: f64,
 }
 
 impl Default for Shape {

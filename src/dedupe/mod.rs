@@ -8,6 +8,7 @@ mod gather;
 mod group;
 mod near;
 mod plan;
+mod remember;
 
 pub use group::{Edge, complete_linkage};
 pub use plan::{Group, Member, Role, Why, script};
@@ -113,12 +114,22 @@ pub struct Found {
 
 /// Looks for duplicates among the files of `listing`. `progress` is called after each file that was fingerprinted.
 ///
+/// With a cache, what was found is remembered too: where neither the listing nor the choice has changed since, nothing is
+/// compared again, and `progress` is not called.
+///
 /// # Errors
 /// [`Error::Option`] for a choice that makes no sense, [`Error::Cancelled`], [`Error::Io`] if no temporary folder can be had for
 /// very many files. What is wrong with a single file is in [`Found::failed`].
 pub fn dedupe(listing: &Listing, choice: &Choice, mut progress: impl FnMut(&Progress)) -> Result<Found> {
     choice.check()?;
-    let gathered = gather::gather(listing, choice, &mut progress)?;
+    let named = gather::distinct(listing, choice);
+    let memory = remember::Memory::of(&named, choice);
+    if let Some(memory) = &memory
+        && let Some(found) = memory.recall()?
+    {
+        return Ok(found);
+    }
+    let gathered = gather::gather(&named, choice, &mut progress)?;
     let cancel = &choice.parallel.cancel;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(choice.parallel.threads)
@@ -132,10 +143,10 @@ pub fn dedupe(listing: &Listing, choice: &Choice, mut progress: impl FnMut(&Prog
     groups.extend(plan::same_bytes(&gathered, choice)?);
     groups.sort_by_key(|group| group.first);
     let name = |index: &usize| gathered.files[*index].info.path.clone();
-    Ok(Found {
-        groups,
-        plain: gathered.plain().iter().map(name).collect(),
-        failed: gathered.failed,
-        pairs: edges.len() as u64,
-    })
+    let plain = gathered.plain().iter().map(name).collect();
+    let found = Found { groups, plain, failed: gathered.failed, pairs: edges.len() as u64 };
+    if let Some(memory) = &memory {
+        memory.keep(&found);
+    }
+    Ok(found)
 }

@@ -1,11 +1,10 @@
 //! Which copy of a group to keep, and the plan for a person: as JSON, or as a shell script to read first.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
-
-use serde_json::{Value, json};
 
 use super::gather::{Gathered, Print};
 use super::{Choice, FileInfo};
@@ -14,7 +13,7 @@ use crate::hash::Hash;
 use crate::report::words;
 
 /// What is proposed for a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, bincode::Encode, bincode::Decode)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Role {
@@ -27,7 +26,7 @@ pub enum Role {
 }
 
 /// Why a copy is the best of its group: the first of these that told them apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, bincode::Encode, bincode::Decode)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Why {
@@ -163,47 +162,69 @@ fn checksum(path: &Path) -> io::Result<[u8; 32]> {
     }
 }
 
+/// A group as other programs see it.
+#[derive(serde::Serialize)]
+struct GroupLine<'a> {
+    group: usize,
+    kind: Option<&'static str>,
+    why: Why,
+    removable_bytes: u64,
+    files: Vec<MemberLine<'a>>,
+}
+
+/// A file of it.
+#[derive(serde::Serialize)]
+struct MemberLine<'a> {
+    path: Cow<'a, str>,
+    proposal: Role,
+    identical: bool,
+    distance: Option<u32>,
+    width: u32,
+    height: u32,
+    bytes: u64,
+    modified: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    links: Vec<Cow<'a, str>>,
+}
+
 impl Group {
-    /// The group as other programs see it.
-    pub fn to_json(&self, number: usize) -> Value {
-        let files: Vec<Value> = self.members.iter().map(Member::to_json).collect();
-        json!({
-            "group": number,
-            "kind": self.members.first().map(|member| member.file.kind),
-            "why": self.why,
-            "removable_bytes": self.removable(),
-            "files": files,
-        })
+    /// The group as other programs see it, to be written as JSON.
+    pub fn line(&self, number: usize) -> impl serde::Serialize + '_ {
+        GroupLine {
+            group: number,
+            kind: self.members.first().map(|member| member.file.kind),
+            why: self.why,
+            removable_bytes: self.removable(),
+            files: self.members.iter().map(Member::line).collect(),
+        }
     }
 }
 
 impl Member {
-    fn to_json(&self) -> Value {
+    fn line(&self) -> MemberLine<'_> {
         let file = &self.file;
         let milliseconds = |time: std::time::SystemTime| {
             time.duration_since(std::time::UNIX_EPOCH).ok().and_then(|time| u64::try_from(time.as_millis()).ok())
         };
-        let mut value = json!({
-            "path": file.path.to_string_lossy(),
-            "proposal": self.role,
-            "identical": self.identical,
-            "distance": self.distance,
-            "width": file.width,
-            "height": file.height,
-            "bytes": file.bytes,
-            "modified": file.modified.and_then(milliseconds),
-        });
-        if file.path.to_str().is_none() {
-            let bytes = file.path.as_os_str().as_encoded_bytes();
-            value["raw"] = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
+        let path = file.path.to_string_lossy();
+        let raw = || file.path.as_os_str().as_encoded_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        MemberLine {
+            raw: matches!(path, Cow::Owned(_)).then(raw),
+            path,
+            proposal: self.role,
+            identical: self.identical,
+            distance: self.distance,
+            width: file.width,
+            height: file.height,
+            bytes: file.bytes,
+            modified: file.modified.and_then(milliseconds),
+            duration: (file.duration > 0.0).then(|| (file.duration * 1000.0).round() / 1000.0),
+            links: file.links.iter().map(|link| link.to_string_lossy()).collect(),
         }
-        if file.duration > 0.0 {
-            value["duration"] = ((file.duration * 1000.0).round() / 1000.0).into();
-        }
-        if !file.links.is_empty() {
-            value["links"] = file.links.iter().map(|link| link.to_string_lossy()).collect();
-        }
-        value
     }
 }
 

@@ -43,7 +43,7 @@ impl GroupReport {
         let (limits, mut pictures) = (Limits::default(), 0);
         for (number, group) in (1..).zip(&found.groups) {
             cancel.check()?;
-            let mut entry = group.to_json(number);
+            let mut entry = serde_json::to_value(group.line(number)).unwrap_or(Value::Null);
             for (at, member) in group.members.iter().enumerate() {
                 let value = &mut entry["files"][at];
                 value["says"] = says(group, member).into();

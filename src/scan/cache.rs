@@ -5,7 +5,6 @@
 //! with it, it is begun anew or done without, never an error of a scan. The paths themselves are not kept, only digests.
 
 use std::cell::RefCell;
-use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -31,7 +30,43 @@ const WRITE_EVERY: Duration = Duration::from_secs(2);
 
 /// Under what a fingerprint is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Key([u8; 32]);
+pub struct Key(pub(crate) [u8; 32]);
+
+/// A key in the making.
+pub(crate) struct Digest(blake3::Hasher);
+
+impl Digest {
+    /// What every key begins with: what is kept, and how media are fingerprinted.
+    pub(crate) fn new(options: &Options, what: &[u8]) -> Self {
+        let how = format!("{:?} {:?} {:?} {}", options.views, options.sampling, options.limits, options.algorithm);
+        let mut digest = blake3::Hasher::new();
+        digest.update(&[fingerprint::VERSION]).update(env!("CARGO_PKG_VERSION").as_bytes());
+        digest.update(&fingerprint::RECIPE.to_le_bytes());
+        let mut digest = Self(digest);
+        digest.part(what);
+        digest.part(how.as_bytes());
+        digest
+    }
+
+    /// Bytes that cannot be taken for a part of what comes before or after them.
+    pub(crate) fn part(&mut self, bytes: &[u8]) {
+        self.0.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
+    }
+
+    /// Where a file really lies, its size and time of change; `None` if the file system does not say.
+    pub(crate) fn place(&mut self, item: &Item) -> Option<()> {
+        let file = item.found.as_ref().ok()?;
+        let modified = file.modified?.duration_since(UNIX_EPOCH).ok()?;
+        with_real_folder(&item.path, |folder| self.part(folder.as_os_str().as_encoded_bytes()))?;
+        self.part(item.path.file_name()?.as_encoded_bytes());
+        self.0.update(&file.size.to_le_bytes()).update(&modified.as_nanos().to_le_bytes());
+        Some(())
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        Key(*self.0.finalize().as_bytes())
+    }
+}
 
 /// Fingerprints of files that have been read before. Shared by threads.
 pub struct Cache {
@@ -119,44 +154,50 @@ impl Cache {
     }
 
     fn key_of(&self, item: &Item, options: &Options, what: &[u8]) -> Option<Key> {
-        let file = item.found.as_ref().ok()?;
-        let how = format!("{:?} {:?} {:?} {}", options.views, options.sampling, options.limits, options.algorithm);
-        let mut digest = blake3::Hasher::new();
-        digest.update(&[fingerprint::VERSION]).update(env!("CARGO_PKG_VERSION").as_bytes());
-        digest.update(&fingerprint::RECIPE.to_le_bytes());
-        let mut part = |bytes: &[u8]| _ = digest.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
-        part(what);
-        part(how.as_bytes());
+        let mut digest = Digest::new(options, what);
         if self.by_checksum {
-            part(b"content");
-            part(&checksum(&item.path, options).ok()?);
+            item.found.as_ref().ok()?;
+            digest.part(b"content");
+            digest.part(&checksum(&item.path, options).ok()?);
         } else {
-            let modified = file.modified?.duration_since(UNIX_EPOCH).ok()?;
-            let (folder, name) = real_place(&item.path)?;
-            part(folder.as_os_str().as_encoded_bytes());
-            part(name.as_encoded_bytes());
-            digest.update(&file.size.to_le_bytes()).update(&modified.as_nanos().to_le_bytes());
+            digest.place(item)?;
         }
-        Some(Key(*digest.finalize().as_bytes()))
+        Some(digest.key())
+    }
+
+    /// Whether files are known by what they hold.
+    pub(crate) fn is_by_checksum(&self) -> bool {
+        self.by_checksum
     }
 
     /// The fingerprint that was put in under this key.
     pub fn get(&self, key: &Key) -> Option<Fingerprint> {
-        let read = || -> Result<Option<Fingerprint>, redb::Error> {
+        self.read(key, |bytes| Fingerprint::from_bytes(bytes).ok())
+    }
+
+    /// What was put in under this key, as long as it is whole.
+    pub(crate) fn read<T>(&self, key: &Key, decode: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+        let read = || -> Result<Option<T>, redb::Error> {
             let table = self.database.begin_read()?.open_table(TABLE)?;
             let Some(value) = table.get(&key.0)? else { return Ok(None) };
-            Ok(unsealed(value.value()).and_then(|bytes| Fingerprint::from_bytes(bytes).ok()))
+            Ok(unsealed(value.value()).and_then(&decode))
         };
         guarded(|| Ok(read().ok().flatten())).ok().flatten()
     }
 
     /// Keeps the fingerprint of a file.
     pub fn put(&self, key: Key, fingerprint: &Fingerprint) {
-        let Ok(bytes) = fingerprint.to_bytes() else { return };
+        if let Ok(bytes) = fingerprint.to_bytes() {
+            self.put_bytes(key, &bytes);
+        }
+    }
+
+    /// Keeps anything else.
+    pub(crate) fn put_bytes(&self, key: Key, bytes: &[u8]) {
         let full = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             waiting.bytes += bytes.len();
-            waiting.entries.push((key.0, sealed(&bytes)));
+            waiting.entries.push((key.0, sealed(bytes)));
             waiting.bytes > WRITE_AT || waiting.since.elapsed() > WRITE_EVERY
         };
         if full {
@@ -167,6 +208,9 @@ impl Cache {
     /// Writes what waits. A failure (the disk is full) only means that the file is read again next time.
     fn write(&self) {
         let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        if waiting.entries.is_empty() {
+            return;
+        }
         let write = || -> Result<(), redb::Error> {
             let transaction = self.database.begin_write()?;
             {
@@ -205,6 +249,10 @@ fn database(path: &Path) -> Result<Database> {
     };
     let database = Database::builder().set_cache_size(PAGES).create(path).map_err(|error| failed(error.into()))?;
     let make = || -> Result<(), redb::Error> {
+        match database.begin_read()?.open_table(TABLE) {
+            Err(redb::TableError::TableDoesNotExist(_)) => {}
+            there => return Ok(there.map(drop)?),
+        }
         let transaction = database.begin_write()?;
         transaction.open_table(TABLE)?;
         Ok(transaction.commit()?)
@@ -213,9 +261,9 @@ fn database(path: &Path) -> Result<Database> {
     Ok(database)
 }
 
-/// The folder in which a file really lies, and its name there. The last folder of each thread is remembered, since files
-/// come folder by folder.
-fn real_place(path: &Path) -> Option<(PathBuf, OsString)> {
+/// The folder in which a file really lies. The last folder of each thread is remembered, since files come folder by
+/// folder.
+fn with_real_folder<T>(path: &Path, look: impl FnOnce(&Path) -> T) -> Option<T> {
     thread_local! {
         static LAST: RefCell<(PathBuf, PathBuf)> = RefCell::default();
     }
@@ -225,7 +273,7 @@ fn real_place(path: &Path) -> Option<(PathBuf, OsString)> {
             let there = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
             *last = (folder.to_path_buf(), fs::canonicalize(there).ok()?);
         }
-        Some((last.1.clone(), path.file_name()?.to_owned()))
+        Some(look(&last.1))
     })
 }
 

@@ -106,7 +106,7 @@ pub fn ask_all<E: From<Error>>(
     how.media.threads = how.parallel.share(items.len());
     let (how, cancel) = (&how, &how.parallel.cancel);
     let changes = store.sequence();
-    let mut meter = Meter::new(items);
+    let mut meter = Meter::new(items.iter());
     let outcome = ordered(
         &how.parallel,
         items,

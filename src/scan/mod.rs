@@ -14,6 +14,7 @@ mod parallel;
 mod progress;
 mod walk;
 
+pub(crate) use self::cache::Digest;
 pub use self::cache::{Cache, Key};
 pub use self::decide::{Decided, Decision, Decisions, Ruling};
 pub use self::journal::Journal;

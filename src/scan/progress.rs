@@ -55,11 +55,13 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(crate) fn new(items: &[Item]) -> Self {
-        let mut pace = Pace::default();
-        items.iter().for_each(|item| pace.expect(named_like_a_film(&item.path), size(item)));
-        let bytes = items.iter().map(size).sum();
-        let so_far = Progress { files: items.len() as u64, bytes, ..Progress::default() };
+    pub(crate) fn new<'a>(items: impl Iterator<Item = &'a Item>) -> Self {
+        let (mut pace, mut so_far) = (Pace::default(), Progress::default());
+        for item in items {
+            pace.expect(named_like_a_film(&item.path), size(item));
+            so_far.files += 1;
+            so_far.bytes += size(item);
+        }
         Self { so_far, pace, start: Instant::now() }
     }
 

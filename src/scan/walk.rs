@@ -8,10 +8,11 @@ use std::collections::HashSet;
 use std::fs::{self, Metadata};
 use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::SystemTime;
 
+use ignore::WalkBuilder;
 use ignore::overrides::{Override, OverrideBuilder};
-use ignore::{DirEntry, WalkBuilder};
 
 use super::kind::{HEAD, Kind};
 use crate::cancel::Cancel;
@@ -19,6 +20,9 @@ use crate::error::{Error, Result};
 
 /// The name of the files in a folder that say what to leave out, in the syntax of `.gitignore`.
 pub const IGNORE_FILE: &str = ".refrainignore";
+
+/// So many paths are looked at together.
+const BATCH: usize = 512;
 
 /// What is known of a file without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,18 +62,6 @@ pub struct Item {
     pub path: PathBuf,
     /// The file, or why it cannot be read.
     pub found: Result<File, Problem>,
-}
-
-impl Item {
-    /// The same path; a problem with the same words.
-    pub(crate) fn again(&self) -> Self {
-        let found = match &self.found {
-            Ok(file) => Ok(file.clone()),
-            Err(Problem::Unsupported(what)) => Err(Problem::Unsupported(what)),
-            Err(Problem::Io(error)) => Err(Problem::Io(io::Error::new(error.kind(), error.to_string()))),
-        };
-        Self { path: self.path.clone(), found }
-    }
 }
 
 /// What [`walk`] found.
@@ -207,17 +199,74 @@ fn walk_folder(root: &Path, patterns: &Patterns, cancel: &Cancel, listing: &mut 
         .add_custom_ignore_filename(IGNORE_FILE)
         .sort_by_file_name(|a, b| a.cmp(b))
         .build();
-    for entry in walker {
-        cancel.check()?;
-        match entry {
-            Ok(entry) => listing.visit(&entry),
-            Err(error) => {
-                let (path, error) = take_apart(error, root);
-                listing.push(path, Err(Problem::Io(error)));
+    // other threads look at the files while this one goes on listing them
+    let (send, receive) = mpsc::channel();
+    rayon::in_place_scope(|scope| -> Result<()> {
+        let mut paths = Vec::new();
+        let mut batches = 0;
+        let mut hand_over = |paths: Vec<Listed>, whole: bool| {
+            let (send, batch) = (send.clone(), batches);
+            batches += 1;
+            let look = move || {
+                if cancel.is_cancelled() {
+                    return;
+                }
+                let seen: Vec<_> = paths.into_iter().map(|path| path.map(|path| (look(&path), path))).collect();
+                let _ = send.send((batch, seen)); // the receiver outlives the scope
+            };
+            // what is left of a batch is not worth waking others
+            if whole { scope.spawn(move |_| look()) } else { look() }
+        };
+        for entry in walker {
+            cancel.check()?;
+            paths.push(entry.map(ignore::DirEntry::into_path).map_err(|error| take_apart(error, root)));
+            if paths.len() == BATCH {
+                hand_over(std::mem::take(&mut paths), true);
             }
+        }
+        hand_over(paths, false);
+        Ok(())
+    })?;
+    drop(send);
+    let mut seen: Vec<_> = receive.iter().collect();
+    seen.sort_unstable_by_key(|(batch, _)| *batch);
+    for entry in seen.into_iter().flat_map(|(_, entries)| entries) {
+        match entry {
+            Ok((looked, path)) => listing.sort(looked, path),
+            Err((path, error)) => listing.push(path, Err(Problem::Io(error))),
         }
     }
     Ok(())
+}
+
+/// A path that the walk met, or what kept it from one.
+type Listed = Result<PathBuf, (PathBuf, io::Error)>;
+
+/// What a path in a folder turns out to be.
+enum Looked {
+    Folder,
+    Item(Result<File, Problem>),
+    Archive,
+    Other,
+    Ignore,
+}
+
+fn look(path: &Path) -> Looked {
+    match fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => Looked::Folder,
+        // what is named like a medium is tried whatever it holds: no need to look into it now
+        Ok(meta) if meta.is_file() && Kind::of(path, &[]) != Kind::Media => match head(path) {
+            Ok(head) => match Kind::of(path, &head) {
+                Kind::Media => Looked::Item(regular(&meta)),
+                Kind::Archive => Looked::Archive,
+                Kind::Other if path.file_name().is_some_and(|name| name == IGNORE_FILE) => Looked::Ignore,
+                Kind::Other => Looked::Other,
+            },
+            Err(error) => Looked::Item(Err(Problem::Io(error))),
+        },
+        Ok(meta) => Looked::Item(regular(&meta)),
+        Err(error) => Looked::Item(Err(Problem::Io(error))),
+    }
 }
 
 impl Listing {
@@ -242,25 +291,12 @@ impl Listing {
         self.items.push(Item { path, found });
     }
 
-    fn visit(&mut self, entry: &DirEntry) {
-        let path = entry.path();
-        match fs::metadata(path) {
-            Ok(meta) if meta.is_dir() => {}
-            // what is named like a medium is tried whatever it holds: no need to look into it now
-            Ok(meta) if meta.is_file() && Kind::of(path, &[]) == Kind::Media => {
-                self.push(path.to_path_buf(), regular(&meta));
-            }
-            Ok(meta) if meta.is_file() => match head(path) {
-                Ok(head) => match Kind::of(path, &head) {
-                    Kind::Media => self.push(path.to_path_buf(), regular(&meta)),
-                    Kind::Archive => self.archives.push(path.to_path_buf()),
-                    Kind::Other if path.file_name().is_some_and(|name| name == IGNORE_FILE) => {}
-                    Kind::Other => self.not_media += 1,
-                },
-                Err(error) => self.push(path.to_path_buf(), Err(Problem::Io(error))),
-            },
-            Ok(meta) => self.push(path.to_path_buf(), regular(&meta)),
-            Err(error) => self.push(path.to_path_buf(), Err(Problem::Io(error))),
+    fn sort(&mut self, looked: Looked, path: PathBuf) {
+        match looked {
+            Looked::Item(found) => self.push(path, found),
+            Looked::Archive => self.archives.push(path),
+            Looked::Other => self.not_media += 1,
+            Looked::Folder | Looked::Ignore => {}
         }
     }
 }
