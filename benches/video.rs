@@ -3,7 +3,7 @@
 //! - `print FILE mixed|keyframes|frames|second`: one fingerprint on one thread;
 //! - `compare QUERY REFERENCE mixed|keyframes`: where the first film, sampled so, shows the second one;
 //! - `steps REFERENCES UPLOADS`: every upload asked in two steps and whole, against a store of the references;
-//! - `list FOLDER COUNT`: a store of made-up films that has COUNT hashes in its index;
+//! - `list FOLDER COUNT`: a store of made-up films that has COUNT hashes in its index, and an index of these alone;
 //! - `ask FOLDER`: ten minutes of query hashes against it.
 //!
 //! `RAYON_NUM_THREADS=1` gives figures of one core.
@@ -15,7 +15,7 @@ use std::time::Instant;
 use refrain::bank::{AskOptions, BankConfig, Reference};
 use refrain::fingerprint::{DetailHash, FrameHash, Media, Role, Sampling, VideoFingerprint, View};
 use refrain::hash::pdq::Transform;
-use refrain::index::DiskIndex;
+use refrain::index::{DiskIndex, Entry, EntryId};
 use refrain::matching::align::{Agreement, FrameHit, Side, align, compare, runs};
 use refrain::matching::{Match, Segment};
 use refrain::{Fingerprint, Hash, Options, Store, fingerprint};
@@ -154,25 +154,44 @@ fn hashes(film: u64, at: u64) -> [Hash; 2] {
     [random(film << 20 | at << 1), random(film << 20 | at << 1 | 1)]
 }
 
+/// The store, and the same hashes in an index alone; what is there already stays.
 fn list(folder: &Path, count: u64) {
     let begun = Instant::now();
-    let store = Store::create_or_open(folder.join("store")).unwrap();
-    store.set_bank(&BankConfig::new("films")).unwrap();
     let films: Vec<u64> = (0..count / (2 * FRAMES)).collect();
-    for some in films.chunks(500) {
-        let known: Vec<(Reference, Fingerprint)> = some
-            .iter()
-            .map(|&film| {
-                let frames = (0..FRAMES).map(|at| frame(at as f64 * 0.5, hashes(film, at), false)).collect();
-                let print = VideoFingerprint::of_frames(FRAMES as f64 * 0.5, frames);
-                (Reference::new(format!("{film}")).bank("films"), Fingerprint::Video(print))
-            })
-            .collect();
-        let added = store.add_many(known.iter().map(|(reference, print)| (reference, print))).unwrap();
-        added.into_iter().for_each(|added| _ = added.unwrap());
+    if !folder.join("store").exists() {
+        let store = Store::create_or_open(folder.join("store")).unwrap();
+        store.set_bank(&BankConfig::new("films")).unwrap();
+        for some in films.chunks(500) {
+            let known: Vec<(Reference, Fingerprint)> = some
+                .iter()
+                .map(|&film| {
+                    let frames = (0..FRAMES).map(|at| frame(at as f64 * 0.5, hashes(film, at), false)).collect();
+                    let print = VideoFingerprint::of_frames(FRAMES as f64 * 0.5, frames);
+                    (Reference::new(format!("{film}")).bank("films"), Fingerprint::Video(print))
+                })
+                .collect();
+            let added = store.add_many(known.iter().map(|(reference, print)| (reference, print))).unwrap();
+            added.into_iter().for_each(|added| _ = added.unwrap());
+        }
+        store.merge(&refrain::Cancel::new()).unwrap();
     }
-    store.merge(&refrain::Cancel::new()).unwrap();
-    println!("{{\"hashes\":{},\"seconds\":{:.1}}}", store.stats().unwrap().hashes, begun.elapsed().as_secs_f64());
+    if !folder.join("index").exists() {
+        let index = DiskIndex::create(&folder.join("index")).unwrap();
+        for some in films.chunks(500) {
+            let frames = some.iter().flat_map(|&film| (0..FRAMES).map(move |at| (film, at)));
+            let entries: Vec<Entry> = frames
+                .flat_map(|(film, at)| {
+                    let id = |half: u64| EntryId::new(film, (2 * at + half) as u32).unwrap();
+                    let [hash, detail] = hashes(film, at);
+                    [Entry { id: id(0), hash }, Entry { id: id(1), hash: detail }]
+                })
+                .collect();
+            index.add(&entries).unwrap();
+        }
+        index.merge(&refrain::Cancel::new()).unwrap();
+    }
+    let stats = Store::open_reader(folder.join("store")).unwrap().stats().unwrap();
+    println!("{{\"hashes\":{},\"seconds\":{:.1}}}", stats.hashes, begun.elapsed().as_secs_f64());
 }
 
 /// A frame a second, of which one minute is that of film 7 from its 100th second on.
@@ -212,7 +231,7 @@ fn ask(folder: &Path) {
         assert_eq!((verdict.matches.len(), verdict.matches[0].segments.len()), (1, 1), "{verdict:?}");
     };
     {
-        let index = DiskIndex::open_reader(&folder.join("store/index")).unwrap();
+        let index = DiskIndex::open_reader(&folder.join("index")).unwrap();
         let Fingerprint::Video(film) = &plain else { unreachable!() };
         let queries: Vec<Hash> = film.frames.iter().map(|frame| frame.hash).collect();
         let snapshot = index.snapshot();

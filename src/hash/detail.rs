@@ -10,16 +10,28 @@ use std::sync::LazyLock;
 
 use super::pdq::{self, Dihedral, SIDE};
 use super::{Hash, Pixels};
+use crate::simd::{self, Level, REACH, Smoothing};
 
 /// The reach of the local mean and deviation: standard deviation of the Gaussian, in samples (64 a side).
 pub const SIGMA: f64 = 6.0;
 /// Grey levels that are added to the local deviation, so that noise in flat parts stays small.
 pub const FLOOR: f32 = 6.0;
 
-const REACH: usize = 18;
-
-static WEIGHTS: LazyLock<[f32; REACH + 1]> =
-    LazyLock::new(|| std::array::from_fn(|i| (-((i * i) as f64) / (2.0 * SIGMA * SIGMA)).exp() as f32));
+static SMOOTHING: LazyLock<Smoothing> = LazyLock::new(|| {
+    let weights: [f32; REACH + 1] = std::array::from_fn(|i| (-((i * i) as f64) / (2.0 * SIGMA * SIGMA)).exp() as f32);
+    let scales = std::array::from_fn(|at| {
+        let mut total = weights[0];
+        for (distance, &weight) in weights.iter().enumerate().skip(1) {
+            total += match (at >= distance, at + distance < SIDE) {
+                (true, true) => 2.0 * weight,
+                (false, false) => 0.0,
+                _ => weight,
+            };
+        }
+        1.0 / total
+    });
+    Smoothing { weights, scales, floor: FLOOR }
+});
 
 /// The detail hash of a picture in all eight orientations, or `None` if a side is below [`pdq::MIN_SIDE`].
 ///
@@ -40,56 +52,9 @@ pub fn dihedral_of_samples(samples: &[f32; SIDE * SIDE]) -> Dihedral {
 
 /// Samples less their local mean, over their local deviation plus [`FLOOR`], times 40.
 fn normalised(samples: &[f32; SIDE * SIDE]) -> [f32; SIDE * SIDE] {
-    // Centred first: squares of small numbers keep more of single precision, and the negative has the same squares.
-    let centred = samples.map(|v| v - 127.5);
-    let mean = blurred(&centred);
-    let square = blurred(&centred.map(|v| v * v));
-    std::array::from_fn(|i| {
-        let deviation = (square[i] - mean[i] * mean[i]).max(0.0).sqrt();
-        40.0 * (centred[i] - mean[i]) / (deviation + FLOOR)
-    })
-}
-
-/// A Gaussian whose weights are shared out among the samples inside the picture.
-fn blurred(input: &[f32; SIDE * SIDE]) -> [f32; SIDE * SIDE] {
-    let mut across = [0.0f32; SIDE * SIDE];
-    // Along columns whole rows at a time, then the same on the transposed picture: sums in one order on every machine.
-    columns(input, &mut across);
-    let mut turned = [0.0f32; SIDE * SIDE];
-    columns(&transposed(&across), &mut turned);
-    transposed(&turned)
-}
-
-fn columns(input: &[f32; SIDE * SIDE], output: &mut [f32; SIDE * SIDE]) {
-    let weights = &*WEIGHTS;
-    for y in 0..SIDE {
-        let row = &mut output[y * SIDE..][..SIDE];
-        row.copy_from_slice(&input[y * SIDE..][..SIDE]);
-        let mut total = weights[0];
-        for (distance, &weight) in weights.iter().enumerate().skip(1) {
-            // Both sides of the centre at once, so that the picture upside down has the same sums.
-            let (above, below) = (y.checked_sub(distance), Some(y + distance).filter(|&at| at < SIDE));
-            match (above, below) {
-                (Some(a), Some(b)) => {
-                    total += 2.0 * weight;
-                    let (a, b) = (&input[a * SIDE..][..SIDE], &input[b * SIDE..][..SIDE]);
-                    row.iter_mut().zip(a.iter().zip(b)).for_each(|(out, (a, b))| *out += weight * (a + b));
-                }
-                (Some(one), None) | (None, Some(one)) => {
-                    total += weight;
-                    let one = &input[one * SIDE..][..SIDE];
-                    row.iter_mut().zip(one).for_each(|(out, v)| *out += weight * v);
-                }
-                (None, None) => {}
-            }
-        }
-        let scale = 1.0 / total;
-        row.iter_mut().for_each(|v| *v *= scale);
-    }
-}
-
-fn transposed(input: &[f32; SIDE * SIDE]) -> [f32; SIDE * SIDE] {
-    std::array::from_fn(|i| input[(i % SIDE) * SIDE + i / SIDE])
+    let mut out = [0.0; SIDE * SIDE];
+    (simd::kernels(Level::current()).even)(samples, &SMOOTHING, &mut out);
+    out
 }
 
 #[cfg(test)]
@@ -137,8 +102,39 @@ mod tests {
         assert_eq!(dihedral_of_samples(&[99.0; SIDE * SIDE]).quality, 0);
     }
 
+    /// Mean and deviation as their definition says, in double precision; and every level to the last bit.
     #[test]
-    fn a_blur_of_a_constant_is_the_constant() {
-        assert!(blurred(&[7.0; SIDE * SIDE]).iter().all(|v| (v - 7.0).abs() < 1e-4));
+    fn local_contrast_is_evened_out_alike_on_every_level() {
+        let noisy = |x: usize, y: usize| scene(x, y) + ((x * 7 + y * 13) % 11) as f32;
+        let samples = samples(noisy);
+        let weight = |d: usize| (-((d * d) as f64) / (2.0 * SIGMA * SIGMA)).exp();
+        let mut found = vec![];
+        for level in Level::available() {
+            let mut out = [0.0; SIDE * SIDE];
+            (simd::kernels(level).even)(&samples, &SMOOTHING, &mut out);
+            found.push(out.map(f32::to_bits));
+            for (x, y) in [(0, 0), (63, 0), (5, 40), (31, 32), (63, 63), (20, 62)] {
+                let (mut sum, mut square, mut total) = (0.0, 0.0, 0.0);
+                for v in 0..SIDE {
+                    for u in 0..SIDE {
+                        if u.abs_diff(x) <= REACH && v.abs_diff(y) <= REACH {
+                            let (w, value) = (
+                                weight(u.abs_diff(x)) * weight(v.abs_diff(y)),
+                                f64::from(samples[v * SIDE + u]) - 127.5,
+                            );
+                            sum += w * value;
+                            square += w * value * value;
+                            total += w;
+                        }
+                    }
+                }
+                let (mean, square) = (sum / total, square / total);
+                let centre = f64::from(samples[y * SIDE + x]) - 127.5;
+                let expected = 40.0 * (centre - mean) / ((square - mean * mean).sqrt() + f64::from(FLOOR));
+                let got = f64::from(out[y * SIDE + x]);
+                assert!((got - expected).abs() < 0.01, "{level} at {x}, {y}: {got} for {expected}");
+            }
+        }
+        assert!(found.windows(2).all(|pair| pair[0] == pair[1]));
     }
 }

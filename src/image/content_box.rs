@@ -64,7 +64,12 @@ pub(crate) fn of_canvas(canvas: &Canvas) -> Option<Area> {
     }
     let mut plane = vec![0.0; width * height];
     canvas.means(Area::FULL, width, height, &mut plane);
-    let mut region = Region { plane: &plane, stride: width, left: 0, top: 0, right: width, bottom: height };
+    of_plane(&plane, width, height)
+}
+
+/// The same for a picture that is small already: whole levels, row after row, both sides between 16 and [`LONG_SIDE`].
+pub(crate) fn of_plane(plane: &[f32], width: usize, height: usize) -> Option<Area> {
+    let mut region = Region { plane, stride: width, left: 0, top: 0, right: width, bottom: height };
     if let Some((sides, depth)) = region.soft_bars() {
         region = sides.into_iter().fold(region, |region, side| region.without(side, depth));
     }
@@ -284,7 +289,13 @@ fn block(length: usize, index: usize) -> std::ops::Range<usize> {
 }
 
 fn medians(line: &[f32]) -> Levels {
-    std::array::from_fn(|i| median(&mut line[block(line.len(), i)].to_vec()))
+    let mut values = [0.0; LONG_SIDE.div_ceil(BLOCKS)];
+    std::array::from_fn(|i| {
+        let part = &line[block(line.len(), i)];
+        let values = &mut values[..part.len()];
+        values.copy_from_slice(part);
+        median(values)
+    })
 }
 
 fn share_near(line: &[f32], levels: &Levels, tolerance: f32) -> f64 {

@@ -1,6 +1,7 @@
 //! From hits to answers: which of a query's hashes are asked, what the hits on one reference amount to, and the verdict.
 
 pub mod align;
+mod borders;
 mod closeness;
 mod compare;
 mod film;

@@ -18,8 +18,8 @@ mod neon;
 mod scalar;
 
 pub(crate) use generic::{
-    BATCH, Bits, Block, CHUNK, CodeLengths, Columns, KEPT, MAX_WINDOW, Pairs, Rest, RowSums, Rows, Table, Units,
-    ZIGZAG, scaled,
+    BATCH, Bits, Block, CHUNK, CodeLengths, Columns, KEPT, MAX_WINDOW, Pairs, REACH, Rest, RowSums, Rows, Smoothing,
+    Table, Units, ZIGZAG, scaled,
 };
 
 use std::fmt;
@@ -112,6 +112,12 @@ pub(crate) struct Kernels {
     pub(crate) units: fn(&mut Units<'_, '_>) -> bool,
     /// The sum that PDQ's quality is made of.
     pub(crate) steps: fn(&[f32; 4096]) -> i32,
+    /// The local contrast of 64x64 samples evened out, for the detail hash.
+    pub(crate) even: fn(&[f32; 4096], &Smoothing, &mut [f32; 4096]),
+    /// The 128th smallest of 256 numbers, in the order of [`f32::total_cmp`].
+    pub(crate) median: fn(&[f32; 256]) -> f32,
+    /// Adds a row of bytes to sums that have room for it.
+    pub(crate) add_bytes: fn(&mut [u16], &[u8]),
 }
 
 /// PDQ's cosine matrix and its transpose.

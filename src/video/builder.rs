@@ -34,7 +34,7 @@ pub struct Recipe {
 
 impl Default for Recipe {
     fn default() -> Self {
-        Self { hop: 0.5, window: 3, anchor: 0.5, frame: 0.25, step: 0.03 }
+        Self { hop: 0.5, window: 3, anchor: 0.5, frame: 0.25, step: 0.058 }
     }
 }
 
@@ -252,7 +252,8 @@ impl Mixed {
             emit(time, Role::Keyframe, &grid, self.boxes, &mut self.last_frame, SAME, &[], hashes);
         }
         if self.recipe.frame > 0.0 && time + 1e-6 >= self.next_frame {
-            self.next_frame = time + self.recipe.frame;
+            // By a clock of its own, so that the time between two frames that are looked at adds nothing to it.
+            self.next_frame = f64::max(self.next_frame, time - self.recipe.frame) + self.recipe.frame;
             emit(time, Role::Frame, &grid, self.boxes, &mut self.last_frame, CHANGED, &[], hashes);
         }
         if let Some((since, before)) = self.shown.take() {
@@ -339,7 +340,9 @@ impl Mixed {
         self.windows += 1;
         // A mean over time shows bars and captions as they are and blurs what is between them.
         if self.views != ViewSet::None {
-            self.boxes = Boxes { content: mean.content(), inner: self.inner.area(), upright: None };
+            // Of two means that overlap by two thirds one is enough to see the bars on: that which references keep.
+            let content = if self.windows % 2 == 1 { mean.content() } else { self.boxes.content };
+            self.boxes = Boxes { content, inner: self.inner.area(), upright: None };
         }
         let time = (end - weight / 2.0).max(0.0);
         // Few: they would cost more entries than all else. A query asks for its own as often as it can.

@@ -7,8 +7,9 @@
 use std::ops::Range;
 
 use crate::hash::{Format, Pixels, pdq};
-use crate::image::canvas::{Area, Canvas};
+use crate::image::canvas::Area;
 use crate::image::content_box;
+use crate::simd::{self, Level};
 
 /// Samples along each side.
 pub(crate) const SIDE: usize = 128;
@@ -115,6 +116,7 @@ impl Grid {
         if width < pdq::MIN_SIDE || height < pdq::MIN_SIDE {
             return false;
         }
+        let add_bytes = simd::kernels(Level::current()).add_bytes;
         let columns: [Range<usize>; SIDE] = std::array::from_fn(|cell| span(cell, width));
         let widths: [f32; SIDE] = std::array::from_fn(|cell| columns[cell].len() as f32);
         let mut sums = vec![0u16; TOGETHER * width];
@@ -134,9 +136,7 @@ impl Grid {
                             to_luma(row, pixels.format(), &mut luma);
                             &luma
                         };
-                        for (sum, &value) in sums.iter_mut().zip(row) {
-                            *sum += u16::from(value);
-                        }
+                        add_bytes(sums, row);
                     }
                 }
                 add_columns(&mut cells, &columns, &sums, width);
@@ -192,9 +192,8 @@ impl Grid {
 
     /// The content box of the picture, if there are bars to take off.
     pub(crate) fn content(&self) -> Option<Area> {
-        let bytes: Vec<u8> = self.0.iter().map(|value| value.round().clamp(0.0, 255.0) as u8).collect();
-        let pixels = Pixels::luma(&bytes, SIDE, SIDE, SIDE).ok()?;
-        content_box::of_canvas(&Canvas::new(&pixels)?)
+        let plane: Vec<f32> = self.0.iter().map(|value| value.round().clamp(0.0, 255.0)).collect();
+        content_box::of_plane(&plane, SIDE, SIDE)
     }
 
     /// The mean absolute difference of the samples.

@@ -146,20 +146,22 @@ fn marked(steps: &[Grid; 2]) -> Option<Area> {
 
 /// The edges across rows, or across columns if `turned`: of neighbouring ones the longest.
 fn edges(steps: &Grid, turned: bool) -> Vec<Edge> {
-    let steps = steps.samples();
-    let at = |line: usize, place: usize| if turned { steps[line * SIDE + place] } else { steps[place * SIDE + line] };
+    // The places of one line lie side by side.
+    let lines: Vec<f32> = match (steps.samples(), turned) {
+        (steps, true) => steps.to_vec(),
+        (steps, false) => (0..SIDE * SIDE).map(|at| steps[at % SIDE * SIDE + at / SIDE]).collect(),
+    };
+    let (lines, _) = lines.as_chunks::<SIDE>();
     let mut found: Vec<Edge> = Vec::new();
-    let mut steep = [false; SIDE];
     for line in 2..SIDE - 2 {
-        for (place, steep) in steep.iter_mut().enumerate() {
-            let beside = (4..=8).flat_map(|by| [line.checked_sub(by), Some(line + by).filter(|&line| line < SIDE)]);
-            let (mut sum, mut count) = (0.0, 0.0);
-            beside.flatten().for_each(|line| {
-                sum += at(line, place);
-                count += 1.0;
-            });
-            *steep = at(line, place) > STEEP * sum / f32::max(count, 1.0) + STEP;
+        let (mut sums, mut count) = ([0.0f32; SIDE], 0.0f32);
+        for beside in (4..=8).flat_map(|by| [line.checked_sub(by), Some(line + by)]).flatten() {
+            let Some(beside) = lines.get(beside) else { continue };
+            sums.iter_mut().zip(beside).for_each(|(sum, step)| *sum += step);
+            count += 1.0;
         }
+        let steep: [bool; SIDE] =
+            std::array::from_fn(|place| lines[line][place] > STEEP * sums[place] / count.max(1.0) + STEP);
         let Some((from, to)) = longest(&steep) else { continue };
         // The step is taken over two cells, so an edge is seen from both of its sides.
         let edge = Edge { at: line + 1, from, to };

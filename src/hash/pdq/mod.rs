@@ -111,15 +111,19 @@ pub fn coefficients(samples: &[f32; SIDE * SIDE]) -> [f32; 256] {
 
 fn hash_with(kernels: &Kernels, samples: &[f32; SIDE * SIDE]) -> Hashed {
     let b = coefficients_with(kernels, samples);
-    Hashed { hash: bits::hash(&b), quality: bits::quality((kernels.steps)(samples)), stability: bits::stability(&b) }
+    Hashed {
+        hash: bits::hash(kernels, &b),
+        quality: bits::quality((kernels.steps)(samples)),
+        stability: bits::stability(kernels, &b),
+    }
 }
 
 fn dihedral_with(kernels: &Kernels, samples: &[f32; SIDE * SIDE]) -> Dihedral {
     let b = coefficients_with(kernels, samples);
     Dihedral {
-        hashes: bits::dihedral(&b),
+        hashes: bits::dihedral(kernels, &b),
         quality: bits::quality((kernels.steps)(samples)),
-        stability: bits::stability(&b),
+        stability: bits::stability(kernels, &b),
     }
 }
 

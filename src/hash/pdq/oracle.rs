@@ -38,7 +38,11 @@ pub(crate) fn samples(pixels: &Pixels<'_>) -> Option<Box<[f32; SIDE * SIDE]>> {
 pub(crate) fn dihedral(samples: &[f32; SIDE * SIDE]) -> Dihedral {
     let b = dct(samples);
     let hashes = Transform::ALL.map(|transform| bits(&oriented(&b, transform)));
-    Dihedral { hashes, quality: quality(samples), stability: super::bits::stability(&b) }
+    Dihedral {
+        hashes,
+        quality: quality(samples),
+        stability: super::bits::stability(crate::simd::kernels(crate::simd::Level::Scalar), &b),
+    }
 }
 
 fn to_luma(pixels: &Pixels<'_>) -> Vec<f32> {

@@ -7,6 +7,7 @@
 //! RISC System/6000 processor", 1990); the test `division_is_exact` tries every significand for every count in use.
 
 mod dct;
+mod even;
 mod huffman;
 mod idct;
 mod luma;
@@ -16,6 +17,7 @@ mod sums;
 mod vector;
 
 pub(crate) use dct::dct;
+pub(crate) use even::{REACH, Smoothing, add_bytes, even, median};
 pub(crate) use huffman::{Bits, Block, CodeLengths, Pairs, Rest, Table, Units, ZIGZAG, units};
 pub(crate) use idct::{idct, scaled};
 pub(crate) use luma::luma;
@@ -61,6 +63,12 @@ macro_rules! stamp {
             units: |work| unsafe { units(work) },
             // SAFETY: as above.
             steps: |samples| unsafe { steps(samples) },
+            // SAFETY: as above.
+            even: |samples, smoothing, out| unsafe { even(samples, smoothing, out) },
+            // SAFETY: as above.
+            median: |values| unsafe { median(values) },
+            // SAFETY: as above.
+            add_bytes: |sums, row| unsafe { add_bytes(sums, row) },
         };
 
         $(#[$features])?
@@ -95,6 +103,21 @@ macro_rules! stamp {
         $(#[$features])?
         unsafe fn steps(samples: &[f32; 4096]) -> i32 {
             generic::steps(samples)
+        }
+
+        $(#[$features])?
+        unsafe fn even(samples: &[f32; 4096], smoothing: &generic::Smoothing, out: &mut [f32; 4096]) {
+            generic::even(samples, smoothing, out);
+        }
+
+        $(#[$features])?
+        unsafe fn median(values: &[f32; 256]) -> f32 {
+            generic::median(values)
+        }
+
+        $(#[$features])?
+        unsafe fn add_bytes(sums: &mut [u16], row: &[u8]) {
+            generic::add_bytes(sums, row);
         }
 
         $(#[$features])?
