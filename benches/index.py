@@ -4,7 +4,7 @@ Usage: index.py RUNNER OUT_FOLDER. SIZES=100000,1000000 chooses sizes; FULL=1 ad
 Slow ones get fewer queries, and what would take too long is left out and said so: about ten minutes in all. GRAPHS=100000
 builds the peers' graphs, which takes most of that, up to that many entries only.
 """
-import json, os, platform, subprocess, sys, tempfile, time
+import json, mmap, os, platform, statistics, subprocess, sys, tempfile, time
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +171,26 @@ def evict(folder):
             os.close(file)
 
 
+def random_read(folder, size=16384, times=200):
+    """The median of microseconds that one read of a random block takes, past the page cache; None where that cannot be had."""
+    path = max((path for path in Path(folder).rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_DIRECT)
+    except (AttributeError, OSError):
+        return None
+    try:
+        took, block = [], mmap.mmap(-1, size)
+        for at in np.random.default_rng(0).integers(0, path.stat().st_size // size, times):
+            start = time.perf_counter()
+            os.preadv(file, [block], int(at) * size)
+            took.append((time.perf_counter() - start) * 1e6)
+        return statistics.median(took)
+    except OSError:
+        return None
+    finally:
+        os.close(file)
+
+
 def run(runner, *words, threads=None):
     environment = dict(os.environ) | ({"RAYON_NUM_THREADS": str(threads)} if threads else {})
     out = subprocess.run([runner, *map(str, words)], check=True, capture_output=True, text=True, env=environment).stdout
@@ -188,6 +208,7 @@ def refrain(results, runner, kind, count, data, queries, folder):
         built = run(runner, "build", folder / "data", index)[0]
         (folder / "data").unlink()
     radii = ",".join(map(str, RADII))
+    results.fact("disk", kind, count, read_us=random_read(index))
     evict(index)
     cold = run(runner, "ask", folder / "queries", "0", index, threads=1)[0]
     lines = run(runner, "ask", folder / "queries", radii, index, threads=1)
@@ -304,6 +325,9 @@ def report(results):
         if "build_s" in fact:
             cells = [number(fact.get(key)) for key in ["build_s", "bytes", "open_ms", "first_ms", "cold_open_ms", "cold_first_ms", "peak_gib"]]
             lines.append(f"| {fact['name']} | {fact['data']} | {fact['entries']:,} | " + " | ".join(cells) + " |")
+    disk = [fact["read_us"] for fact in results.facts if fact.get("read_us")]
+    if disk:
+        lines += ["", f"One read of a random block of 16 KiB takes this disk {min(disk):.0f} to {max(disk):.0f} microseconds (medians of 200, one after another). Opening is opening for writing, which syncs the database once; a cold first query within 31 of 10,000,000 entries reads some 390 blocks."]
     lines += ["", "## Alive: adding, refreshing, searching beside a writer, joining", ""]
     for fact in results.facts:
         if fact["name"] not in ("live", "join"):

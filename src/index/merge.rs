@@ -245,7 +245,7 @@ fn too_many(entries: usize) -> Error {
 }
 
 fn whole(part: &Arc<Part>) -> bool {
-    (0..part.blocks()).all(|block| part.check(block).is_ok())
+    part.damage().next().is_none()
 }
 
 /// Sorts entries by id and then hash, as parts hold them.

@@ -271,14 +271,11 @@ impl Snapshot {
 
     /// The same index without the parts that cannot be opened, and why they cannot: what is left still answers.
     pub fn without_damaged(&self) -> (Self, Vec<Error>) {
-        let (whole, damaged): (Vec<&Slot>, Vec<&Slot>) = self.parts.iter().partition(|slot| {
-            slot.part.as_ref().is_ok_and(|part| (0..part.blocks()).all(|block| part.check(block).is_ok()))
-        });
+        let (whole, damaged): (Vec<&Slot>, Vec<&Slot>) =
+            self.parts.iter().partition(|slot| slot.part.as_ref().is_ok_and(|part| part.damage().next().is_none()));
         let why = |slot: &Slot| match &slot.part {
             Err(error) => copy(error),
-            Ok(part) => (0..part.blocks())
-                .find_map(|block| part.check(block).err())
-                .unwrap_or_else(|| Error::corrupt(part.path(), "damaged")),
+            Ok(part) => part.damage().next().unwrap_or_else(|| Error::corrupt(part.path(), "damaged")),
         };
         let errors = damaged.into_iter().map(why).collect();
         let snapshot = Self {

@@ -73,7 +73,7 @@ impl Index {
                 }
             };
             let before = report.damage.len();
-            report.damage.extend((0..part.blocks()).filter_map(|block| part.check(block).err()));
+            report.damage.extend(part.damage());
             if report.damage.len() == before {
                 if let Err(error) = part.check_contents() {
                     report.damage.push(error);

@@ -13,6 +13,9 @@ use crate::index::EntryId;
 use crate::index::map::will_need;
 use crate::simd::distance::as_hashes;
 
+/// Blocks that are fetched at once when all are looked at.
+const AHEAD: usize = 128;
+
 /// Bytes that a part lies in.
 pub(in crate::index) type Bytes = Box<dyn AsRef<[u8]> + Send + Sync>;
 
@@ -23,6 +26,8 @@ pub(in crate::index) struct Part {
     pub(in crate::index) layout: Layout,
     /// One bit for each block that was found whole.
     checked: Vec<AtomicU64>,
+    /// One bit for each block that was announced.
+    announced: Vec<AtomicU64>,
     left: AtomicUsize,
     whole: AtomicBool,
     damaged: AtomicBool,
@@ -35,6 +40,9 @@ impl Part {
     /// [`Error::Corrupt`], or [`Error::Format`] for another version.
     pub(in crate::index) fn parse(bytes: Bytes, path: &Path) -> Result<Self> {
         let all: &[u8] = (*bytes).as_ref();
+        // Both ends at once.
+        will_need(&all[..HEADER.min(all.len())]);
+        will_need(&all[all.len() - (all.len() / BLOCK * 4 + 8).min(all.len())..]);
         let corrupt = |detail: &str| Error::corrupt(path, detail);
         let header = all.get(..HEADER).ok_or_else(|| corrupt("shorter than its header"))?;
         if header[..8] != MAGIC {
@@ -59,13 +67,15 @@ impl Part {
             return Err(corrupt("list of checksums"));
         }
         let blocks = layout.blocks();
-        let checked = (0..blocks.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        let none = || (0..blocks.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        let (checked, announced) = (none(), none());
         let path = path.to_path_buf();
         Ok(Self {
             bytes,
             path,
             layout,
             checked,
+            announced,
             left: AtomicUsize::new(blocks),
             whole: AtomicBool::new(blocks == 0),
             damaged: AtomicBool::new(false),
@@ -108,14 +118,19 @@ impl Part {
             return;
         }
         let (first, last) = ((at - HEADER) / BLOCK, (at + len.max(1) - 1 - HEADER) / BLOCK);
-        if first != last || !self.knows(first) {
+        if (first..=last).any(|block| !self.knows(block)) {
             self.announce_blocks(first, last);
         }
     }
 
     #[inline(never)]
     fn announce_blocks(&self, first: usize, last: usize) {
-        if (first..=last).any(|block| !self.knows(block)) {
+        let mut fresh = false;
+        for block in first..=last {
+            let bit = 1 << (block % 64);
+            fresh |= self.announced.get(block / 64).is_some_and(|a| a.fetch_or(bit, Ordering::Relaxed) & bit == 0);
+        }
+        if fresh {
             let end = self.layout.block(last).end;
             will_need(&self.raw()[HEADER + first * BLOCK..end]);
         }
@@ -128,15 +143,13 @@ impl Part {
 
     #[inline(never)]
     fn ensure_blocks(&self, first: usize, last: usize) -> Result<()> {
-        if last > first + 1 {
-            self.announce_blocks(first, last);
-        }
+        self.announce_blocks(first, last);
         (first..=last).filter(|&block| !self.knows(block)).try_for_each(|block| self.check(block))
     }
 
     /// Checks one block.
     #[cold]
-    pub(in crate::index) fn check(&self, block: usize) -> Result<()> {
+    fn check(&self, block: usize) -> Result<()> {
         let sum = number(self.raw(), self.layout.checksums + block * 4, 4);
         if crc32fast::hash(&self.raw()[self.layout.block(block)]) as usize != sum {
             self.damaged.store(true, Ordering::Relaxed);
@@ -151,14 +164,20 @@ impl Part {
         Ok(())
     }
 
+    /// What is damaged, block by block; all are looked at, whatever was found before.
+    pub(in crate::index) fn damage(&self) -> impl Iterator<Item = Error> {
+        (0..self.layout.blocks()).filter_map(|block| {
+            if block % AHEAD == 0 {
+                let end = self.layout.block((block + AHEAD).min(self.layout.blocks()) - 1).end;
+                will_need(&self.raw()[HEADER + block * BLOCK..end]);
+            }
+            self.check(block).err()
+        })
+    }
+
     /// Whether a damaged block has been met.
     pub(in crate::index) fn is_damaged(&self) -> bool {
         self.damaged.load(Ordering::Relaxed)
-    }
-
-    /// Blocks.
-    pub(in crate::index) fn blocks(&self) -> usize {
-        self.layout.blocks()
     }
 
     /// What a block begins with, for people.
