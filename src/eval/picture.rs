@@ -324,22 +324,31 @@ impl Picture {
     fn box_blur(&self, radius: usize) -> Self {
         let mut across = self.clone();
         let count = (2 * radius + 1) as u32;
-        let pass = |input: &[u8], output: &mut [u8], length: usize, step: usize, start: usize| {
-            let at = |i: isize| u32::from(input[start + i.clamp(0, length as isize - 1) as usize * step]);
-            let mut sum: u32 = (-(radius as isize)..=radius as isize).map(at).sum();
-            for i in 0..length as isize {
-                output[start + i as usize * step] = ((sum + count / 2) / count) as u8;
-                sum = sum + at(i + radius as isize + 1) - at(i - radius as isize);
-            }
-        };
         for y in 0..self.height {
             for c in 0..3 {
-                pass(&self.data, &mut across.data, self.width, 3, y * self.width * 3 + c);
+                let start = y * self.width * 3 + c;
+                let at = |i: isize| u32::from(self.data[start + i.clamp(0, self.width as isize - 1) as usize * 3]);
+                let mut sum: u32 = (-(radius as isize)..=radius as isize).map(at).sum();
+                for i in 0..self.width as isize {
+                    across.data[start + i as usize * 3] = ((sum + count / 2) / count) as u8;
+                    sum = sum + at(i + radius as isize + 1) - at(i - radius as isize);
+                }
             }
         }
+        // Down the picture all columns at once, row by row as they lie in memory.
         let mut out = across.clone();
-        for x in 0..self.width * 3 {
-            pass(&across.data, &mut out.data, self.height, self.width * 3, x);
+        let stride = self.width * 3;
+        let row = |y: isize| &across.data[y.clamp(0, self.height as isize - 1) as usize * stride..][..stride];
+        let mut sums = vec![0u32; stride];
+        for y in -(radius as isize)..=radius as isize {
+            sums.iter_mut().zip(row(y)).for_each(|(sum, &v)| *sum += u32::from(v));
+        }
+        for (y, line) in (0..).zip(out.data.chunks_exact_mut(stride)) {
+            let (enters, leaves) = (row(y + radius as isize + 1), row(y - radius as isize));
+            for (((out, sum), &more), &less) in line.iter_mut().zip(&mut sums).zip(enters).zip(leaves) {
+                *out = ((*sum + count / 2) / count) as u8;
+                *sum = *sum + u32::from(more) - u32::from(less);
+            }
         }
         out
     }
