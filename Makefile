@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 
-.PHONY: bench-recall bench-scan help deps demo test test-browser lint doc msrv fixtures bench-hash bench-index bench-video
+.PHONY: bench-ask bench-recall bench-scan help deps demo test test-browser lint doc msrv fixtures bench-hash bench-index bench-video
 
 help:
 	@sed -n '1p' Makefile
@@ -54,6 +54,10 @@ bench-scan:
 bench-video:
 	@CARGO="$(CARGO)" sh benches/video.sh
 
-# Which attacked copies are found, at what rate of false matches (DATA=../shared/recall); writes docs/benchmarks/recall.md.
+# Milliseconds of a question under each preset, on one core, about COUNT=100000 references that are drawn; prints JSON lines.
+bench-ask:
+	@RAYON_NUM_THREADS=1 $(CARGO) bench --locked --bench ask -- $(or $(COUNT),100000)
+
+# Which attacked copies are found, at what rate of false matches (DATA=../shared/recall); writes docs/benchmarks/recall.md and src/bank/rates.csv.
 bench-recall:
 	@CARGO="$(CARGO)" sh benches/recall.sh

@@ -32,5 +32,7 @@ pub use store::{AskOptions, Stats, Store, Verification};
 pub use uploads::{Remembered, Retro};
 pub use write::Writer;
 
+pub(crate) use rates::Counted;
+
 #[cfg(test)]
 mod tests;

@@ -5,91 +5,105 @@
 //! pairs to see are reckoned with the slope at the end of what it saw, and are a guess; pictures in one template come
 //! closer to each other than these, which is why the default radius is not wider.
 
+use std::sync::LazyLock;
+
 use crate::fingerprint::ViewSet;
 
-/// Pairs of unrelated photographs that were counted: 290 references, 580 pictures under up to 94 attacks.
-const PAIRS: f64 = 10_597_470.0;
 /// Fewer pairs than this within a radius say nothing of how many there would be in another run.
-const ENOUGH: u32 = 10;
+const ENOUGH: u64 = 10;
 /// The slope is taken over so many bits.
 const REACH: u32 = 12;
-
-/// Pairs within a detail radius, for radii in ascending order: each view set has its own.
-const NONE: &[(u32, u32)] =
-    &[(74, 2), (80, 5), (82, 7), (84, 10), (86, 21), (88, 53), (90, 125), (92, 318), (94, 659), (96, 1109)];
-const STANDARD: &[(u32, u32)] = &[
-    (72, 1),
-    (78, 4),
-    (80, 8),
-    (82, 34),
-    (84, 101),
-    (86, 277),
-    (88, 801),
-    (90, 1768),
-    (92, 3696),
-    (94, 7147),
-    (96, 12875),
-];
-const THOROUGH: &[(u32, u32)] = &[
-    (72, 3),
-    (74, 6),
-    (76, 24),
-    (78, 41),
-    (80, 75),
-    (82, 142),
-    (84, 272),
-    (86, 646),
-    (88, 1660),
-    (90, 3844),
-    (92, 8118),
-    (94, 15833),
-    (96, 28176),
-];
 
 /// The largest detail radius that is ever chosen: beyond it templates match (docs/recall.md).
 const WIDEST: u32 = 72;
 
-fn counted(views: ViewSet) -> &'static [(u32, u32)] {
-    match views {
-        ViewSet::None => NONE,
-        ViewSet::Standard => STANDARD,
-        ViewSet::Thorough | ViewSet::Uploads => THOROUGH,
-    }
+/// What a run counted: lines of `views,radius,within,pairs`, for radii in ascending order; `make bench-recall` writes them
+/// here, and the next build knows them.
+const COUNTED: &str = include_str!("rates.csv");
+
+/// Unrelated pairs within detail radii, as a run counted them with one set of views.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counted {
+    /// Unrelated pairs in all.
+    pairs: f64,
+    /// Radii in ascending order, and the pairs within each.
+    within: Vec<(u32, u64)>,
 }
 
-/// The logarithm of the rate within a radius.
-fn log_rate(views: ViewSet, radius: u32) -> f64 {
-    let known: Vec<(f64, f64)> = counted(views)
-        .iter()
-        .filter(|(_, pairs)| *pairs >= ENOUGH)
-        .map(|&(radius, pairs)| (f64::from(radius), (f64::from(pairs) / PAIRS).ln()))
-        .collect();
-    let at = f64::from(radius);
-    let (Some(&first), Some(&last)) = (known.first(), known.last()) else { return 0.0 };
-    let on = |a: (f64, f64), b: (f64, f64)| a.1 + (b.1 - a.1) / (b.0 - a.0) * (at - a.0);
-    if at < first.0 {
-        let far = known.iter().rfind(|point| point.0 <= first.0 + f64::from(REACH)).unwrap_or(&last);
-        return on(first, *far);
+impl Counted {
+    /// What a table says of one set of views; lines that say nothing are left out.
+    pub(crate) fn of(table: &str, views: &str) -> Self {
+        let mut counted = Self::default();
+        for line in table.lines() {
+            let fields: Vec<&str> = line.split(',').collect();
+            if let [name, radius, within, pairs] = fields[..]
+                && name == views
+                && let (Ok(radius), Ok(within), Ok(pairs)) = (radius.parse(), within.parse(), pairs.parse())
+            {
+                counted.within.push((radius, within));
+                counted.pairs = pairs;
+            }
+        }
+        counted
     }
-    match known.windows(2).find(|pair| at <= pair[1].0) {
-        Some(pair) => on(pair[0], pair[1]),
-        None => last.1,
+
+    fn known(views: ViewSet) -> &'static Self {
+        static SETS: LazyLock<[Counted; 3]> = LazyLock::new(|| {
+            [ViewSet::None, ViewSet::Standard, ViewSet::Thorough].map(|set| Counted::of(COUNTED, set.name()))
+        });
+        match views {
+            ViewSet::None => &SETS[0],
+            ViewSet::Standard => &SETS[1],
+            ViewSet::Thorough | ViewSet::Uploads => &SETS[2],
+        }
+    }
+
+    /// The logarithm of the rate within a radius.
+    fn log_rate(&self, radius: u32) -> f64 {
+        let known: Vec<(f64, f64)> = self
+            .within
+            .iter()
+            .filter(|(_, pairs)| *pairs >= ENOUGH)
+            .map(|&(radius, pairs)| (f64::from(radius), (pairs as f64 / self.pairs).ln()))
+            .collect();
+        let at = f64::from(radius);
+        let (Some(&first), Some(&last)) = (known.first(), known.last()) else { return 0.0 };
+        let on = |a: (f64, f64), b: (f64, f64)| a.1 + (b.1 - a.1) / (b.0 - a.0) * (at - a.0);
+        if at < first.0 {
+            // A single radius has no slope: then the rate of that one is all that can be said.
+            let far = known.iter().rfind(|point| point.0 <= first.0 + f64::from(REACH)).unwrap_or(&last);
+            return if far.0 > first.0 { on(first, *far) } else { first.1 };
+        }
+        match known.windows(2).find(|pair| at <= pair[1].0) {
+            Some(pair) => on(pair[0], pair[1]),
+            None => last.1,
+        }
+    }
+
+    /// False matches a pair of unrelated photographs within a detail radius.
+    pub(crate) fn rate(&self, radius: u32) -> f64 {
+        self.log_rate(radius).exp().min(1.0)
+    }
+
+    /// Whether the run had pairs enough to see the rate of this radius.
+    pub(crate) fn seen(&self, radius: u32) -> bool {
+        self.within.iter().any(|&(at, pairs)| at <= radius && pairs >= ENOUGH)
     }
 }
 
 /// False matches a pair of unrelated photographs within a detail radius.
 pub(super) fn rate(views: ViewSet, radius: u32) -> f64 {
-    log_rate(views, radius).exp().min(1.0)
+    Counted::known(views).rate(radius)
 }
 
 /// The largest detail radius of at most so many false matches a pair; `None` if even exact copies are too many.
 pub(super) fn radius(views: ViewSet, rate: f64) -> Option<u32> {
-    (0..=WIDEST).rev().find(|&radius| log_rate(views, radius) <= rate.ln())
+    (0..=WIDEST).rev().find(|&radius| Counted::known(views).log_rate(radius) <= rate.ln())
 }
 
 /// Whether the run had pairs enough to see the rate of this radius.
 pub(super) fn seen(views: ViewSet, radius: u32) -> bool {
-    counted(views).iter().any(|&(at, pairs)| at <= radius && pairs >= ENOUGH)
+    Counted::known(views).seen(radius)
 }
 
 #[cfg(test)]
@@ -99,7 +113,8 @@ mod tests {
     #[test]
     fn rates_grow_with_the_radius_and_come_back() {
         for views in [ViewSet::None, ViewSet::Standard, ViewSet::Thorough] {
-            assert!(counted(views).windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1));
+            let within = &Counted::known(views).within;
+            assert!(within.len() > 3 && within.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1));
             assert!((1..96).all(|r| rate(views, r - 1) <= rate(views, r)), "{views:?}");
             for wanted in [1e-10, 1e-8, 1e-7, 1e-6] {
                 let radius = radius(views, wanted).unwrap();

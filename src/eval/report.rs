@@ -6,10 +6,14 @@ use std::path::Path;
 use super::method::Method;
 use super::page::html;
 use super::run::Pairs;
-use super::summary::Report;
+use super::summary::{MethodReport, Report};
+use crate::bank::Counted;
 use crate::error::{Error, Result};
+use crate::fingerprint::ViewSet;
+use crate::index::MAX_DISTANCE;
+use crate::matching::DETAIL_RADIUS;
 
-/// Writes `report.json`, `recall.csv`, `report.html` and `recall.md` into a folder that is there.
+/// Writes `report.json`, `recall.csv`, `rates.csv`, `report.html` and `recall.md` into a folder that is there.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -18,6 +22,7 @@ pub fn write(folder: &Path, report: &Report, pairs: &Pairs) -> Result<()> {
     for (name, text) in [
         ("report.json", json),
         ("recall.csv", csv(report)),
+        ("rates.csv", rates(report)),
         ("report.html", html(report, pairs)),
         ("recall.md", markdown(report)),
     ] {
@@ -36,6 +41,54 @@ pub fn csv(report: &Report) -> String {
         }
     }
     out
+}
+
+/// Unrelated pairs within each detail radius, for the presets: `views,radius,within,pairs`, what `BankConfig::false_alarms`
+/// rests on.
+pub fn rates(report: &Report) -> String {
+    let mut out = String::from("views,radius,within,pairs\n");
+    for (set, method) in presets(report) {
+        let mut within = 0;
+        for &(score, pairs) in &method.unrelated {
+            within += pairs;
+            if let Ok(radius) = u32::try_from(DETAIL_RADIUS as i32 - score)
+                && radius <= MAX_DISTANCE
+            {
+                let _ = writeln!(out, "{},{radius},{within},{}", set.name(), method.pairs);
+            }
+        }
+    }
+    out
+}
+
+fn presets(report: &Report) -> impl Iterator<Item = (ViewSet, &MethodReport)> {
+    let methods = Method::LIBRARY.into_iter().zip(&report.methods);
+    methods.filter_map(|(method, figures)| Some((method.views()?, figures)))
+}
+
+/// The radii of [`rates_table`].
+const RADII: [u32; 14] = [48, 52, 56, 60, 64, 68, 70, 72, 76, 80, 84, 88, 92, 96];
+
+/// False matches a pair by radius, as this run counted them.
+fn rates_table(report: &Report, out: &mut String) {
+    let table = rates(report);
+    let counted: Vec<Counted> = presets(report).map(|(set, _)| Counted::of(&table, set.name())).collect();
+    out.push_str(
+        "\nFalse matches a pair of unrelated photographs by the radius of a large window, which the others follow; in ",
+    );
+    out.push_str("brackets what the run had too few pairs to see, reckoned from the slope at the end of what it saw:\n\n| radius |");
+    presets(report).for_each(|(set, _)| out.push_str(&format!(" `{}` |", set.name())));
+    out.push_str("\n|---|");
+    counted.iter().for_each(|_| out.push_str("---|"));
+    out.push('\n');
+    for radius in RADII {
+        let _ = write!(out, "| {radius} |");
+        for counted in &counted {
+            let rate = counted.rate(radius);
+            let _ = if counted.seen(radius) { write!(out, " {rate:.0e} |") } else { write!(out, " ({rate:.0e}) |") };
+        }
+        out.push('\n');
+    }
 }
 
 const METHODS: &str = "\
@@ -134,6 +187,9 @@ pub fn markdown(report: &Report) -> String {
         let _ = write!(out, "| {attack} |");
         shown.iter().for_each(|m| out.push_str(&format!(" {:.2} |", m.attacks[i])));
         out.push('\n');
+    }
+    if !report.quick {
+        rates_table(report, &mut out);
     }
     if let Some(films) = &report.films {
         let _ = write!(out, "\n## Films\n\n{}", super::film::markdown(films));
