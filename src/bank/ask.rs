@@ -12,6 +12,7 @@ use super::write::{DETAIL, of_hash};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, View, ViewSet};
 use crate::hash::Hash;
+use crate::index::Query;
 use crate::matching::{self, Closeness, Coverage, Item, Look, Match, Outcome, Pair, Radii, Verdict};
 
 /// Hits of a still on a film belong to one stretch if they are no further apart, in seconds.
@@ -117,8 +118,12 @@ impl Store {
         }
         // A stored fingerprint has the views of references, and all of those are asked.
         let film = matches!(fingerprint, Fingerprint::Video(_));
-        let asks = |views: ViewSet, view| if film { views.asks_of_film(view) } else { views.asks(view) };
-        looks.retain(|look| options.turned || policies.values().any(|policy| asks(policy.bank.views, look.view)));
+        let boxed = looks.iter().any(|look| look.view == View::Content);
+        let asks = |views: ViewSet, view| if film { views.asks_of_film(view) } else { views.asks(view, boxed) };
+        for look in &mut looks {
+            look.sought = options.turned || policies.values().any(|policy| asks(policy.bank.views, look.view));
+        }
+        looks.retain(|look| look.sought || !film && matches!(look.view, View::Full | View::Content));
         Ok(Some(looks))
     }
 
@@ -160,13 +165,21 @@ impl Store {
             by_pdq(closest, &|look| look.detail.is_some())?;
             by_pdq(pdq_radius.max(frames), &|look| look.detail.is_none())?;
         } else {
-            by_pdq(pdq_radius, &|_| true)?;
+            // Where every reference has a detail hash, as has the query, that finds whatever could match.
+            let plain = self.has_plain() || detail_radius.is_none();
+            by_pdq(pdq_radius, &|look| plain || look.detail.is_none())?;
         }
         if let Some(radius) = detail_radius {
-            let radius = if film { radius.min(FILM_DETAIL_RADIUS + leeway) } else { radius };
-            let (at, hashes): (Vec<u32>, Vec<Hash>) =
-                (0..).zip(looks).filter_map(|(at, look)| Some((at, look.detail?))).unzip();
-            for hit in snapshot.search(&hashes, radius)? {
+            let within = |look: &Look| match film {
+                true => radius.min(FILM_DETAIL_RADIUS + leeway),
+                false => radius.saturating_sub(matching::least_slack(look.view)),
+            };
+            let (at, queries): (Vec<u32>, Vec<Query>) = (0..)
+                .zip(looks)
+                .filter(|(_, look)| look.sought)
+                .filter_map(|(at, look)| Some((at, Query { hash: look.detail?, max_distance: within(look) })))
+                .unzip();
+            for hit in snapshot.search_each(&queries, usize::MAX)?.hits {
                 if hit.id.ordinal() & DETAIL != 0 {
                     candidates.push((hit.id.owner(), at[hit.query as usize], hit.id.ordinal() & !DETAIL));
                 }

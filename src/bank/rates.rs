@@ -52,7 +52,7 @@ impl Counted {
             [ViewSet::None, ViewSet::Standard, ViewSet::Thorough].map(|set| Counted::of(COUNTED, set.name()))
         });
         match views {
-            ViewSet::None => &SETS[0],
+            ViewSet::None | ViewSet::Whole => &SETS[0],
             ViewSet::Standard => &SETS[1],
             ViewSet::Thorough | ViewSet::Uploads => &SETS[2],
         }

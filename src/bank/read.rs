@@ -7,7 +7,7 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTableMetadata};
 use super::config::BankConfig;
 use super::log::LogRecord;
 use super::open::{failed, fenced};
-use super::records::{self, BANKS, FINGERPRINTS, LOG, META, NAMES, REFERENCES, REFUSED};
+use super::records::{self, BANKS, FINGERPRINTS, LOG, META, NAMES, PLAIN, REFERENCES, REFUSED};
 use super::reference::ReferenceRecord;
 use super::refuse::Refusal;
 use crate::error::{Error, Result};
@@ -57,6 +57,12 @@ impl Reading {
     pub(crate) fn sequence(&self) -> Result<u64> {
         let found = self.table(META)?.get("sequence").map_err(|error| failed(&self.file, error))?;
         Ok(found.map_or(0, |value| value.value()))
+    }
+
+    /// Whether any reference is known by plain hashes, which only PDQ can be asked about.
+    pub(crate) fn plain(&self) -> Result<bool> {
+        let found = self.table(META)?.get(PLAIN).map_err(|error| failed(&self.file, error))?;
+        Ok(found.is_some_and(|count| count.value() > 0))
     }
 
     /// The hash that the store is built on.

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::hash::Algorithm;
 
 /// The format of a whole store, in the table `meta` under `format`. A program reads the one that it writes.
-pub const FORMAT: u64 = 3;
+pub const FORMAT: u64 = 4;
 /// The version of each record's encoding.
 const RECORD: u8 = 1;
 /// The longest encoded record in bytes, fingerprints aside.
@@ -31,8 +31,11 @@ pub(crate) fn same_algorithm(stores: Algorithm, got: Algorithm) -> Result<()> {
     Err(Error::option("algorithm", format!("the store is built on {stores}, and the fingerprint holds {got} hashes")))
 }
 
-/// `format`; `algorithm`, by its [code](crate::hash::Algorithm::code); `sequence`, the last one of the log; `number`, the last one of a reference.
+/// `format`; `algorithm`, by its [code](crate::hash::Algorithm::code); `sequence`, the last one of the log; `number`, the
+/// last one of a reference; [`PLAIN`].
 pub(crate) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+/// In `meta`, how many references are [plain](super::ReferenceRecord::plain).
+pub(crate) const PLAIN: &str = "plain";
 /// Name to [`BankConfig`](super::BankConfig).
 pub(crate) const BANKS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("banks");
 /// Number to [`ReferenceRecord`](super::ReferenceRecord).

@@ -156,6 +156,8 @@ pub struct ReferenceRecord {
     pub duration: f64,
     /// How many of its hashes are in the index.
     pub hashes: u32,
+    /// Whether it is known by plain hashes, as those of lists, which have no detail hash beside them.
+    pub plain: bool,
 }
 
 /// What became of a reference that was added.

@@ -51,6 +51,8 @@ pub struct Store {
 struct Known {
     sequence: u64,
     banks: Vec<BankConfig>,
+    /// Whether any reference is known by plain hashes.
+    plain: bool,
 }
 
 /// How a question is asked.
@@ -176,7 +178,7 @@ impl Store {
         fenced(&file, || {
             let index = Index::open(&database, &dir.join(PARTS))?;
             let reading = Reading::begin(&database, &file)?;
-            let known = Known { sequence: reading.sequence()?, banks: reading.banks()? };
+            let known = Known { sequence: reading.sequence()?, banks: reading.banks()?, plain: reading.plain()? };
             let known = RwLock::new(Arc::new(known));
             let (dir, file, uploads) = (dir.to_path_buf(), file.clone(), Mutex::default());
             Ok(Self { dir, file, algorithm: reading.algorithm()?, database, index, known, uploads })
@@ -201,6 +203,11 @@ impl Store {
     /// The number of the last change that this store has seen; grows with every change.
     pub fn sequence(&self) -> u64 {
         self.known().sequence
+    }
+
+    /// Whether any reference is known by plain hashes, which only PDQ can be asked about.
+    pub(super) fn has_plain(&self) -> bool {
+        self.known().plain
     }
 
     pub(super) fn writes(&self) -> bool {
@@ -233,7 +240,7 @@ impl Store {
             if sequence == self.known().sequence {
                 return Ok(index);
             }
-            let known = Known { sequence, banks: reading.banks()? };
+            let known = Known { sequence, banks: reading.banks()?, plain: reading.plain()? };
             *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
             Ok(true)
         })

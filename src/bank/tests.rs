@@ -31,6 +31,16 @@ fn picture(seed: u64, place: impl Fn(usize, usize) -> (usize, usize)) -> Fingerp
     Fingerprint::Image(ImageFingerprint::of_pixels(&Pixels::new(&pixels, 64, 64, 64, Format::Luma8).unwrap()))
 }
 
+/// Blocks of grey, 320x240, between black bars of so many rows.
+fn framed(seed: u64, bar: usize) -> Fingerprint {
+    let mut pixels = vec![0u8; 320 * (240 + 2 * bar)];
+    for (at, out) in pixels[320 * bar..][..320 * 240].iter_mut().enumerate() {
+        *out = 40 + (chance(seed, (at % 320 / 16 + at / 320 / 16 * 20) as u64) % 200) as u8;
+    }
+    let pixels = Pixels::new(&pixels, 320, 240 + 2 * bar, 320, Format::Luma8).unwrap();
+    Fingerprint::Image(ImageFingerprint::of_pixels(&pixels))
+}
+
 fn film(seeds: impl IntoIterator<Item = u64>) -> Fingerprint {
     let frames: Vec<FrameHash> = seeds
         .into_iter()
@@ -125,6 +135,49 @@ fn each_bank_has_its_radius_and_its_action() {
     assert!(matches!(only(AskOptions::default().bank("nobody")), Err(Error::Option { .. })));
     // A hash and its complement are the picture and its negative.
     assert!(store.ask_hash(&hash(1).complement()).unwrap().matches[0].inverted);
+}
+
+#[test]
+fn the_cheapest_views_see_past_borders() {
+    let (_folder, store) = fresh();
+    store.set_bank(&BankConfig::new("removed").views(crate::fingerprint::ViewSet::None)).unwrap();
+    let (bare, barred) = (framed(1, 0), framed(2, 40));
+    // A detail hash of the one view, and PDQ of the whole picture for plain hashes.
+    assert_eq!(store.add(&removed("bare"), &bare).unwrap().hashes, 2);
+    assert_eq!(store.add(&removed("barred"), &barred).unwrap().hashes, 2);
+    let views = |query: &Fingerprint| {
+        let found = store.ask(query).unwrap();
+        found.matches.first().map(|m| (m.reference.clone(), m.query_view.clone(), m.reference_view.clone()))
+    };
+    let expected = |id: &str, query: &str, reference: &str| Some((id.into(), query.into(), reference.into()));
+    assert_eq!(views(&framed(1, 50)), expected("bare", "content", "full"));
+    assert_eq!(views(&framed(2, 0)), expected("barred", "full", "content"));
+    assert_eq!(views(&barred), expected("barred", "content", "content"));
+    assert_eq!(views(&framed(3, 40)), None);
+    let Fingerprint::Image(image) = &barred else { panic!("a still") };
+    let found = store.ask_hash(&image.views[0].hash).unwrap();
+    assert_eq!((found.outcome, found.matches[0].reference_view.as_str()), (Outcome::Match, "full"));
+    assert!(store.verify().unwrap().problems.is_empty());
+}
+
+#[test]
+fn plain_hashes_are_asked_about_as_long_as_there_are_any() {
+    let (folder, store) = fresh();
+    store.add(&removed("picture"), &framed(1, 0)).unwrap();
+    assert!(!store.has_plain());
+    let Fingerprint::Image(image) = framed(2, 0) else { panic!("a still") };
+    store.add_hash(&removed("listed"), image.views[0].hash, None).unwrap();
+    store.withdraw_reference("removed", "picture").unwrap();
+    drop(store);
+    let store = Store::open(folder.path().join("s")).unwrap();
+    assert!(store.has_plain());
+    for bar in [0, 40] {
+        let found = store.ask(&framed(2, bar)).unwrap();
+        assert_eq!((found.outcome, found.matches[0].reference.as_str()), (Outcome::Match, "listed"), "{bar}");
+    }
+    store.remove_reference("removed", "listed").unwrap();
+    assert!(!store.has_plain());
+    assert_eq!(store.ask(&framed(2, 0)).unwrap().outcome, Outcome::NoMatch);
 }
 
 #[test]

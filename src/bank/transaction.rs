@@ -9,7 +9,9 @@ use super::config::BankConfig;
 use super::log::{Change, LogRecord};
 use super::merge::REMOVED;
 use super::open::failed;
-use super::records::{self, BANKS, FINGERPRINTS, LOG, META, NAMES, OPERATIONS, REFERENCES, REFUSED, same_algorithm};
+use super::records::{
+    self, BANKS, FINGERPRINTS, LOG, META, NAMES, OPERATIONS, PLAIN, REFERENCES, REFUSED, same_algorithm,
+};
 use super::reference::ReferenceRecord;
 use super::refuse::Refusal;
 use crate::error::{Error, Result};
@@ -48,6 +50,7 @@ pub(crate) struct Tx<'t> {
     entries: Vec<Entry>,
     sequence: u64,
     number: u64,
+    plain: u64,
     now: u64,
     changed: bool,
     removed: bool,
@@ -70,6 +73,7 @@ impl<'t> Tx<'t> {
             index,
             sequence: counter("sequence")?,
             number: counter("number")?,
+            plain: counter(PLAIN)?,
             meta,
             banks: write.open_table(BANKS).map_err(wrong)?,
             references: write.open_table(REFERENCES).map_err(wrong)?,
@@ -93,6 +97,7 @@ impl<'t> Tx<'t> {
         self.flush()?;
         self.meta.insert("sequence", self.sequence).map_err(|error| failed(self.file, error))?;
         self.meta.insert("number", self.number).map_err(|error| failed(self.file, error))?;
+        self.meta.insert(PLAIN, self.plain).map_err(|error| failed(self.file, error))?;
         if self.removed {
             self.meta.insert(REMOVED, 1).map_err(|error| failed(self.file, error))?;
         }
@@ -206,6 +211,8 @@ impl<'t> Tx<'t> {
     pub(crate) fn put_reference(&mut self, record: &ReferenceRecord) -> Result<()> {
         let wrong = |error| failed(self.file, error);
         self.names.insert((record.bank.as_str(), record.id.as_str()), record.number).map_err(wrong)?;
+        // A number is given once: what has one already is changed, and counted.
+        self.plain += u64::from(record.plain && record.number > self.number);
         self.references.insert(record.number, records::encode(record)?.as_slice()).map_err(wrong)?;
         self.number = self.number.max(record.number);
         Ok(())
@@ -233,6 +240,7 @@ impl<'t> Tx<'t> {
         self.fingerprints.remove(record.number).map_err(wrong)?;
         self.refused.retain_in((record.number, "")..(record.number + 1, ""), |_, _| false).map_err(wrong)?;
         self.removed = true;
+        self.plain = self.plain.saturating_sub(u64::from(record.plain));
         self.index.remove(self.write, record.number)
     }
 

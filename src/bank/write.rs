@@ -8,10 +8,10 @@ use super::store::Store;
 use super::thin::thinned;
 use super::transaction::{By, Tx};
 use crate::error::{Error, Result};
-use crate::fingerprint::{Fingerprint, ImageFingerprint, View, ViewHash};
+use crate::fingerprint::{Fingerprint, ImageFingerprint, View, ViewHash, ViewSet};
 use crate::hash::{Algorithm, Hash};
 use crate::index::{Entry, EntryId};
-use crate::matching;
+use crate::matching::{self, Item};
 
 /// Set in the ordinal of a detail hash; the rest of it is that of the PDQ hash beside it.
 pub(crate) const DETAIL: u32 = 1 << 23;
@@ -329,6 +329,7 @@ pub(crate) fn add(
     let number = existing.as_ref().map_or_else(|| tx.next_number(), |record| record.number);
     let (entries, skipped) = entries(number, &stored, &config)?;
     let hashes = entries.len() as u32;
+    let plain = matching::items(&stored).iter().any(|item| item.detail.is_none());
     if existing.is_some() {
         if tx.same_fingerprint(number, &bytes)? {
             return Ok(Added { number, hashes, skipped, new: false });
@@ -363,6 +364,7 @@ pub(crate) fn add(
         height,
         duration,
         hashes,
+        plain,
     })?;
     tx.put_hashes(number, &bytes, &entries)?;
     tx.record(
@@ -385,7 +387,8 @@ pub(crate) fn add(
 fn stored(fingerprint: &Fingerprint, config: &BankConfig) -> Fingerprint {
     match fingerprint.clone() {
         Fingerprint::Image(mut image) => {
-            image.views.retain(|view| config.views.stores(view.view));
+            let kept = |view: View| view == View::Full || config.views.stores(view, true);
+            image.views.retain(|view| kept(view.view));
             Fingerprint::Image(image.into_reference())
         }
         Fingerprint::Video(mut video) => {
@@ -398,17 +401,26 @@ fn stored(fingerprint: &Fingerprint, config: &BankConfig) -> Fingerprint {
 /// The hashes with enough detail, as entries of the index, and how many have not.
 fn entries(number: u64, fingerprint: &Fingerprint, config: &BankConfig) -> Result<(Vec<Entry>, u32)> {
     let items = matching::items(fingerprint);
+    let clear = |item: &Item<'_>| item.quality >= config.min_quality && item.stability >= config.min_stability;
+    let boxed = items.iter().any(|item| item.view == View::Content && clear(item));
     let mut entries = Vec::with_capacity(2 * items.len());
     let mut skipped = 0;
     for (at, item) in items.iter().enumerate() {
-        let kept = match fingerprint {
-            Fingerprint::Image(_) => config.views.stores(item.view),
-            Fingerprint::Video(_) => config.views.stores_of_film(item.view),
+        // Plain hashes are asked about whole pictures, whatever the views; and about content boxes where both are kept.
+        let (by_pdq, by_detail) = match fingerprint {
+            Fingerprint::Image(_) => {
+                let kept = config.views.stores(item.view, boxed);
+                (item.by_pdq && (kept && config.views != ViewSet::None || item.view == View::Full), kept)
+            }
+            Fingerprint::Video(_) => {
+                let kept = config.views.stores_of_film(item.view);
+                (kept && item.by_pdq, kept)
+            }
         };
-        if !kept {
+        if !by_pdq && !by_detail {
             continue;
         }
-        if item.quality < config.min_quality || item.stability < config.min_stability {
+        if !clear(item) {
             skipped += 1;
             continue;
         }
@@ -417,10 +429,10 @@ fn entries(number: u64, fingerprint: &Fingerprint, config: &BankConfig) -> Resul
         let id = |ordinal| {
             EntryId::new(number, ordinal).ok_or_else(|| Error::limit("references", EntryId::MAX_OWNER, number))
         };
-        if item.by_pdq {
+        if by_pdq {
             entries.push(Entry { id: id(at)?, hash: item.hash });
         }
-        if let Some(detail) = item.detail {
+        if by_detail && let Some(detail) = item.detail {
             entries.push(Entry { id: id(at | DETAIL)?, hash: detail.hash });
         }
     }

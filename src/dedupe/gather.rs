@@ -102,7 +102,7 @@ pub(super) fn distinct<'a>(listing: &'a Listing, choice: &Choice) -> Vec<Named<'
 
 /// How files are decoded, where so many are.
 pub(super) fn media(choice: &Choice, files: usize) -> Options {
-    let mut media = Options { views: ViewSet::None, ..choice.media.clone() };
+    let mut media = Options { views: ViewSet::Whole, ..choice.media.clone() };
     media.cancel = choice.parallel.cancel.clone();
     media.threads = choice.parallel.share(files);
     media

@@ -45,7 +45,7 @@ pub struct Choice {
 
 impl Default for Choice {
     fn default() -> Self {
-        let media = Options { views: ViewSet::None, ..Options::default() };
+        let media = Options { views: ViewSet::Whole, ..Options::default() };
         Self {
             max_distance: 31,
             turned: false,

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::method::Method;
+use crate::bank::BankConfig;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::fingerprint::{ImageFingerprint, View, ViewHash, ViewSet};
@@ -44,6 +45,11 @@ fn good(view: &&ViewHash) -> bool {
     view.quality >= MIN_QUALITY && view.stability >= MIN_STABILITY
 }
 
+/// Whether a picture has a content box that it is asked or stored by.
+fn boxed(print: &ImageFingerprint) -> bool {
+    print.views.iter().filter(good).any(|view| view.view == View::Content)
+}
+
 impl Known {
     /// Fingerprints a reference for every method.
     pub fn new(pixels: &Pixels<'_>, with_classic: bool) -> Self {
@@ -57,8 +63,18 @@ impl Known {
 
     /// Entries in the index under a method.
     pub fn entries(&self, method: Method) -> usize {
-        let stored = |v: &&ViewHash| method.views().is_some_and(|set| set.stores(v.view));
-        hashes(self.print.views.iter().filter(good).filter(stored)).unwrap_or(1)
+        let Some(set) = method.views() else { return 1 };
+        let boxed = boxed(&self.print);
+        // A detail hash for each view; and PDQ, for plain hashes, of the whole and of a content box beside it.
+        let entries = |view: View| {
+            let detail = usize::from(set.stores(view, boxed));
+            match view {
+                View::Full => detail + 1,
+                View::Content if set != ViewSet::None => 2 * detail,
+                _ => detail,
+            }
+        };
+        self.print.views.iter().filter(good).map(|v| entries(v.view)).sum()
     }
 }
 
@@ -81,17 +97,15 @@ impl Asked {
 
     /// Look-ups under a method.
     pub fn look_ups(&self, method: Method) -> usize {
-        let asked = |v: &&ViewHash| method.views().is_some_and(|set| set.asks(v.view));
-        match method {
-            Method::DihedralPdq => 16,
-            _ => hashes(self.print.views.iter().filter(good).filter(asked)).map_or(1, |count| 16 * count),
+        match (method, method.views()) {
+            (_, Some(set)) => {
+                let boxed = boxed(&self.print);
+                16 * self.print.views.iter().filter(good).filter(|v| set.asks(v.view, boxed)).count()
+            }
+            (Method::DihedralPdq, None) => 16,
+            _ => 1,
         }
     }
-}
-
-/// Windows have a detail hash only, whole pictures and content boxes both hashes. `None` for no views at all.
-fn hashes<'v>(views: impl Iterator<Item = &'v ViewHash>) -> Option<usize> {
-    views.map(|v| if matches!(v.view, View::Window(_)) { 1 } else { 2 }).reduce(|a, b| a + b)
 }
 
 /// One view of one reference.
@@ -113,6 +127,8 @@ pub struct List {
     starts: Vec<usize>,
     classic: Vec<Vec<Option<Hash>>>,
     details: Arc<Snapshot>,
+    /// How far detail hashes may be where PDQ alone decides.
+    near: u32,
 }
 
 /// How one query stands to one reference.
@@ -133,19 +149,20 @@ impl List {
     pub fn new(known: &[Known], folder: &Path, cancel: &Cancel) -> Result<Self> {
         let (mut stored, mut starts, mut entries) = (Vec::new(), vec![0], Vec::new());
         for (owner, known) in known.iter().enumerate() {
-            let start = stored.len();
+            let (start, boxed) = (stored.len(), boxed(&known.print));
             for view in known.print.views.iter().filter(good) {
                 let Some(detail) = view.detail.as_ref().map(|detail| detail.hash) else { continue };
                 let id = EntryId::new(owner as u64, (stored.len() - start) as u32)
                     .ok_or_else(|| Error::limit("references", EntryId::MAX_OWNER, owner as u64))?;
                 entries.push(Entry { id, hash: detail });
-                let kept = PRESETS.map(|set| set.stores(view.view));
+                let kept = PRESETS.map(|set| set.stores(view.view, boxed));
                 stored.push(Stored { owner, view: view.view, pdq: view.hash, detail, kept });
             }
             starts.push(stored.len());
         }
         let details = Snapshot::of_entries(&entries, folder, cancel)?;
-        Ok(Self { stored, starts, classic: known.iter().map(|k| k.classic.clone()).collect(), details })
+        let near = BankConfig::new("").radii().detail_near.unwrap_or(0);
+        Ok(Self { stored, starts, classic: known.iter().map(|k| k.classic.clone()).collect(), details, near })
     }
 
     /// How many references there are.
@@ -166,7 +183,7 @@ impl List {
         let far = Compared { scores: [f32::NEG_INFINITY; Method::LIBRARY.len()], whole: None };
         let mut out = vec![far; self.len()];
         let views: Vec<(&ViewHash, [bool; 3])> =
-            asked.print.views.iter().filter(good).map(|v| (v, asks(v.view))).collect();
+            asked.print.views.iter().filter(good).map(|v| (v, asks(v.view, boxed(&asked.print)))).collect();
         let (mut queries, mut looks) = (Vec::new(), Vec::new());
         for (view, asks) in &views {
             let (Some(pdq), Some(detail)) =
@@ -174,8 +191,8 @@ impl List {
             else {
                 continue;
             };
-            if !matches!(view.view, View::Window(_)) {
-                self.wholes(view.view, pdq, detail, *asks, &mut out);
+            if view.view == View::Full {
+                self.wholes(pdq, detail, &mut out);
             }
             for (pdq, detail) in pdq.iter().zip(detail.iter()) {
                 for (pdq, hash) in [(*pdq, *detail), (pdq.complement(), detail.complement())] {
@@ -187,11 +204,17 @@ impl List {
         self.details.visit(&queries, |hit| {
             let (view, pdq, asks) = &looks[hit.query as usize];
             let stored = &self.stored[self.starts[hit.id.owner() as usize] + hit.id.ordinal() as usize];
-            let witnessed = || pdq.distance(&stored.pdq) <= PDQ_LIMIT;
-            let score = DETAIL_RADIUS as f32 - slack(*view, stored.view) as f32 - hit.distance as f32;
+            let mut score = DETAIL_RADIUS as f32 - slack(*view, stored.view) as f32 - hit.distance as f32;
             let scores = &mut out[stored.owner].scores[2..];
-            let better = (0..3).any(|i| asks[i] && stored.kept[i] && score > scores[i]);
-            if better && witnessed() {
+            let whole = !view.is_window() && !stored.view.is_window();
+            // PDQ alone may say more of two whole pictures; then it is the one that counts.
+            let alone = whole && hit.distance <= self.near;
+            let better = (0..3).any(|i| asks[i] && stored.kept[i] && (alone || score > scores[i]));
+            let distance = if better { pdq.distance(&stored.pdq) } else { 256 };
+            if alone && distance <= PDQ_RADIUS {
+                score = score.max(PDQ_RADIUS as f32 - distance as f32);
+            }
+            if distance <= PDQ_LIMIT {
                 for i in 0..3 {
                     if asks[i] && stored.kept[i] {
                         scores[i] = scores[i].max(score);
@@ -203,25 +226,17 @@ impl List {
         Ok(out)
     }
 
-    /// Whole pictures and content boxes: PDQ alone, and how far the whole pictures are in any case.
-    fn wholes(&self, view: View, pdq: &[Hash; 8], detail: &[Hash; 8], asks: [bool; 3], out: &mut [Compared]) {
-        for stored in self.stored.iter().filter(|stored| !matches!(stored.view, View::Window(_))) {
+    /// Whole pictures: how far they are in any case, and plain PDQ.
+    fn wholes(&self, pdq: &[Hash; 8], detail: &[Hash; 8], out: &mut [Compared]) {
+        for stored in self.stored.iter().filter(|stored| stored.view == View::Full) {
             let distances = |of: &[Hash; 8], to: &Hash| of.map(|hash| hash.distance(to));
             let either = |of: [u32; 8]| of.into_iter().map(|d| d.min(256 - d)).min().unwrap_or(256);
             let from = distances(pdq, &stored.pdq);
             let nearest = either(from);
             let compared = &mut out[stored.owner];
-            if view == View::Full && stored.view == View::Full {
-                compared.scores[0] = PDQ_RADIUS as f32 - from[0] as f32;
-                compared.scores[1] = PDQ_RADIUS as f32 - nearest as f32;
-                compared.whole = Some([nearest as u16, either(distances(detail, &stored.detail)) as u16]);
-            }
-            if nearest <= PDQ_RADIUS {
-                let score = PDQ_RADIUS as f32 - nearest as f32;
-                for i in (0..3).filter(|&i| asks[i] && stored.kept[i]) {
-                    compared.scores[2 + i] = compared.scores[2 + i].max(score);
-                }
-            }
+            compared.scores[0] = PDQ_RADIUS as f32 - from[0] as f32;
+            compared.scores[1] = PDQ_RADIUS as f32 - nearest as f32;
+            compared.whole = Some([nearest as u16, either(distances(detail, &stored.detail)) as u16]);
         }
     }
 
@@ -233,8 +248,8 @@ impl List {
     }
 }
 
-fn asks(view: View) -> [bool; 3] {
-    PRESETS.map(|set| set.asks(view))
+fn asks(view: View, boxed: bool) -> [bool; 3] {
+    PRESETS.map(|set| set.asks(view, boxed))
 }
 
 #[cfg(test)]
@@ -271,7 +286,7 @@ mod tests {
                 compared[k].scores[0] < 0.0 && compared[k].whole.is_some_and(|[pdq, detail]| pdq <= 31 && detail <= 96)
             );
             assert_eq!(list.classic(&asked, 0).count(), 6);
-            assert_eq!(asked.look_ups(Method::None), 32);
+            assert_eq!(asked.look_ups(Method::None), 16);
             assert_eq!(known[k].entries(Method::None), 2);
         }
     }

@@ -57,7 +57,7 @@ impl ImageFingerprint {
     /// Hashes an upright picture: the whole exactly as PDQ does, then the views of `set` that it has.
     pub fn with_views(pixels: &Pixels<'_>, set: ViewSet) -> Self {
         match set {
-            ViewSet::None => Self::build(pixels, None),
+            ViewSet::Whole => Self::build(pixels, None),
             _ => Self::build(pixels, Some(&set.windows())),
         }
     }
@@ -144,11 +144,10 @@ impl Builder {
     pub(crate) fn finish(self, windows: &[Window]) -> ImageFingerprint {
         let mut views = Vec::new();
         if let Ok(samples) = self.stream.finish_samples() {
-            views.push(ViewHash::of_still(View::Full, &samples));
+            views.push(ViewHash::of_still(View::Full, &samples).0);
             if let Some(canvas) = self.filling.map(Filling::finish) {
-                for (view, area) in views::areas(&canvas, windows) {
-                    views.push(ViewHash::of_still(view, &canvas.samples(area)));
-                }
+                let areas = views::areas(&canvas, windows).into_iter();
+                views.extend(areas.filter_map(|(view, area)| ViewHash::of_part(view, &canvas.samples(area))));
             }
         }
         ImageFingerprint { width: self.width, height: self.height, algorithm: Algorithm::Pdq, views }
@@ -168,14 +167,23 @@ impl ViewHash {
 
     /// A view of a still: no stabler than the less stable of its hashes. Stripes have few frequencies, so that most bits of
     /// their detail hash hang on nothing, and those of other stripes agree.
-    fn of_still(view: View, samples: &[f32; SIDE * SIDE]) -> Self {
+    fn of_still(view: View, samples: &[f32; SIDE * SIDE]) -> (Self, Dihedral) {
         let (pdq, detail) = (pdq::dihedral_of_samples(samples), detail::dihedral_of_samples(samples));
         let stability = pdq.stability.min(detail.stability);
-        Self { stability, ..Self::of_hashes(view, pdq, detail) }
+        (Self { stability, ..Self::of_hashes(view, pdq, detail) }, detail)
+    }
+
+    /// The same of a part of a still; `None` for a window that shows too little to tell its picture by: a few frequencies,
+    /// as of stripes and grids, or a few shapes on a plain ground. Windows may come closer by chance than whole pictures, being
+    /// many.
+    fn of_part(view: View, samples: &[f32; SIDE * SIDE]) -> Option<Self> {
+        let (hashes, detail) = Self::of_still(view, samples);
+        let telling = detail.spread >= detail::MIN_SPREAD && detail.quality >= detail::MIN_QUALITY;
+        (telling || !view.is_window()).then_some(hashes)
     }
 
     fn of_hashes(view: View, pdq: Dihedral, detail: Dihedral) -> Self {
-        let Dihedral { hashes, quality, stability } = pdq;
+        let Dihedral { hashes, quality, stability, .. } = pdq;
         Self {
             view,
             hash: hashes[0],
@@ -184,5 +192,24 @@ impl ViewHash {
             orientations: Some(Box::new(hashes)),
             detail: Some(DetailHash { hash: detail.hashes[0], orientations: Some(Box::new(detail.hashes)) }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn print(at: impl Fn(usize, usize) -> u8) -> ImageFingerprint {
+        let pixels: Vec<u8> = (0..256 * 256).map(|i| at(i % 256, i / 256)).collect();
+        ImageFingerprint::of_pixels(&Pixels::new(&pixels, 256, 256, 256, Format::Luma8).expect("pixels"))
+    }
+
+    #[test]
+    fn windows_of_stripes_and_of_a_disc_say_too_little() {
+        let windows = |print: ImageFingerprint| print.views.iter().filter(|view| view.view.is_window()).count();
+        assert_eq!(windows(print(|x, y| if (3 * x + y) / 40 % 2 == 0 { 30 } else { 220 })), 0);
+        assert!(windows(print(|x, y| if x.abs_diff(150).pow(2) + y.abs_diff(90).pow(2) < 300 { 20 } else { 230 })) < 3);
+        let blocks = |x: usize, y: usize| (((x / 16) * 7919 + (y / 16) * 104_729) * 2_654_435_761 % 251) as u8;
+        assert_eq!(windows(print(blocks)), ViewSet::Standard.windows().len());
     }
 }

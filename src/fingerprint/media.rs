@@ -309,7 +309,7 @@ fn still(bytes: &[u8], options: &Options) -> Result<Fingerprint> {
             Decoded::Animation(_) => Err(films_have_pdq(options.algorithm)),
         };
     }
-    let views = options.views != ViewSet::None;
+    let views = options.views != ViewSet::Whole;
     if let Streamed::Whole(builder) = stream::<Builder>(bytes, &options.limits, views)? {
         return Ok(Fingerprint::Image(builder.finish(&options.views.windows())));
     }

@@ -80,7 +80,7 @@ impl View {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, bincode::Encode, bincode::Decode)]
 #[non_exhaustive]
 pub enum ViewSet {
-    /// The whole picture only: one entry a reference.
+    /// One view: the content box of a picture that has one, or else the whole picture.
     None,
     /// The whole picture, its content box and eleven windows; queries ask for nine.
     #[default]
@@ -90,6 +90,8 @@ pub enum ViewSet {
     /// For uploads that are remembered, where the sides change places: what a query of [`ViewSet::Thorough`] asks for is
     /// kept, and what its references keep is asked for.
     Uploads,
+    /// The whole picture only, with or without borders: enough to compare files with each other, and in no bank.
+    Whole,
 }
 
 impl ViewSet {
@@ -100,13 +102,14 @@ impl ViewSet {
             Self::Standard => "standard",
             Self::Thorough => "thorough",
             Self::Uploads => "uploads",
+            Self::Whole => "whole",
         }
     }
 
     /// The windows that references of this set are stored with.
     pub fn reference_windows(self) -> &'static [Window] {
         match self {
-            Self::None => &[],
+            Self::None | Self::Whole => &[],
             Self::Standard => STANDARD_REFERENCE_WINDOWS,
             Self::Thorough => THOROUGH_REFERENCE_WINDOWS,
             Self::Uploads => QUERY_WINDOWS,
@@ -116,7 +119,7 @@ impl ViewSet {
     /// The windows that queries of this set ask for.
     pub fn query_windows(self) -> &'static [Window] {
         match self {
-            Self::None => &[],
+            Self::None | Self::Whole => &[],
             Self::Standard | Self::Thorough => QUERY_WINDOWS,
             Self::Uploads => THOROUGH_REFERENCE_WINDOWS,
         }
@@ -132,7 +135,7 @@ impl ViewSet {
     /// The windows that the films among the references of this set are stored with, each every two seconds.
     pub fn film_reference_windows(self) -> &'static [Window] {
         match self {
-            Self::None => &[],
+            Self::None | Self::Whole => &[],
             Self::Standard | Self::Thorough => FILM_REFERENCE_WINDOWS,
             Self::Uploads => FILM_QUERY_WINDOWS,
         }
@@ -141,7 +144,7 @@ impl ViewSet {
     /// The windows that the films among the queries of this set ask for.
     pub fn film_query_windows(self) -> &'static [Window] {
         match self {
-            Self::None => &[],
+            Self::None | Self::Whole => &[],
             Self::Standard | Self::Thorough => FILM_QUERY_WINDOWS,
             Self::Uploads => FILM_REFERENCE_WINDOWS,
         }
@@ -154,11 +157,17 @@ impl ViewSet {
         windows
     }
 
+    /// Whether parts of films are taken.
+    pub(crate) const fn cuts_films(self) -> bool {
+        !matches!(self, Self::None | Self::Whole)
+    }
+
     /// Whether a film among the references of this set has an entry for `view`.
     pub fn stores_of_film(self, view: View) -> bool {
         match view {
             View::Window(window) => self.film_reference_windows().contains(&window),
-            other => self.stores(other),
+            View::Content => self.cuts_films(),
+            other => self.stores(other, false),
         }
     }
 
@@ -166,27 +175,29 @@ impl ViewSet {
     pub fn asks_of_film(self, view: View) -> bool {
         match view {
             View::Window(window) => self.film_query_windows().contains(&window),
-            other => self.asks(other),
+            View::Content => self.cuts_films(),
+            other => self.asks(other, false),
         }
     }
 
-    /// Whether a reference of this set has an entry for `view`.
-    pub fn stores(self, view: View) -> bool {
+    /// Whether a still among the references of this set is found by the detail hash of `view`; `boxed` if it has a content
+    /// box. The PDQ hash of the whole picture is kept in any case, for plain hashes to be asked about.
+    pub fn stores(self, view: View, boxed: bool) -> bool {
         match view {
-            View::Full => true,
-            View::Content => self != Self::None,
+            View::Full => self != Self::None || !boxed,
+            View::Content => self != Self::Whole,
             View::Inner => self == Self::Uploads,
-            View::Upright => self != Self::None && self != Self::Uploads,
+            View::Upright => self.cuts_films() && self != Self::Uploads,
             View::Window(window) => self.reference_windows().contains(&window),
         }
     }
 
-    /// Whether a query of this set asks for `view`.
-    pub fn asks(self, view: View) -> bool {
+    /// Whether a still among the queries of this set asks for the detail hash of `view`; `boxed` if it has a content box.
+    pub fn asks(self, view: View, boxed: bool) -> bool {
         match view {
-            View::Full => true,
-            View::Content => self != Self::None,
-            View::Inner => self != Self::None && self != Self::Uploads,
+            View::Full => self != Self::None || !boxed,
+            View::Content => self != Self::Whole,
+            View::Inner => self.cuts_films() && self != Self::Uploads,
             View::Upright => self == Self::Uploads,
             View::Window(window) => self.query_windows().contains(&window),
         }

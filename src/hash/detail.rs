@@ -17,6 +17,13 @@ pub const SIGMA: f64 = 6.0;
 /// Grey levels that are added to the local deviation, so that noise in flat parts stays small.
 pub const FLOOR: f32 = 6.0;
 
+/// The least [spread](Dihedral::spread) of a window's detail hash: of windows of photographs one in a hundred is below, of
+/// stripes and tables nine in ten (docs/recall.md).
+pub const MIN_SPREAD: f32 = 0.31;
+/// The least quality of a window's detail hash: of windows of photographs one in a hundred is below, of a few discs on a
+/// plain ground nine in ten.
+pub const MIN_QUALITY: u8 = 60;
+
 static SMOOTHING: LazyLock<Smoothing> = LazyLock::new(|| {
     let weights: [f32; REACH + 1] = std::array::from_fn(|i| (-((i * i) as f64) / (2.0 * SIGMA * SIGMA)).exp() as f32);
     let scales = std::array::from_fn(|at| {

@@ -5,7 +5,7 @@
 //! keeps nine copies out of ten there and hardly any of those strangers. The radii were measured: docs/recall.md.
 
 use super::Pair;
-use crate::fingerprint::View;
+use crate::fingerprint::{View, Window};
 
 /// PDQ hashes further apart than this are never one picture, whatever the detail hash says.
 pub(crate) const PDQ_LIMIT: u32 = 95;
@@ -39,6 +39,16 @@ pub(crate) const fn slack(query: View, reference: View) -> u32 {
     }
 }
 
+/// The least that is ever taken off for a view of a query, whatever it is held against: so much closer its hash may be
+/// looked up.
+pub(crate) const fn least_slack(query: View) -> u32 {
+    let (whole, wide) = (slack(query, View::Full), slack(query, WIDE));
+    if whole < wide { whole } else { wide }
+}
+
+/// A window that may come as close as any.
+const WIDE: View = View::Window(Window::centred(90));
+
 /// The same between two films, where several pairs have to agree in time as well.
 pub(crate) const fn film_slack(query: View, reference: View) -> u32 {
     if query.is_window() && reference.is_window() { FILM_PARTS } else { 0 }
@@ -47,7 +57,8 @@ pub(crate) const fn film_slack(query: View, reference: View) -> u32 {
 /// The radii of a question, inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Radii {
-    /// PDQ alone: a match.
+    /// PDQ alone: a match, unless both have detail hashes that are not even near as they stand. Where both have one,
+    /// pictures are looked up by that, so that it does not matter what else is known.
     pub(crate) pdq: u32,
     /// PDQ alone, where there is no detail hash: near.
     pub(crate) pdq_near: u32,
@@ -78,7 +89,8 @@ impl Radii {
                 && pair.detail.zip(radius).is_some_and(|(detail, radius)| detail + slack <= radius)
         };
         let alone = self.detail.is_none() || pair.detail.is_none();
-        if whole && pair.distance <= self.pdq || witnessed(self.detail) {
+        let unlike = pair.detail.zip(self.detail_near).is_some_and(|(detail, near)| detail > near);
+        if whole && pair.distance <= self.pdq && !unlike || witnessed(self.detail) {
             Closeness::Match
         } else if witnessed(self.detail_near) || alone && whole && pair.distance <= self.pdq_near {
             Closeness::Near

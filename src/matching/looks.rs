@@ -70,6 +70,8 @@ pub(crate) struct Look {
     pub(crate) quality: u8,
     /// Seconds from the begin of a film, 0 for stills.
     pub(crate) time: f64,
+    /// Whether the detail hash is looked up. PDQ alone is asked about other views too, where references know nothing else.
+    pub(crate) sought: bool,
 }
 
 /// The transformation that takes the other one back.
@@ -110,6 +112,7 @@ pub(crate) fn looks(query: &Fingerprint, min_quality: u8, min_stability: f32, tu
                     view: item.view,
                     quality: item.quality,
                     time: item.time,
+                    sought: true,
                 });
             }
         }

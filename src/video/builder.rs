@@ -279,7 +279,7 @@ impl Mixed {
         }
         self.hops.retain(|(_, weight)| *weight > 0.0);
         self.hops.push_back((grid, 1.0));
-        if self.views != ViewSet::None {
+        if self.views.cuts_films() {
             let mut mean = Grid::default();
             for (grid, _) in &self.hops {
                 mean.add(grid, 1.0 / self.hops.len() as f32);
@@ -339,7 +339,7 @@ impl Mixed {
         mean.scale((1.0 / weight) as f32);
         self.windows += 1;
         // A mean over time shows bars and captions as they are and blurs what is between them.
-        if self.views != ViewSet::None {
+        if self.views.cuts_films() {
             // Of two means that overlap by two thirds one is enough to see the bars on: that which references keep.
             let content = if self.windows % 2 == 1 { mean.content() } else { self.boxes.content };
             self.boxes = Boxes { content, inner: self.inner.area(), upright: None };
@@ -348,7 +348,7 @@ impl Mixed {
         // Few: they would cost more entries than all else. A query asks for its own as often as it can.
         let rare = self.windows % WINDOWS_EVERY == 1 % WINDOWS_EVERY;
         let windows = if rare { &self.film_windows[..] } else { self.views.film_query_windows() };
-        let upright = self.upright.filter(|_| rare && self.views != ViewSet::None);
+        let upright = self.upright.filter(|_| rare && self.views.cuts_films());
         let boxes = Boxes { upright, ..self.boxes };
         emit(time, Role::Window, &mean, boxes, &mut self.last_window, SAME, windows, hashes);
     }

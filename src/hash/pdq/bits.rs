@@ -53,6 +53,12 @@ pub(super) fn stability(kernels: &Kernels, b: &[f32; 256]) -> f32 {
     b.iter().filter(|&&value| (value - middle).abs() > disturbance).count() as f32 / 256.0
 }
 
+/// The share of coefficients that the magnitude would be spread over if all of those had the same.
+pub(super) fn spread(b: &[f32; 256]) -> f32 {
+    let (sum, squares) = b.iter().fold((0.0f32, 0.0f32), |(sum, squares), c| (sum + c.abs(), squares + c * c));
+    if squares > 0.0 { sum * sum / (256.0 * squares) } else { 0.0 }
+}
+
 /// The disturbance, as a fraction of the coefficients' median magnitude.
 const FRACTION: f32 = 0.02;
 
@@ -64,6 +70,14 @@ const LEAST: f32 = 1.0;
 #[cfg(test)]
 mod tests {
     use crate::simd::{Level, kernels};
+
+    #[test]
+    fn spread_counts_the_coefficients_that_matter() {
+        let of = |count: usize| {
+            spread(&std::array::from_fn(|at| if at < count { 3.0 - 6.0 * (at % 2) as f32 } else { 0.0 }))
+        };
+        assert_eq!([0, 1, 64, 256].map(of), [0.0, 1.0 / 256.0, 0.25, 1.0]);
+    }
 
     #[test]
     fn median_is_the_128th_smallest() {

@@ -66,6 +66,9 @@ pub struct Dihedral {
     pub quality: u8,
     /// As in [`Hashed`].
     pub stability: f32,
+    /// 0.0..=1.0: over how many of the 256 coefficients the picture is spread, `(sum |c|)^2 / (256 sum c^2)`. 2/pi for noise;
+    /// stripes and grids have few frequencies, and others of their kind have the same.
+    pub spread: f32,
 }
 
 /// The hash of a picture, or `None` if a side is below [`MIN_SIDE`].
@@ -124,6 +127,7 @@ fn dihedral_with(kernels: &Kernels, samples: &[f32; SIDE * SIDE]) -> Dihedral {
         hashes: bits::dihedral(kernels, &b),
         quality: bits::quality((kernels.steps)(samples)),
         stability: bits::stability(kernels, &b),
+        spread: bits::spread(&b),
     }
 }
 

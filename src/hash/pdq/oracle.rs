@@ -42,6 +42,7 @@ pub(crate) fn dihedral(samples: &[f32; SIDE * SIDE]) -> Dihedral {
         hashes,
         quality: quality(samples),
         stability: super::bits::stability(crate::simd::kernels(crate::simd::Level::Scalar), &b),
+        spread: super::bits::spread(&b),
     }
 }
 
