@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn spread_counts_the_coefficients_that_matter() {
         let of = |count: usize| {
-            spread(&std::array::from_fn(|at| if at < count { 3.0 - 6.0 * (at % 2) as f32 } else { 0.0 }))
+            super::spread(&std::array::from_fn(|at| if at < count { 3.0 - 6.0 * (at % 2) as f32 } else { 0.0 }))
         };
         assert_eq!([0, 1, 64, 256].map(of), [0.0, 1.0 / 256.0, 0.25, 1.0]);
     }
