@@ -266,7 +266,7 @@ def aligned(rows):
     """What share of the cheapest question the alignment takes."""
     times = {row["what"]: row["ms"] for row in rows}
     alignment = times["alignment of a minute that matches"]
-    return f"Alignment takes {100 * alignment / min(ms for what, ms in times.items() if what.startswith('store')):.1f} % of the question as it lies."
+    return f"Alignment takes {100 * alignment / min(ms for what, ms in times.items() if what.startswith('store')):.2f} % of the question as it lies."
 
 
 def plot(timed, target):
