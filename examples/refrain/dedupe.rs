@@ -85,9 +85,10 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     choice.share = args.share;
     choice.references = args.reference.clone();
     choice.parallel.threads = args.threads;
-    choice.parallel.cancel = signal::cancel_on_interrupt();
-    choice.parallel.window = 4096;
     choice.cache = args.cache.open();
+    let work = signal::Breakable::begin(choice.cache.as_ref());
+    choice.parallel.cancel = work.cancel();
+    choice.parallel.window = 4096;
     // what cannot be written is told now and not after hours
     let open = |path: &PathBuf| File::create(path).map_err(|error| Error::io(path, error));
     let plan = args.plan.as_ref().map(open).transpose()?;
@@ -100,6 +101,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     let roots: Vec<PathBuf> = args.folders.iter().chain(&args.reference).cloned().collect();
     let listing = scan::walk(&roots, &patterns, &choice.parallel.cancel)?;
     let found = dedupe::dedupe(&listing, &choice, |progress| bar.update(progress));
+    work.over();
     bar.finish();
     let found = found?;
 

@@ -81,9 +81,10 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     how.ask.max_distance = args.max_distance;
     how.parallel.threads = args.threads;
     how.whole = args.whole;
-    how.parallel.cancel = signal::cancel_on_interrupt();
-    how.parallel.window = 1 << 16; // lines are short: one long film holds nobody up
     how.cache = args.cache.open();
+    let work = signal::Breakable::begin(how.cache.as_ref());
+    how.parallel.cancel = work.cancel();
+    how.parallel.window = 1 << 16; // lines are short: one long film holds nobody up
     let journal = args.resume.as_ref().map(|path| Journal::open(path, &args.identity())).transpose()?;
 
     let mut report = args.report.as_ref().map(|path| Report::create(path, args.references.clone())).transpose()?;
@@ -119,6 +120,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
             })
         },
     );
+    work.over();
     bar.finish();
     if !args.quiet {
         summarise(&progress, &listing);
