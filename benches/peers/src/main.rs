@@ -1,12 +1,13 @@
 //! The Rust half of `make bench-hash`: makes the pictures, and measures refrain and the crates beside it.
 //!
 //! `peers generate DIR` writes one picture a size (`encode.py` makes JPEGs of them); `peers measure DIR NAME` prints lines of
-//! `size, what, tool, threads, pictures a second`, tab-separated.
+//! `size, what, tool, threads, pictures a second`, tab-separated. Lines of `times` have all cores over one in the last place,
+//! lines of `share` decoding's share of JPEG to hash.
 
 use std::error::Error;
 use std::hint::black_box;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
@@ -19,8 +20,9 @@ use refrain::simd::Level;
 use refrain::{Limits, hash::PixelBuf};
 
 const SIZES: [(u32, u32); 4] = [(512, 512), (1024, 768), (1920, 1080), (4000, 3000)];
-/// How long each figure is measured.
-const WHILE: Duration = Duration::from_millis(1200);
+/// How long one core and all cores work in turns, and how many turns each has.
+const SLICE: Duration = Duration::from_millis(110);
+const TURNS: usize = 7;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -68,47 +70,67 @@ fn keep<T>(value: T) {
     black_box(value);
 }
 
-/// Pictures a second on one core and on all.
-fn rates<S>(make: impl Fn() -> S + Sync, work: impl Fn(&mut S) + Sync) -> [(usize, f64); 2] {
-    let mut state = make();
-    work(&mut state);
-    let mut times = Vec::new();
-    let start = Instant::now();
-    while times.len() < 3 || start.elapsed() < WHILE {
-        let before = Instant::now();
-        work(&mut state);
-        times.push(before.elapsed().as_secs_f64());
-    }
-    times.sort_by(f64::total_cmp);
-    let alone = 1.0 / times[times.len() / 2];
+/// Pictures a second on one core and on all, and how many times the former the latter is.
+struct Rates {
+    alone: f64,
+    threads: usize,
+    together: f64,
+    times: f64,
+}
 
+/// One core and all cores take turns, so that both see the same machine; each figure is the median of the turns.
+fn rates<S: Send>(make: impl Fn() -> S, work: impl Fn(&mut S) + Sync) -> Rates {
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let (done, stop) = (AtomicU64::new(0), AtomicBool::new(false));
-    let start = Instant::now();
+    let mut states: Vec<S> = (0..threads).map(|_| make()).collect();
+    states.iter_mut().for_each(&work);
+    let turns: Vec<[f64; 2]> =
+        (0..TURNS).map(|_| [slice(&mut states[..1], &work), slice(&mut states, &work)]).collect();
+    Rates {
+        alone: median(turns.iter().map(|turn| turn[0])),
+        threads,
+        together: median(turns.iter().map(|turn| turn[1])),
+        times: median(turns.iter().map(|turn| turn[1] / turn[0])),
+    }
+}
+
+/// The work done a second by as many threads as there are states. Each looks at its own clock, and all start at once.
+fn slice<S: Send>(states: &mut [S], work: &(impl Fn(&mut S) + Sync)) -> f64 {
+    let ready = Barrier::new(states.len());
+    let alone = |state: &mut S| {
+        ready.wait();
+        let (start, mut done) = (Instant::now(), 0.0);
+        while done < 1.0 || start.elapsed() < SLICE {
+            work(state);
+            done += 1.0;
+        }
+        done / start.elapsed().as_secs_f64()
+    };
     thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                let mut state = make();
-                while !stop.load(Ordering::Relaxed) {
-                    work(&mut state);
-                    done.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
-        while start.elapsed() < WHILE || done.load(Ordering::Relaxed) < 6 {
-            thread::sleep(Duration::from_millis(1));
-        }
-        stop.store(true, Ordering::Relaxed);
-    });
-    [(1, alone), (threads, done.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64())]
+        let threads: Vec<_> = states.iter_mut().map(|state| scope.spawn(|| alone(state))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or(f64::NAN)).sum()
+    })
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// The share of JPEG to hash that is not hashing: both in turns on the same picture, the median of the turns. Hashing
+/// takes its memory anew each time, as in the whole, but reads a plane where there it reads rows still in the cache.
+fn share_of_decoding(bytes: &[u8], luma: &PixelBuf) -> f64 {
+    let whole = |(): &mut ()| keep(refrain::image::hash(bytes, &Limits::default()));
+    let hashing = |(): &mut ()| keep(pdq::hash(&luma.as_pixels()));
+    median((0..2 * TURNS).map(|_| 1.0 - slice(&mut [()], &whole) / slice(&mut [()], &hashing)))
 }
 
 fn measure(folder: &Path, size: &str) -> Result<(), Box<dyn Error>> {
     let bytes = fs::read(folder.join(format!("{size}.jpg")))?;
-    let print = |what: &str, tool: &str, rates: [(usize, f64); 2]| {
-        for (threads, rate) in rates {
-            println!("{size}\t{what}\t{tool}\t{threads}\t{rate:.3}");
-        }
+    let print = |what: &str, tool: &str, rates: Rates| {
+        println!("{size}\t{what}\t{tool}\t1\t{:.3}", rates.alone);
+        println!("{size}\t{what}\t{tool}\t{}\t{:.3}", rates.threads, rates.together);
+        println!("{size}\ttimes\t{what}, {tool}\t{}\t{:.4}", rates.threads, rates.times);
     };
     let rgb = image::load_from_memory(&bytes)?.into_rgb8();
     let (width, height) = (rgb.width() as usize, rgb.height() as usize);
@@ -134,7 +156,7 @@ fn measure(folder: &Path, size: &str) -> Result<(), Box<dyn Error>> {
     }
 
     print("jpeg", "refrain", rates(|| (), |()| keep(refrain::image::hash(&bytes, &Limits::default()))));
-    print("decode", "refrain", rates(|| (), |()| keep(still(&bytes))));
+    println!("{size}\tshare\trefrain\t1\t{:.4}", share_of_decoding(&bytes, &luma));
     let full = || old_image::load_from_memory(&bytes).map(|p| pdqhash::generate_pdq_full_size(&p));
     print("jpeg", "crate pdqhash, full size", rates(|| (), |()| keep(full())));
     let shrunk = || old_image::load_from_memory(&bytes).map(|p| pdqhash::generate_pdq(&p));
