@@ -1,15 +1,16 @@
 //! The box filter of PDQ over a stream of rows.
 //!
-//! The four passes run one behind the other: a row is averaged along its length as it comes and laid into a ring that
-//! holds one box height of rows; every sixteen rows the columns advance by sixteen steps, their averages go on along the
-//! rows, 64 of which are kept, and down the 64 columns, 64 of which are kept again. Memory is the ring and little else:
-//! about `4 * width * (height / 128 + 17)` bytes.
+//! The four passes run one behind the other: a row is added up along its length as it comes; every sixteen rows the
+//! averages of these sums enter a ring that holds one box height of rows, the columns advance by sixteen steps, their
+//! averages go on along the rows, 64 of which are kept, and down the 64 columns, 64 of which are kept again. Memory is
+//! the ring and little else: about `4 * width * (height / 128 + 10)` bytes, or 16 more rows where the first pass runs in
+//! floats.
 
 use std::ops::{Deref, DerefMut};
 
 use super::SIDE;
 use crate::hash::Format;
-use crate::simd::{self, BATCH, CHUNK, Columns, KEPT, Kernels, Level, MAX_WINDOW, RowSums, Rows};
+use crate::simd::{self, BATCH, Columns, Counts, Entering, KEPT, Kernels, Level, MAX_WINDOW, RowSums, Rows};
 
 /// One direction of the filter.
 #[derive(Clone, Copy, Default)]
@@ -57,16 +58,26 @@ pub(super) struct Filter {
     stride: usize,
     margin: usize,
     slots: usize,
-    /// The rows after the first pass, and behind them one of zeros.
+    /// The averages of the first pass: the rows in the box and no more where `row_sums` holds those that enter it. Where
+    /// the first pass runs in floats also a batch of new rows, and behind all one of zeros.
     ring: Buffer<f32>,
-    /// Up to a batch of rows before the first pass, where that runs in floats; none otherwise.
+    /// A batch of rows between the first pass and their averages, where that adds up whole numbers.
+    row_sums: Buffer<u16>,
+    sums_stride: usize,
+    bytes: Buffer<u8>,
+    parts: [Buffer<u16>; 3],
+    /// Up to a batch of rows before the first pass, where that runs in floats.
     luma: Buffer<f32>,
-    scratch: [Buffer<u16>; 3],
-    counts: Vec<f32>,
+    /// How many values the box of the first pass holds, and the parts of the reciprocal: of each column where that pass
+    /// adds up whole numbers, of each step otherwise.
+    counts: [Buffer<f32>; 3],
     sums: Buffer<f32>,
     delay: Buffer<f32>,
-    kept: [u32; KEPT],
+    kept: [usize; KEPT + 1],
+    places: [u8; KEPT],
     kept_counts: [f32; KEPT],
+    kept_sums: Box<[f32; KEPT * BATCH]>,
+    kept_rows: Box<[f32; BATCH * KEPT]>,
     pushed: usize,
     /// Rows that are through the first pass, and steps that the second has done.
     averaged: usize,
@@ -96,13 +107,19 @@ impl Filter {
             margin: 0,
             slots: 0,
             ring: Buffer::default(),
+            row_sums: Buffer::default(),
+            sums_stride: 0,
+            bytes: Buffer::default(),
+            parts: Default::default(),
             luma: Buffer::default(),
-            scratch: Default::default(),
-            counts: Vec::new(),
+            counts: Default::default(),
             sums: Buffer::default(),
             delay: Buffer::default(),
-            kept: [0; KEPT],
+            kept: [0; KEPT + 1],
+            places: [0; KEPT],
             kept_counts: [1.0; KEPT],
+            kept_sums: Box::new([0.0; KEPT * BATCH]),
+            kept_rows: Box::new([0.0; BATCH * KEPT]),
             pushed: 0,
             averaged: 0,
             stepped: 0,
@@ -126,24 +143,44 @@ impl Filter {
             return;
         }
         self.padded = across.steps().next_multiple_of(BATCH);
-        self.margin = across.lag.next_multiple_of(BATCH);
-        self.stride = self.margin + self.padded;
-        self.slots = (down.window + BATCH).min(height.next_multiple_of(BATCH));
-        self.ring.refill((self.slots + 1) * self.stride);
         self.sums.refill(self.padded);
-        self.delay.refill((across.window + CHUNK) * BATCH);
-        if self.sums_are_whole() {
-            for buffer in &mut self.scratch {
-                buffer.refill(width.next_multiple_of(BATCH) + across.window + 32);
-            }
+        self.delay.refill(simd::delay(across.window));
+        let first = if self.sums_are_whole() {
+            (self.margin, self.stride, self.slots) = (0, self.padded, down.window);
+            self.ring.refill(self.slots * self.stride);
+            self.sums_stride = self.padded.next_multiple_of(64);
+            self.row_sums.refill(BATCH * self.sums_stride);
+            let room = RowSums::room(width, across.window);
+            self.bytes.refill(room);
+            self.parts.iter_mut().for_each(|part| part.refill(room));
+            across.lag
         } else {
+            self.margin = across.lag.next_multiple_of(BATCH);
+            self.stride = self.margin + self.padded;
+            self.slots = (down.window + BATCH).min(height.next_multiple_of(BATCH));
+            self.ring.refill((self.slots + 1) * self.stride);
             self.luma.refill(BATCH * self.padded);
-            self.counts.clear();
-            self.counts.extend((0..self.padded).map(|step| across.count(step)));
+            0
+        };
+        let [counts, inverses, rests] = &mut self.counts;
+        for buffer in [&mut *counts, &mut *inverses, &mut *rests] {
+            buffer.refill(self.padded);
         }
-        for (j, (kept, count)) in self.kept.iter_mut().zip(&mut self.kept_counts).enumerate() {
+        let mut known = (0.0, [0.0; 2]);
+        for (step, count) in counts.iter_mut().enumerate() {
+            *count = across.count(first + step);
+            if *count != known.0 {
+                known = (*count, simd::reciprocal(*count));
+            }
+            [inverses[step], rests[step]] = known.1;
+        }
+        // Several samples of a narrow picture are one column.
+        self.kept = [usize::MAX; KEPT + 1];
+        let mut last = 0;
+        for j in 0..KEPT {
             let step = across.sample(j) + across.lag;
-            (*kept, *count) = (step as u32, across.count(step));
+            last += usize::from(j > 0 && self.kept[last] != step);
+            (self.kept[last], self.places[j], self.kept_counts[j]) = (step, last as u8, across.count(step));
         }
         self.last.sums = [0.0; KEPT];
         self.last.ring.clear();
@@ -161,12 +198,12 @@ impl Filter {
             return;
         }
         if self.sums_are_whole() {
-            let out = y % self.slots * self.stride + self.margin;
             (self.kernels.row_sums)(&mut RowSums {
                 row,
                 window: self.across.window,
-                scratch: self.scratch.each_mut().map(|buffer| &mut **buffer),
-                out: &mut self.ring[out..][..width.next_multiple_of(BATCH)],
+                padded: &mut self.bytes,
+                parts: self.parts.each_mut().map(|part| &mut **part),
+                out: &mut self.row_sums[y % BATCH * self.sums_stride..][..self.sums_stride],
             });
             self.averaged = self.pushed;
         } else {
@@ -202,11 +239,10 @@ impl Filter {
     /// Bytes of the buffers.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
-        let floats = self.ring.len() + self.luma.len() + self.counts.len() + self.sums.len() + self.delay.len();
-        4 * floats
-            + 2 * self.scratch.iter().map(|buffer| buffer.len()).sum::<usize>()
-            + 256 * self.last.ring.len()
-            + 4 * SIDE * SIDE
+        let length = |buffers: &[Buffer<f32>]| buffers.iter().map(|buffer| buffer.len()).sum::<usize>();
+        let floats = self.ring.len() + self.luma.len() + length(&self.counts) + self.sums.len() + self.delay.len();
+        let words = self.row_sums.len() + self.parts.iter().map(|part| part.len()).sum::<usize>();
+        4 * floats + 2 * words + self.bytes.len() + 256 * self.last.ring.len() + 4 * SIDE * SIDE
     }
 
     fn unfiltered(&self) -> bool {
@@ -225,10 +261,9 @@ impl Filter {
         let at = |k: usize| (first + k) % self.slots * self.stride + self.margin - self.across.lag;
         (self.kernels.rows)(&mut Rows {
             input: &self.luma,
-            stride: self.padded,
             padded: self.padded,
             window: self.across.window,
-            counts: &self.counts,
+            counts: counts(&self.counts),
             delay: &mut self.delay,
             out: &mut self.ring,
             at: std::array::from_fn(at),
@@ -243,50 +278,69 @@ impl Filter {
     /// The second, third and fourth pass for the next batch of steps.
     fn advance(&mut self) {
         let (first, down) = (self.stepped, self.down);
-        let row = |step: Option<usize>| {
-            let slot = step.filter(|&y| y < down.length).map_or(self.slots, |y| y % self.slots);
-            slot * self.stride + self.margin
+        let (enter, leave);
+        let entering = if self.sums_are_whole() {
+            // What comes after the last row is zero. What enters takes the place of what leaves.
+            let stale = down.length.saturating_sub(first).min(BATCH) * self.sums_stride;
+            self.row_sums[stale..].fill(0);
+            enter = std::array::from_fn(|k| (first + k) % self.slots * self.stride);
+            leave = enter;
+            Some(Entering { sums: &self.row_sums, stride: self.sums_stride, counts: counts(&self.counts) })
+        } else {
+            let row = |step: Option<usize>| {
+                let slot = step.filter(|&y| y < down.length).map_or(self.slots, |y| y % self.slots);
+                slot * self.stride + self.margin
+            };
+            enter = std::array::from_fn(|k| row(Some(first + k)));
+            leave = std::array::from_fn(|k| row((first + k).checked_sub(down.window)));
+            None
         };
-        let mut out = [0.0; BATCH * KEPT];
         (self.kernels.columns)(&mut Columns {
-            ring: &self.ring,
-            enter: std::array::from_fn(|k| row(Some(first + k))),
-            leave: std::array::from_fn(|k| row((first + k).checked_sub(down.window))),
+            ring: &mut self.ring,
+            enter,
+            leave,
+            entering,
             counts: std::array::from_fn(|k| down.count(first + k)),
             sums: &mut self.sums,
             padded: self.padded,
             window: self.across.window,
             delay: &mut self.delay,
             kept: &self.kept,
+            places: &self.places,
             kept_counts: &self.kept_counts,
-            out: &mut out,
+            kept_sums: &mut self.kept_sums,
+            out: &mut self.kept_rows,
         });
-        for (k, row) in out.as_chunks::<KEPT>().0.iter().enumerate() {
+        for (k, row) in self.kept_rows.as_chunks::<KEPT>().0.iter().enumerate() {
             if (down.lag..down.steps()).contains(&(first + k)) {
-                self.last.push(Some(row), down, &mut self.samples);
+                self.last.push(self.kernels, row, down, &mut self.samples);
             }
         }
         self.stepped += BATCH;
         if self.stepped >= down.steps() {
             for _ in 0..down.lag {
-                self.last.push(None, down, &mut self.samples);
+                self.last.push(self.kernels, &[0.0; KEPT], down, &mut self.samples);
             }
         }
     }
 }
 
+fn counts(buffers: &[Buffer<f32>; 3]) -> Counts<'_> {
+    let [counts, inverses, rests] = buffers;
+    Counts { counts, inverses, rests }
+}
+
 impl Last {
-    fn push(&mut self, row: Option<&[f32; KEPT]>, down: Axis, samples: &mut [f32; SIDE * SIDE]) {
-        let leaving = &mut self.ring[self.step % down.window];
-        let entering = row.unwrap_or(&[0.0; KEPT]);
-        for ((sum, leaving), &entering) in self.sums.iter_mut().zip(leaving.iter_mut()).zip(entering) {
-            *sum += entering;
-            *sum -= std::mem::replace(leaving, entering);
-        }
-        let count = down.count(self.step);
-        while self.next < SIDE && down.sample(self.next) + down.lag == self.step {
-            let out = &mut samples[self.next * SIDE..][..SIDE];
-            out.iter_mut().zip(&self.sums).for_each(|(out, sum)| *out = sum / count);
+    fn push(&mut self, kernels: &Kernels, row: &[f32; KEPT], down: Axis, samples: &mut [f32; SIDE * SIDE]) {
+        let wanted = |next: usize| next < SIDE && down.sample(next) + down.lag == self.step;
+        let samples = samples.as_chunks_mut::<SIDE>().0;
+        let averages = wanted(self.next).then(|| (down.count(self.step), &mut samples[self.next]));
+        let found = averages.is_some();
+        (kernels.down)(&mut self.sums, &mut self.ring[self.step % down.window], row, averages);
+        self.next += usize::from(found);
+        // Several samples of a low picture may be one row.
+        while found && wanted(self.next) {
+            samples[self.next] = samples[self.next - 1];
             self.next += 1;
         }
         self.step += 1;

@@ -1,6 +1,6 @@
 //! The kernels for AVX2 with fused multiply-add.
 
-use super::vector::Lanes;
+use super::vector::{Lanes, Words};
 use crate::simd::{Level, generic};
 
-generic::stamp!(Level::Avx2, Lanes, 8, Lanes, 8, #[target_feature(enable = "avx2,fma,bmi1,bmi2")]);
+generic::stamp!(Level::Avx2, Words, Lanes, 8, Lanes, 8, #[target_feature(enable = "avx2,fma,bmi1,bmi2")]);

@@ -1,7 +1,7 @@
 //! The kernels for AVX-512 (F, BW, DQ, VL).
 
-use super::vector::Lanes;
+use super::vector::{Lanes, Words};
 use crate::simd::avx2::Lanes as Eight;
 use crate::simd::{Level, generic};
 
-generic::stamp!(Level::Avx512, Lanes, 16, Eight, 8, #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2")]);
+generic::stamp!(Level::Avx512, Words, Lanes, 16, Eight, 8, #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2")]);

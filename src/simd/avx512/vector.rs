@@ -58,19 +58,9 @@ impl generic::Vector<16> for Lanes {
     }
 
     #[inline(always)]
-    unsafe fn div(self, other: Self) -> Self {
+    unsafe fn over(self, _count: Self, inverse: Self, rest: Self) -> Self {
         // SAFETY: as the trait says.
-        unsafe { Self(_mm512_div_ps(self.0, other.0)) }
-    }
-
-    #[inline(always)]
-    unsafe fn over(self, count: Self, inverse: Self) -> Self {
-        // SAFETY: as the trait says.
-        unsafe {
-            let quotient = _mm512_mul_ps(self.0, inverse.0);
-            let remainder = _mm512_fnmadd_ps(quotient, count.0, self.0);
-            Self(_mm512_fmadd_ps(remainder, inverse.0, quotient))
-        }
+        unsafe { Self(_mm512_fmadd_ps(self.0, inverse.0, _mm512_mul_ps(self.0, rest.0))) }
     }
 
     #[inline(always)]
@@ -106,5 +96,37 @@ impl generic::Vector<16> for Lanes {
             }
             out
         }
+    }
+}
+
+/// 32 whole numbers.
+#[derive(Clone, Copy)]
+pub(super) struct Words(__m512i);
+
+impl generic::Words for Words {
+    const LANES: usize = 32;
+
+    #[inline(always)]
+    unsafe fn load(from: *const u16) -> Self {
+        // SAFETY: as the trait says (here and below).
+        unsafe { Self(_mm512_loadu_si512(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_u8(from: *const u8) -> Self {
+        // SAFETY: as the trait says.
+        unsafe { Self(_mm512_cvtepu8_epi16(_mm256_loadu_si256(from.cast()))) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut u16) {
+        // SAFETY: as the trait says.
+        unsafe { _mm512_storeu_si512(to.cast(), self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        // SAFETY: as the trait says.
+        unsafe { Self(_mm512_add_epi16(self.0, other.0)) }
     }
 }

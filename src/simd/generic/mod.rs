@@ -2,9 +2,10 @@
 //!
 //! Bit for bit the reference: every running sum adds the entering value and then subtracts the leaving one, in single
 //! precision, in the order of the row or column. A missing value (before the first or after the last) is a zero, which
-//! leaves a sum as it is. The quotient `sum / count` is rounded once, as IEEE 754 says, by a multiplication with the
-//! reciprocal and one correction through the exact remainder (Markstein, "Computation of elementary functions on the IBM
-//! RISC System/6000 processor", 1990); the test `division_is_exact` tries every significand for every count in use.
+//! leaves a sum as it is. The quotient `sum / count` is rounded once, as IEEE 754 says, by multiplications with the two
+//! halves of the [`reciprocal`]: their sum is wrong by 2^-48 of itself at most before the one rounding that counts, and
+//! no quotient of a 24-bit number by one of 10 bits lies closer than 2^-35 to where that rounding turns over. The test
+//! `division_is_exact` tries every significand for every count in use.
 
 mod dct;
 mod even;
@@ -21,32 +22,29 @@ pub(crate) use even::{REACH, Smoothing, add_bytes, even, median};
 pub(crate) use huffman::{Bits, Block, CodeLengths, Pairs, Rest, Table, Units, ZIGZAG, units};
 pub(crate) use idct::{idct, scaled};
 pub(crate) use luma::luma;
-pub(crate) use rows::{Columns, Rows, columns, rows};
-pub(crate) use steps::steps;
+pub(crate) use rows::{Columns, Counts, Entering, Rows, columns, delay, rows};
+pub(crate) use steps::{down, steps};
 pub(crate) use sums::{RowSums, row_sums};
-pub(crate) use vector::Vector;
+pub(crate) use vector::{Vector, Words};
 
 /// Rows that are filtered together: one lane each.
 pub(crate) const BATCH: usize = 16;
 /// Samples that are kept of each row and of each column.
 pub(crate) const KEPT: usize = 64;
-/// Columns that lie transposed at a time.
-pub(crate) const CHUNK: usize = 128;
 /// The widest window for which the division is proven; above it the scalar level divides plainly.
 pub(crate) const MAX_WINDOW: usize = 1024;
 
-/// `sum / count`, correctly rounded. Where the count is a power of two (`EXACT`) its reciprocal has no error, and neither
-/// has the product: sums are multiples of 2^-93 at least.
-#[inline(always)]
-unsafe fn mean<V: Vector<N>, const N: usize, const EXACT: bool>(sum: V, count: V, inverse: V) -> V {
-    // SAFETY: the caller enables the instructions.
-    unsafe { if EXACT { sum.mul(inverse) } else { sum.over(count, inverse) } }
+/// `1 / count` to single precision, and what that lacks.
+pub(crate) fn reciprocal(count: f32) -> [f32; 2] {
+    let exact = 1.0 / f64::from(count);
+    let near = exact as f32;
+    [near, (exact - f64::from(near)) as f32]
 }
 
 /// The table of a level and its functions: each one enables the level's instructions and runs the generic kernel. The
-/// second vector is for blocks of eight columns: the same, or the widest that fits them.
+/// second vector of floats is for blocks of eight columns: the same, or the widest that fits them.
 macro_rules! stamp {
-    ($level:expr, $vector:ty, $lanes:literal, $eight:ty, $eight_lanes:literal, $(#[$features:meta])?) => {
+    ($level:expr, $words:ty, $vector:ty, $lanes:literal, $eight:ty, $eight_lanes:literal, $(#[$features:meta])?) => {
         pub(crate) static KERNELS: crate::simd::Kernels = crate::simd::Kernels {
             level: $level,
             // SAFETY: here and below, `simd::kernels` hands this table out only where the level's instructions run.
@@ -57,6 +55,8 @@ macro_rules! stamp {
             rows: |work| unsafe { rows(work) },
             // SAFETY: as above.
             columns: |work| unsafe { columns(work) },
+            // SAFETY: as above.
+            down: |sums, leaving, entering, out| unsafe { down(sums, leaving, entering, out) },
             // SAFETY: as above.
             dct: |samples, matrix, out| unsafe { dct(samples, matrix, out) },
             // SAFETY: as above.
@@ -79,7 +79,7 @@ macro_rules! stamp {
         $(#[$features])?
         unsafe fn row_sums(work: &mut generic::RowSums<'_>) {
             // SAFETY: the instructions of `$vector` are enabled here.
-            unsafe { generic::row_sums::<$vector, $lanes>(work) }
+            unsafe { generic::row_sums::<$words>(work) }
         }
 
         $(#[$features])?
@@ -92,6 +92,16 @@ macro_rules! stamp {
         unsafe fn columns(work: &mut generic::Columns<'_>) {
             // SAFETY: the instructions of `$vector` are enabled here.
             unsafe { generic::columns::<$vector, $lanes>(work) }
+        }
+
+        $(#[$features])?
+        unsafe fn down(
+            sums: &mut [f32; 64],
+            leaving: &mut [f32; 64],
+            entering: &[f32; 64],
+            averages: crate::simd::Averages<'_>,
+        ) {
+            generic::down(sums, leaving, entering, averages)
         }
 
         $(#[$features])?
@@ -157,14 +167,16 @@ pub(crate) unsafe fn division_is_exact<V: Vector<N>, const N: usize>(
     let mut exact = true;
     for count in counts {
         let count = count as f32;
+        let [inverse, rest] = reciprocal(count);
         for low in (0..1u32 << 23).step_by(N * step) {
             for (k, sum) in sums.iter_mut().take(N).enumerate() {
                 *sum = f32::from_bits(0x4300_0000 | (low + (k * step) as u32) & 0x7f_ffff);
             }
             // SAFETY: both arrays hold 16 floats and `N` is at most 16; the caller enables the instructions.
             unsafe {
-                V::load(sums.as_ptr()).over(V::splat(count), V::splat(1.0 / count)).store(quotients.as_mut_ptr())
-            };
+                let sums = V::load(sums.as_ptr());
+                sums.over(V::splat(count), V::splat(inverse), V::splat(rest)).store(quotients.as_mut_ptr());
+            }
             exact &= sums[..N].iter().zip(&quotients).all(|(sum, quotient)| sum / count == *quotient);
         }
     }

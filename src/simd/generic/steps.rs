@@ -1,4 +1,23 @@
-//! The steps between neighbouring samples that PDQ's quality counts.
+//! The last filter pass, down the 64 columns that are left, and the steps between neighbouring samples that PDQ's quality
+//! counts. Plain loops: the compiler vectorises them for the level that they are stamped out in.
+
+/// Lets a row of samples into the box of each column and the row out that lies in `leaving`, and puts the former there.
+/// Then writes the averages of so many values each, if asked for.
+#[inline(always)]
+pub(crate) fn down(
+    sums: &mut [f32; 64],
+    leaving: &mut [f32; 64],
+    entering: &[f32; 64],
+    averages: crate::simd::Averages<'_>,
+) {
+    for ((sum, leaving), &entering) in sums.iter_mut().zip(leaving).zip(entering) {
+        *sum += entering;
+        *sum -= std::mem::replace(leaving, entering);
+    }
+    if let Some((count, averages)) = averages {
+        averages.iter_mut().zip(sums).for_each(|(average, sum)| *average = *sum / count);
+    }
+}
 
 /// The sum over all neighbours, along and down, of the step between them in whole per cent of the grey range, cut off
 /// towards zero, without its sign. The division is the reference's own, so it is not replaced by a multiplication.

@@ -16,10 +16,23 @@ pub(crate) trait Vector<const N: usize>: Copy {
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
     unsafe fn mul(self, other: Self) -> Self;
-    unsafe fn div(self, other: Self) -> Self;
-    /// `self / count`, correctly rounded. `inverse` is `1.0 / count`, and `count` a whole number of at most
-    /// [`MAX_WINDOW`](super::MAX_WINDOW) (any number at the scalar level).
-    unsafe fn over(self, count: Self, inverse: Self) -> Self;
+    /// `self / count`, correctly rounded. `inverse` and `rest` are the two parts of [`reciprocal`](super::reciprocal), and
+    /// `count` is a whole number of at most [`MAX_WINDOW`](super::MAX_WINDOW) (any number at the scalar level).
+    unsafe fn over(self, count: Self, inverse: Self, rest: Self) -> Self;
     /// Rows to columns.
     unsafe fn transpose(rows: [Self; N]) -> [Self; N];
+}
+
+/// As many sixteen-bit whole numbers as a register holds; sums wrap.
+///
+/// # Safety
+/// As for [`Vector`].
+pub(crate) trait Words: Copy {
+    /// How many; a divisor of 32.
+    const LANES: usize;
+    unsafe fn load(from: *const u16) -> Self;
+    /// Loads bytes.
+    unsafe fn load_u8(from: *const u8) -> Self;
+    unsafe fn store(self, to: *mut u16);
+    unsafe fn add(self, other: Self) -> Self;
 }

@@ -1,6 +1,6 @@
 //! The kernels for NEON on 64-bit ARM.
 
-use super::vector::Lanes;
+use super::vector::{Lanes, Words};
 use crate::simd::{Level, generic};
 
-generic::stamp!(Level::Neon, Lanes, 4, Lanes, 4, #[target_feature(enable = "neon")]);
+generic::stamp!(Level::Neon, Words, Lanes, 4, Lanes, 4, #[target_feature(enable = "neon")]);

@@ -58,19 +58,9 @@ impl generic::Vector<4> for Lanes {
     }
 
     #[inline(always)]
-    unsafe fn div(self, other: Self) -> Self {
+    unsafe fn over(self, _count: Self, inverse: Self, rest: Self) -> Self {
         // SAFETY: as the trait says.
-        unsafe { Self(vdivq_f32(self.0, other.0)) }
-    }
-
-    #[inline(always)]
-    unsafe fn over(self, count: Self, inverse: Self) -> Self {
-        // SAFETY: as the trait says.
-        unsafe {
-            let quotient = vmulq_f32(self.0, inverse.0);
-            let remainder = vfmsq_f32(self.0, quotient, count.0);
-            Self(vfmaq_f32(quotient, remainder, inverse.0))
-        }
+        unsafe { Self(vfmaq_f32(vmulq_f32(self.0, rest.0), self.0, inverse.0)) }
     }
 
     #[inline(always)]
@@ -87,5 +77,37 @@ impl generic::Vector<4> for Lanes {
                 Self(vreinterpretq_f32_f64(vtrn2q_f64(wide(ab.1), wide(cd.1)))),
             ]
         }
+    }
+}
+
+/// 8 whole numbers.
+#[derive(Clone, Copy)]
+pub(super) struct Words(uint16x8_t);
+
+impl generic::Words for Words {
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    unsafe fn load(from: *const u16) -> Self {
+        // SAFETY: as the trait says (here and below).
+        unsafe { Self(vld1q_u16(from)) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_u8(from: *const u8) -> Self {
+        // SAFETY: as the trait says.
+        unsafe { Self(vmovl_u8(vld1_u8(from))) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut u16) {
+        // SAFETY: as the trait says.
+        unsafe { vst1q_u16(to, self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        // SAFETY: as the trait says.
+        unsafe { Self(vaddq_u16(self.0, other.0)) }
     }
 }

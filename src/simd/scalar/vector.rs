@@ -29,7 +29,7 @@ impl generic::Vector<4> for Lanes {
     #[inline(always)]
     unsafe fn load_u16(from: *const u16) -> Self {
         // SAFETY: as the trait says.
-        unsafe { Self(from.cast::<[u16; 4]>().read_unaligned().map(f32::from)) }
+        unsafe { Self([at(from, 0).into(), at(from, 1).into(), at(from, 2).into(), at(from, 3).into()]) }
     }
 
     #[inline(always)]
@@ -59,15 +59,10 @@ impl generic::Vector<4> for Lanes {
         self.with(other, |a, b| a * b)
     }
 
+    /// Divides, since the baseline has no fused multiply-add, but for powers of two, whose reciprocals are exact.
     #[inline(always)]
-    unsafe fn div(self, other: Self) -> Self {
-        self.with(other, |a, b| a / b)
-    }
-
-    /// Divides: without fused multiply-add in the baseline the exact remainder would cost more.
-    #[inline(always)]
-    unsafe fn over(self, count: Self, _inverse: Self) -> Self {
-        self.with(count, |a, b| a / b)
+    unsafe fn over(self, count: Self, inverse: Self, rest: Self) -> Self {
+        if rest.0 == [0.0; 4] { self.with(inverse, |a, b| a * b) } else { self.with(count, |a, b| a / b) }
     }
 
     #[inline(always)]
@@ -79,5 +74,57 @@ impl generic::Vector<4> for Lanes {
             Self([a[2], b[2], c[2], d[2]]),
             Self([a[3], b[3], c[3], d[3]]),
         ]
+    }
+}
+
+/// One after the other: small numbers that are read as one large one are taken apart again by shifts.
+#[inline(always)]
+unsafe fn at<T: Copy>(from: *const T, k: usize) -> T {
+    // SAFETY: as the trait says of `from` and the lanes after it.
+    unsafe { from.add(k).read_unaligned() }
+}
+
+/// Eight whole numbers in an array.
+#[derive(Clone, Copy)]
+pub(super) struct Words([u16; 8]);
+
+impl generic::Words for Words {
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    unsafe fn load(from: *const u16) -> Self {
+        // SAFETY: as the trait says (here and below).
+        unsafe {
+            Self([
+                at(from, 0),
+                at(from, 1),
+                at(from, 2),
+                at(from, 3),
+                at(from, 4),
+                at(from, 5),
+                at(from, 6),
+                at(from, 7),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_u8(from: *const u8) -> Self {
+        // SAFETY: as the trait says.
+        let wide = |k: usize| unsafe { u16::from(at(from, k)) };
+        Self([wide(0), wide(1), wide(2), wide(3), wide(4), wide(5), wide(6), wide(7)])
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut u16) {
+        // SAFETY: as the trait says.
+        unsafe { to.cast::<[u16; 8]>().write_unaligned(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        let (a, b) = (self.0, other.0);
+        let sum = |i: usize| a[i].wrapping_add(b[i]);
+        Self([sum(0), sum(1), sum(2), sum(3), sum(4), sum(5), sum(6), sum(7)])
     }
 }
