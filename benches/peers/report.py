@@ -70,7 +70,7 @@ for size, kernel, end in zip(SIZES, ("20", "20", "", "25"), ("10", "10", "", "15
     goals.append(
         f"| {size} | {ratio(ours, of('kernel', pypi, size))} | {ratio(ours, of('kernel', core, size))} | {kernel} "
         f"| {ratio(whole, of('jpeg', 'threatexchange', size))} | {end} "
-        + f"| {100 * share:.0f} % " * bool(share)
+        + (f"| {100 * share:.0f} % " if share else "| ? ")
         + "".join(f"| {t:.2f} " if t else "| ? " for t in times)
         + "|"
     )
