@@ -73,7 +73,8 @@ pub struct BankConfig {
     pub name: String,
     /// What a match asks for.
     pub action: Action,
-    /// The largest distance between single pictures that is a match, 0..=96.
+    /// The largest distance between single pictures that is a match, 0..=96. Where both pictures have a detail hash, those must
+    /// not be further apart than what is near by `max_detail_distance`.
     pub max_distance: u32,
     /// The largest distance that is still worth a person's look ([`Outcome::Near`](crate::matching::Outcome::Near)),
     /// 0..=96; at or below `max_distance` there is no such outcome.
