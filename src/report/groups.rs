@@ -111,7 +111,11 @@ fn page(found: &Found, entries: &str) -> String {
                         } }
                         label { input #clear type="checkbox"; " Show pictures clearly" }
                     }
-                    p.keys { kbd { "n" } " next " kbd { "p" } " previous " kbd { "v" } " show the pictures" }
+                    p.keys {
+                        @for (key, does) in [("n", "next"), ("p", "previous"), ("v", "show the pictures")] {
+                            span { kbd { (key) } " " (does) }
+                        }
+                    }
                     p #shown role="status" {}
                 }
                 main #list {}

@@ -289,8 +289,9 @@ fn page(progress: &Progress, left_out: u64, about: &Value, entries: &str) -> Str
                         label { input #clear type="checkbox"; " Show pictures clearly" }
                     }
                     p.keys {
-                        kbd { "n" } " next " kbd { "p" } " previous " kbd { "c" } " confirm " kbd { "r" } " refuse "
-                        kbd { "v" } " show the pictures "
+                        @for (key, does) in [("n", "next"), ("p", "previous"), ("c", "confirm"), ("r", "refuse"), ("v", "show the pictures")] {
+                            span { kbd { (key) } " " (does) }
+                        }
                         button #export type="button" { "Save decisions" }
                         label.file { "Load decisions " input #import type="file" accept=".json,application/json"; }
                     }

@@ -25,6 +25,9 @@ pub(super) enum Pick {
 const GAP: f64 = 2.1;
 /// Moments that need enough detail.
 const LEAST: usize = 12;
+/// A shorter film, in seconds, is decoded whole: its few frames may all be too far from the windows that a
+/// reference keeps every two seconds, and there is little to save.
+const SHORT: f64 = 12.0;
 
 /// Watches the packets of a film for stretches without a keyframe.
 #[derive(Debug, Default)]
@@ -81,12 +84,11 @@ pub(super) fn glance(media: &Media<'_>, options: &Options) -> Result<Option<Vide
     for pick in [Pick::Keyframes, Pick::References] {
         let mut watch = if pick == Pick::Keyframes { Watch::strict() } else { Watch::none() };
         match pass::look(media.reader(&options.limits)?, options, pick, &mut watch) {
-            Ok(Some(film)) if enough(&film) => return Ok(Some(film)),
+            Ok(Some(film)) if enough(&film) && film.duration >= SHORT => return Ok(Some(film)),
             Ok(_) | Err(Error::Decode { .. } | Error::Unsupported { .. } | Error::TooLittleDetail { .. }) => {}
             Err(error) => return Err(error),
         }
-        // Of a short film a whole decode is as cheap as a second look.
-        if watch.claimed < LEAST as f64 * Watch::STEP {
+        if watch.claimed < SHORT {
             break;
         }
     }
