@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::scan::{Cache, Digest, Key, fingerprint_cached, ordered};
 
 /// Raised whenever the same fingerprints may give other groups than before, or are kept in another way.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// The longest entry.
 const MAX_BYTES: usize = 256 << 20;
 

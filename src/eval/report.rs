@@ -72,11 +72,11 @@ const RADII: [u32; 14] = [48, 52, 56, 60, 64, 68, 70, 72, 76, 80, 84, 88, 92, 96
 /// False matches a pair by radius, as this run counted them.
 fn rates_table(report: &Report, out: &mut String) {
     let table = rates(report);
-    let counted: Vec<Counted> = presets(report).map(|(set, _)| Counted::of(&table, set.name())).collect();
+    let counted = Counted::presets(&table);
     out.push_str(
         "\nFalse matches a pair of unrelated photographs by the radius of a large window, which the others follow; in ",
     );
-    out.push_str("brackets what the run had too few pairs to see, reckoned from the slope at the end of what it saw:\n\n| radius |");
+    out.push_str("brackets what the run had too few pairs to see, reckoned from the slope at the end of what it saw; views that came near too seldom for that have the rates of the next:\n\n| radius |");
     presets(report).for_each(|(set, _)| out.push_str(&format!(" `{}` |", set.name())));
     out.push_str("\n|---|");
     counted.iter().for_each(|_| out.push_str("---|"));

@@ -10,6 +10,8 @@ const LOOSE: u32 = 68;
 const MOMENT: f64 = 0.5;
 /// Seconds without agreement that end a walk.
 const PATIENCE: f64 = 1.1;
+/// Seconds without a hash in which a film may have stood still: it is hashed again every 3 s.
+const STILL: f64 = 3.5;
 /// Seconds by which a segment reaches beyond the last moment that agrees: half of the time to the next one of a query.
 const REACH: f64 = 0.25;
 
@@ -33,16 +35,22 @@ pub(super) fn widen(segment: &mut Segment, query: &VideoFingerprint, reference: 
         let hash = if segment.inverted { hash.complement() } else { hash };
         let at = line(frame.time);
         let from = reference.frames.partition_point(|known| known.time < at - MOMENT);
-        let near = reference.frames[from..].iter().take_while(|known| known.time <= at + MOMENT);
-        near.filter_map(|known| known.detail.as_ref()).any(|known| known.hash.distance(&hash) <= LOOSE)
+        let (before, after) = reference.frames.split_at(from);
+        let mut near: Vec<&FrameHash> = after.iter().take_while(|known| known.time <= at + MOMENT).collect();
+        if near.is_empty() {
+            // Nothing has changed since the last one.
+            near.extend(before.last().filter(|known| at - known.time <= STILL));
+        }
+        near.iter().filter_map(|known| known.detail.as_ref()).any(|known| known.hash.distance(&hash) <= LOOSE)
     };
     let walk = |from: f64, frames: &mut dyn Iterator<Item = &FrameHash>| -> f64 {
-        let mut reached = from;
+        let (mut reached, mut missed) = (from, false);
         for frame in frames {
-            if (frame.time - reached).abs() > PATIENCE {
+            if (frame.time - reached).abs() > if missed { PATIENCE } else { STILL } {
                 break;
             }
-            if agrees(&frame) {
+            missed = !agrees(&frame);
+            if !missed {
                 reached = frame.time;
             }
         }
@@ -117,6 +125,22 @@ mod tests {
         let mut found = segment([10.0, 14.0], [15.0, 19.0], 1.0);
         widen(&mut found, &film(50, 80, |at| at + 10), &known);
         assert_eq!(found.query, [10.0, 14.0], "what does not agree even loosely adds nothing");
+    }
+
+    #[test]
+    fn a_scene_without_motion_is_walked_over() {
+        let seldom = |mut film: VideoFingerprint, phase: f64, until: f64| {
+            film.frames.retain(|frame| frame.time <= 10.0 || frame.time >= until || (frame.time - phase) % 3.0 == 0.0);
+            film
+        };
+        let asked = seldom(film(50, 0, |at| at.min(20)), 1.5, 30.0);
+        let mut found = segment([2.0, 9.0], [2.0, 9.0], 1.0);
+        widen(&mut found, &asked, &seldom(film(50, 0, |at| at.min(20)), 0.0, 30.0));
+        assert_eq!(found.query, [0.0, 22.75]);
+        let changes = film(50, 0, |at| if at < 32 { at.min(20) } else { at + 500 });
+        let mut found = segment([2.0, 9.0], [2.0, 9.0], 1.0);
+        widen(&mut found, &asked, &seldom(changes, 0.0, 16.0));
+        assert_eq!(found.query, [0.0, 13.75]);
     }
 
     #[test]
