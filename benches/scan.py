@@ -306,7 +306,7 @@ def report(docs):
     lines = ["# Scanning and finding duplicates", "",
              f"`COUNT={result['stills']} make bench-scan`, one run: {result['machine']}; {result['versions']}.",
              f"{result['stills']:,} generated stills ({result['bytes'] / 1e6:,.0f} MB), half of them altered copies of the other half (`benches/scan_media.rs`).",
-             "Files are in the system's memory before anybody is timed. *False pairs* are strangers in one group.",
+             "Files are in the system's memory before anybody is timed. *False pairs* are strangers in one group. Peak memory is what the system says of a process, which is never less than what the benchmark itself held when it started it.",
              "The second run finds everything as it was; its time is the median of three. *Beside refrain* is how many times the first row's time a tool takes.", "",
              "## Stills", "",
              "| tool | first scan, s | second, s | peak memory, MB | copies found | false pairs | first scan beside refrain | second |",
