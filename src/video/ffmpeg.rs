@@ -191,6 +191,7 @@ pub(super) fn decode(
     watch: &mut Watch,
     mut sink: impl FnMut(Decoded<'_>) -> Result<()>,
 ) -> Result<Film> {
+    super::late::load()?;
     silence();
     let (limits, cancel) = (&options.limits, &options.cancel);
     let deadline = Instant::now().checked_add(limits.time);

@@ -14,6 +14,8 @@ mod glance;
 mod grid;
 mod inner;
 #[cfg(feature = "video")]
+mod late;
+#[cfg(feature = "video")]
 mod pass;
 mod strip;
 
