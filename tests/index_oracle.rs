@@ -85,7 +85,7 @@ fn what_is_found_is_what_comparing_everything_finds() {
                 check(&index, &entries, &ask(&hashes[..batch], radius));
             }
         }
-        let mixed: Vec<Query> = (0..).zip(&hashes).map(|(i, &hash)| Query { hash, max_distance: i * 7 % 97 }).collect();
+        let mixed: Vec<Query> = (0..).zip(&hashes).map(|(i, &hash)| Query::new(hash, i * 7 % 97)).collect();
         check(&index, &entries, &mixed);
     }
 }
@@ -174,7 +174,7 @@ fn the_split_into_parts_and_the_number_of_threads_change_nothing() {
     let hashes = clustered(&mut random, 60_000);
     let entries = entries(0, &hashes);
     let asked: Vec<Query> =
-        (0..).zip(queries(&mut random, &hashes, 200)).map(|(i, hash)| Query { hash, max_distance: i % 97 }).collect();
+        (0..).zip(queries(&mut random, &hashes, 200)).map(|(i, hash)| Query::new(hash, i % 97)).collect();
     let expected = naive(&entries, &asked);
     for pieces in [1, 2, 7, 30] {
         let folder = tempfile::tempdir().unwrap();
@@ -190,5 +190,72 @@ fn the_split_into_parts_and_the_number_of_threads_change_nothing() {
             let found = pool.install(|| index.snapshot().search_each(&asked, usize::MAX)).unwrap();
             assert!(found.hits == expected, "{pieces} pieces, {threads} threads, {} hits", found.hits.len());
         }
+    }
+}
+
+/// What is asked for certain is found whatever the data; beyond that nothing but what is within the radius, each once.
+#[test]
+fn what_is_asked_for_certain_is_found_and_nothing_beyond_the_radius() {
+    let mut random = Random(6);
+    let count = 50_000;
+    let uniform: Vec<Hash> = (0..count).map(|_| random.hash()).collect();
+    let sets = [
+        ("uniform", uniform),
+        ("clustered", clustered(&mut random, count)),
+        ("one bucket", one_bucket(&mut random, count)),
+    ];
+    for (name, mut hashes) in sets {
+        let centres: Vec<Hash> = (0..8).map(|_| random.hash()).collect();
+        for distance in 0..800 {
+            let near = random.at(&centres[distance % 8], distance as u32 / 8);
+            hashes.push(near);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let index = DiskIndex::create(folder.path()).unwrap();
+        let entries = entries(0, &hashes);
+        index.add(&entries).unwrap();
+        index.merge(&Cancel::new()).unwrap();
+        let mut asked = queries(&mut random, &hashes, 24);
+        asked.extend(&centres);
+        for radius in [16, 40, 70, 96] {
+            let all = naive(&entries, &ask(&asked, radius));
+            for certain in [0, 7, 15, 16, 21, 31, 39, 70] {
+                let queries: Vec<Query> = asked.iter().map(|&hash| Query::new(hash, radius).certain(certain)).collect();
+                let found = index.snapshot().search_each(&queries, usize::MAX).unwrap().hits;
+                assert!(found.windows(2).all(|pair| pair[0] < pair[1]), "{name} {radius} {certain}");
+                assert!(found.iter().all(|hit| all.binary_search(hit).is_ok()), "{name} {radius} {certain}");
+                let sure = all.iter().filter(|hit| hit.distance <= certain);
+                assert!(sure.clone().all(|hit| found.binary_search(hit).is_ok()), "{name} {radius} {certain}");
+                if certain >= radius {
+                    assert_eq!(found.len(), all.len());
+                }
+            }
+        }
+    }
+}
+
+/// In a part whose bands are whole rows of the hash, [`Query::finds`] says which of the further ones come by.
+#[test]
+fn what_a_long_list_finds_is_what_the_query_says() {
+    let mut random = Random(7);
+    let centres: Vec<Hash> = (0..6).map(|_| random.hash()).collect();
+    let mut hashes: Vec<Hash> = (0..400_000).map(|_| random.hash()).collect();
+    for i in 0..3000 {
+        let near = random.at(&centres[i % 6], i as u32 % 97);
+        hashes.push(near);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let index = DiskIndex::create(folder.path()).unwrap();
+    let entries = entries(0, &hashes);
+    index.add(&entries).unwrap();
+    index.merge(&Cancel::new()).unwrap();
+    for (certain, radius) in [(15, 50), (21, 70), (31, 70), (15, 31)] {
+        let queries: Vec<Query> = centres.iter().map(|&hash| Query::new(hash, radius).certain(certain)).collect();
+        let found = index.snapshot().search_each(&queries, usize::MAX).unwrap().hits;
+        let all = naive(&entries, &queries);
+        let finds = |hit: &Hit| queries[hit.query as usize].finds(&hashes[hit.id.owner() as usize]);
+        let expected: Vec<Hit> = all.iter().filter(|hit| finds(hit)).copied().collect();
+        assert!(expected.len() < all.len() && expected.iter().any(|hit| hit.distance > certain));
+        assert_eq!(found, expected, "{certain} {radius}");
     }
 }

@@ -36,6 +36,9 @@ pub struct Args {
     /// Decode every film whole, also where a look at few of its frames says that it is not known
     #[arg(long)]
     whole: bool,
+    /// Miss nothing within the radii in a long list either: a question then takes some fifty times as long
+    #[arg(long)]
+    exact: bool,
     /// Keep the fingerprints of these uploads, under their paths, so that references which come later are asked against them
     #[arg(long, conflicts_with = "hashes")]
     remember: bool,
@@ -64,6 +67,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     how.parallel.cancel = signal::cancel_on_interrupt();
     how.ask.max_distance = args.max_distance;
     how.whole = args.whole;
+    how.ask.exact = args.exact;
     let mut tally = Tally::default();
     match &args.hashes {
         Some(list) => ask_hashes(&store, list, &how.ask, args.json, &mut tally)?,

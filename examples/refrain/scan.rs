@@ -43,6 +43,9 @@ pub struct Args {
     /// Decode every film whole, also where a look at few of its frames says that it is not known
     #[arg(long)]
     whole: bool,
+    /// Miss nothing within the radii in a long list either: a question then takes some fifty times as long
+    #[arg(long)]
+    exact: bool,
     /// Keep a journal here, and go on from it: files that are done and have not changed are not read again, their
     /// results are printed in their place
     #[arg(long, value_name = "FILE")]
@@ -81,6 +84,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     how.ask.max_distance = args.max_distance;
     how.parallel.threads = args.threads;
     how.whole = args.whole;
+    how.ask.exact = args.exact;
     how.cache = args.cache.open();
     let work = signal::Breakable::begin(how.cache.as_ref());
     how.parallel.cancel = work.cancel();

@@ -8,15 +8,19 @@ use super::read::Reading;
 use super::reference::{ReferenceRecord, State};
 use super::refuse::{SAME, digest, whole};
 use super::store::{AskOptions, Store};
-use super::write::{DETAIL, of_hash};
+use super::write::{DETAIL, Keeps, of_hash};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, View, ViewSet};
 use crate::hash::Hash;
-use crate::index::Query;
-use crate::matching::{self, Closeness, Coverage, Item, Look, Match, Outcome, Pair, Radii, Verdict};
+use crate::index::{MAX_DISTANCE, Query};
+use crate::matching::{self, Closeness, Coverage, Look, Match, Outcome, Pair, Radii, Verdict};
 
 /// Hits of a still on a film belong to one stretch if they are no further apart, in seconds.
 const GAP: f64 = 2.0;
+
+/// How near a hash of a film is found in a long list for certain, inclusive. A film is found by any of its frames, so that
+/// little is lost by looking no further.
+const FILM_CERTAIN: u32 = 15;
 
 /// The detail hashes of two films are not compared further apart than this: what their alignment takes.
 const FILM_DETAIL_RADIUS: u32 = 50;
@@ -67,11 +71,12 @@ impl Store {
         };
         let film = matches!(fingerprint, Fingerprint::Video(_));
         fenced(&self.file, || {
-            let candidates = self.candidates(&looks, policies, film, 0)?;
+            let far = Far::new(policies, options, film, 0);
+            let candidates = self.candidates(&looks, policies, far)?;
             if candidates.is_empty() {
                 return Ok(Verdict::empty(Outcome::NoMatch));
             }
-            let question = Question { fingerprint, looks: &looks, policies, options, reading: self.reading()? };
+            let question = Question { fingerprint, looks: &looks, policies, options, far, reading: self.reading()? };
             let mut matches = Vec::new();
             for candidates in candidates.chunk_by(|a, b| a.0 == b.0) {
                 matches.extend(question.judge(candidates)?);
@@ -86,11 +91,13 @@ impl Store {
         let policies = &self.policies(options)?;
         let Some(looks) = self.looks(glance, policies, options)? else { return Ok(None) };
         fenced(&self.file, || {
-            let candidates = self.candidates(&looks, policies, true, matching::LEEWAY)?;
+            let far = Far::new(policies, options, true, matching::LEEWAY);
+            let candidates = self.candidates(&looks, policies, far)?;
             if candidates.is_empty() {
                 return Ok(Some(false));
             }
-            let question = Question { fingerprint: glance, looks: &looks, policies, options, reading: self.reading()? };
+            let reading = self.reading()?;
+            let question = Question { fingerprint: glance, looks: &looks, policies, options, far, reading };
             for candidates in candidates.chunk_by(|a, b| a.0 == b.0) {
                 if question.hints(candidates)? {
                     return Ok(Some(true));
@@ -127,34 +134,28 @@ impl Store {
         Ok(Some(looks))
     }
 
-    /// What is near enough to be judged, in the order of the references; hashes of films so many bits further away.
-    fn candidates(
-        &self,
-        looks: &[Look],
-        policies: &BTreeMap<String, Policy>,
-        film: bool,
-        leeway: u32,
-    ) -> Result<Vec<Candidate>> {
+    /// What is near enough to be judged, in the order of the references.
+    fn candidates(&self, looks: &[Look], policies: &BTreeMap<String, Policy>, far: Far) -> Result<Vec<Candidate>> {
         let mut candidates = Vec::new();
         if policies.is_empty() {
             return Ok(candidates);
         }
+        let Far { film, certain, detail: detail_radius, .. } = far;
         let pdq = |policy: &Policy| policy.radii.pdq.max(policy.radii.pdq_near);
         let pdq_radius = policies.values().map(pdq).max().unwrap_or(0);
-        let detail_radius =
-            policies.values().filter_map(|policy| policy.radii.detail.max(policy.radii.detail_near)).max();
         // A film has hundreds of hashes, of which three have to agree. Those with a detail hash are sought by that, near
         // by; only lists without any have to be sought by PDQ as far as frames of one film may be apart.
         let frames = policies.values().map(|policy| policy.frames).max().unwrap_or(0);
         let closest = policies.values().map(|policy| policy.radii.pdq).max().unwrap_or(0);
         let snapshot = self.index.snapshot();
-        let mut by_pdq = |radius: u32, asked: &dyn Fn(&Look) -> bool| -> Result<()> {
+        let mut by_pdq = |radius: u32, certain: u32, asked: &dyn Fn(&Look) -> bool| -> Result<()> {
             let looks = (0u32..).zip(looks).filter(|(_, look)| {
                 // Parts are known by their detail hash only.
                 matches!(look.view, View::Full | View::Content) && asked(look)
             });
             let (at, hashes): (Vec<u32>, Vec<Hash>) = looks.map(|(at, look)| (at, look.hash)).unzip();
-            for hit in snapshot.search(&hashes, radius)? {
+            let queries: Vec<Query> = hashes.iter().map(|&hash| Query::new(hash, radius).certain(certain)).collect();
+            for hit in snapshot.search_each(&queries, usize::MAX)?.hits {
                 if hit.id.ordinal() & DETAIL == 0 {
                     candidates.push((hit.id.owner(), at[hit.query as usize], hit.id.ordinal()));
                 }
@@ -162,22 +163,18 @@ impl Store {
             Ok(())
         };
         if film {
-            by_pdq(closest, &|look| look.detail.is_some())?;
-            by_pdq(pdq_radius.max(frames), &|look| look.detail.is_none())?;
+            by_pdq(closest, certain, &|look| look.detail.is_some())?;
+            by_pdq(pdq_radius.max(frames), MAX_DISTANCE, &|look| look.detail.is_none())?;
         } else {
             // Where every reference has a detail hash, as has the query, that finds whatever could match.
             let plain = self.has_plain() || detail_radius.is_none();
-            by_pdq(pdq_radius, &|look| plain || look.detail.is_none())?;
+            by_pdq(pdq_radius, MAX_DISTANCE, &|look| plain || look.detail.is_none())?;
         }
-        if let Some(radius) = detail_radius {
-            let within = |look: &Look| match film {
-                true => radius.min(FILM_DETAIL_RADIUS + leeway),
-                false => radius.saturating_sub(matching::least_slack(look.view)),
-            };
+        if detail_radius.is_some() {
             let (at, queries): (Vec<u32>, Vec<Query>) = (0..)
                 .zip(looks)
                 .filter(|(_, look)| look.sought)
-                .filter_map(|(at, look)| Some((at, Query { hash: look.detail?, max_distance: within(look) })))
+                .filter_map(|(at, look)| Some((at, far.query(look)?)))
                 .unzip();
             for hit in snapshot.search_each(&queries, usize::MAX)?.hits {
                 if hit.id.ordinal() & DETAIL != 0 {
@@ -226,6 +223,45 @@ impl Policy {
     }
 }
 
+/// How far is looked.
+#[derive(Clone, Copy)]
+struct Far {
+    /// Whether the query is a film.
+    film: bool,
+    /// The widest radius of the detail hash of any policy.
+    detail: Option<u32>,
+    /// So many bits further than the detail hashes of two films may be apart.
+    leeway: u32,
+    /// How near hashes are found for certain.
+    certain: u32,
+}
+
+impl Far {
+    fn new(policies: &BTreeMap<String, Policy>, options: &AskOptions, film: bool, leeway: u32) -> Self {
+        let detail = |policy: &Policy| policy.radii.detail.max(policy.radii.detail_near);
+        let certain = |policy: &Policy| if film { FILM_CERTAIN } else { policy.bank.views.certain_distance() };
+        Self {
+            film,
+            detail: policies.values().filter_map(detail).max(),
+            leeway,
+            certain: if options.exact {
+                MAX_DISTANCE
+            } else {
+                policies.values().map(certain).max().unwrap_or(MAX_DISTANCE)
+            },
+        }
+    }
+
+    /// What is asked about the detail hash of a look-up.
+    fn query(self, look: &Look) -> Option<Query> {
+        let radius = match self.film {
+            true => self.detail?.min(FILM_DETAIL_RADIUS + self.leeway),
+            false => self.detail?.saturating_sub(matching::least_slack(look.view)),
+        };
+        Some(Query::new(look.detail?, radius).certain(self.certain))
+    }
+}
+
 /// What a hit says: the reference's number, the look-up, and which of the reference's hashes.
 type Candidate = (u64, u32, u32);
 
@@ -234,15 +270,15 @@ struct Question<'q> {
     looks: &'q [Look],
     policies: &'q BTreeMap<String, Policy>,
     options: &'q AskOptions,
+    far: Far,
     reading: Reading,
 }
 
-impl Question<'_> {
+impl<'q> Question<'q> {
     /// What the hits on one reference amount to.
     fn judge(&self, candidates: &[Candidate]) -> Result<Option<Match>> {
         let Some((record, policy, reference)) = self.reference(candidates)? else { return Ok(None) };
-        let items = matching::items(&reference);
-        let pairs = self.pairs(candidates, policy, &items);
+        let pairs = self.pairs(candidates, policy, &reference);
         let Some(found) = self.found(&record, policy, &reference, pairs) else { return Ok(None) };
         Ok(if self.refused(candidates[0].0)? { None } else { Some(found) })
     }
@@ -251,8 +287,7 @@ impl Question<'_> {
     fn hints(&self, candidates: &[Candidate]) -> Result<bool> {
         let Some((_, policy, reference)) = self.reference(candidates)? else { return Ok(false) };
         let frames = matches!(reference, Fingerprint::Video(_)).then_some(policy.frames);
-        let items = matching::items(&reference);
-        Ok(self.pairs(candidates, policy, &items).iter().any(|pair| match frames {
+        Ok(self.pairs(candidates, policy, &reference).iter().any(|pair| match frames {
             Some(frames) => matching::hint_of_a_segment(pair, frames),
             None => {
                 let whole = !pair.look.view.is_window() && !pair.view.is_window();
@@ -274,10 +309,41 @@ impl Question<'_> {
         Ok(fingerprint.map(|fingerprint| (record, policy, fingerprint)))
     }
 
-    fn pairs(&self, candidates: &[Candidate], policy: &Policy, items: &[Item<'_>]) -> Vec<Pair<'_>> {
-        candidates
-            .iter()
-            .filter_map(|&(_, look, ordinal)| Pair::new(&self.looks[look as usize], items, ordinal))
+    /// Every pair that the hits stand for: those themselves, and whatever else is near where the query is laid down as it is
+    /// in one of them. A search that misses a few hashes so misses a reference only if it misses all that is near.
+    fn pairs(&self, candidates: &[Candidate], policy: &Policy, reference: &Fingerprint) -> Vec<Pair<'q>> {
+        let items = matching::items(reference);
+        let mut hits: Vec<(u32, u32)> = candidates.iter().map(|&(_, look, ordinal)| (look, ordinal)).collect();
+        if self.options.long {
+            hits.retain(|&(look, ordinal)| {
+                let detail = items.get(ordinal as usize).and_then(|item| item.detail);
+                let query = self.far.query(&self.looks[look as usize]);
+                query.zip(detail).is_none_or(|(query, detail)| query.finds(&detail.hash))
+            });
+        }
+        if self.far.certain < MAX_DISTANCE && !hits.is_empty() {
+            let laid = |look: u32| (self.looks[look as usize].transform, self.looks[look as usize].inverted);
+            let mut ways: Vec<_> = hits.iter().map(|&(look, _)| laid(look)).collect();
+            ways.sort_unstable();
+            ways.dedup();
+            let keeps = Keeps::new(&items, matches!(reference, Fingerprint::Video(_)), &policy.bank);
+            let kept: Vec<(u32, Hash)> = (0..)
+                .zip(&items)
+                .filter(|(_, item)| keeps.clear(item) && keeps.views(item).1)
+                .filter_map(|(ordinal, item)| Some((ordinal, item.detail?.hash)))
+                .collect();
+            for (at, look) in (0..).zip(self.looks) {
+                let Some(query) = self.far.query(look) else { continue };
+                if look.sought && ways.binary_search(&laid(at)).is_ok() {
+                    let near = kept.iter().filter(|(_, hash)| query.hash.distance(hash) <= query.max_distance);
+                    hits.extend(near.map(|&(ordinal, _)| (at, ordinal)));
+                }
+            }
+            hits.sort_unstable();
+            hits.dedup();
+        }
+        hits.into_iter()
+            .filter_map(|(look, ordinal)| Pair::new(&self.looks[look as usize], &items, ordinal))
             .filter(|pair| pair.look.quality >= policy.bank.min_quality)
             .collect()
     }

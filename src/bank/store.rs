@@ -68,6 +68,12 @@ pub struct AskOptions {
     /// Asks plain hashes and stored fingerprints in nearly all their orientations as well, some ten bits off; what comes
     /// from media has the exact ones, which are always asked.
     pub turned: bool,
+    /// Finds all that is within the radii in every list. Without this, of what is in a list of more than 30,000 hashes and
+    /// further off than [`ViewSet::certain_distance`], a few in a hundred are missed, for the sake of a question that takes
+    /// milliseconds (docs/recall.md).
+    pub exact: bool,
+    /// Finds no more than a long list would find, whatever is asked: for the recall benchmark.
+    pub(crate) long: bool,
 }
 
 impl AskOptions {
@@ -90,6 +96,18 @@ impl AskOptions {
     pub fn turned(mut self, turned: bool) -> Self {
         self.turned = turned;
         self
+    }
+
+    /// Whether all that is within the radii is found in long lists as well.
+    #[must_use]
+    pub fn exact(mut self, exact: bool) -> Self {
+        self.exact = exact;
+        self
+    }
+
+    /// Finds no more than a long list would find.
+    pub(crate) fn in_a_long_list() -> Self {
+        Self { long: true, ..Self::default() }
     }
 
     /// The platform's name for the upload.

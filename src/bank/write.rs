@@ -398,29 +398,51 @@ fn stored(fingerprint: &Fingerprint, config: &BankConfig) -> Fingerprint {
     }
 }
 
+/// Which hashes of a reference a bank keeps in the index.
+pub(super) struct Keeps<'c> {
+    config: &'c BankConfig,
+    film: bool,
+    boxed: bool,
+}
+
+impl<'c> Keeps<'c> {
+    /// Those of a reference with these hashes.
+    pub(super) fn new(items: &[Item<'_>], film: bool, config: &'c BankConfig) -> Self {
+        let mut keeps = Self { config, film, boxed: false };
+        keeps.boxed = items.iter().any(|item| item.view == View::Content && keeps.clear(item));
+        keeps
+    }
+
+    /// Whether there is enough detail.
+    pub(super) fn clear(&self, item: &Item<'_>) -> bool {
+        item.quality >= self.config.min_quality && item.stability >= self.config.min_stability
+    }
+
+    /// Whether the view is kept by its PDQ hash, and by its detail hash.
+    pub(super) fn views(&self, item: &Item<'_>) -> (bool, bool) {
+        let views = self.config.views;
+        if self.film {
+            let kept = views.stores_of_film(item.view);
+            return (kept && item.by_pdq, kept);
+        }
+        // Plain hashes are asked about whole pictures, whatever the views; and about content boxes where both are kept.
+        let kept = views.stores(item.view, self.boxed);
+        (item.by_pdq && (kept && views != ViewSet::None || item.view == View::Full), kept)
+    }
+}
+
 /// The hashes with enough detail, as entries of the index, and how many have not.
 fn entries(number: u64, fingerprint: &Fingerprint, config: &BankConfig) -> Result<(Vec<Entry>, u32)> {
     let items = matching::items(fingerprint);
-    let clear = |item: &Item<'_>| item.quality >= config.min_quality && item.stability >= config.min_stability;
-    let boxed = items.iter().any(|item| item.view == View::Content && clear(item));
+    let keeps = Keeps::new(&items, matches!(fingerprint, Fingerprint::Video(_)), config);
     let mut entries = Vec::with_capacity(2 * items.len());
     let mut skipped = 0;
     for (at, item) in items.iter().enumerate() {
-        // Plain hashes are asked about whole pictures, whatever the views; and about content boxes where both are kept.
-        let (by_pdq, by_detail) = match fingerprint {
-            Fingerprint::Image(_) => {
-                let kept = config.views.stores(item.view, boxed);
-                (item.by_pdq && (kept && config.views != ViewSet::None || item.view == View::Full), kept)
-            }
-            Fingerprint::Video(_) => {
-                let kept = config.views.stores_of_film(item.view);
-                (kept && item.by_pdq, kept)
-            }
-        };
+        let (by_pdq, by_detail) = keeps.views(item);
         if !by_pdq && !by_detail {
             continue;
         }
-        if !clear(item) {
+        if !keeps.clear(item) {
             skipped += 1;
             continue;
         }

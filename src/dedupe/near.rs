@@ -108,7 +108,7 @@ fn stills(gathered: &Gathered, choice: &Choice, folder: &Temporary) -> Result<Ve
                 // turned, then the negatives of all eight; without a witness no wider than one hash allows
                 let hashes = all[1..].iter().copied().chain(all.iter().map(Hash::complement));
                 let max_distance = choice.max_distance.min(ALONE);
-                let asked: Vec<Query> = hashes.map(|hash| Query { hash, max_distance }).collect();
+                let asked: Vec<Query> = hashes.map(|hash| Query::new(hash, max_distance)).collect();
                 owners.extend(asked.iter().map(|_| owner));
                 queries.extend(asked);
             }

@@ -13,7 +13,7 @@ use crate::fingerprint::{ImageFingerprint, View, ViewHash, ViewSet};
 use crate::hash::pdq::{MIN_QUALITY, MIN_STABILITY};
 use crate::hash::{Algorithm, Hash, Pixels};
 use crate::index::{Entry, EntryId, MAX_DISTANCE, Query, Snapshot};
-use crate::matching::{DETAIL_RADIUS, PDQ_LIMIT, PDQ_RADIUS, slack};
+use crate::matching::{DETAIL_RADIUS, PDQ_LIMIT, PDQ_RADIUS, least_slack, slack};
 
 /// Bytes of one entry in a part: the hash, its id, and a residue and an id in each of sixteen bands.
 pub(super) const ENTRY_BYTES: usize = 32 + 8 + 16 * 6;
@@ -194,35 +194,55 @@ impl List {
             if view.view == View::Full {
                 self.wholes(pdq, detail, &mut out);
             }
-            for (pdq, detail) in pdq.iter().zip(detail.iter()) {
-                for (pdq, hash) in [(*pdq, *detail), (pdq.complement(), detail.complement())] {
-                    queries.push(Query { hash, max_distance: MAX_DISTANCE });
-                    looks.push((view.view, pdq, *asks));
+            for (way, (pdq, detail)) in pdq.iter().zip(detail.iter()).enumerate() {
+                for (way, pdq, hash) in [(way, *pdq, *detail), (way + 8, pdq.complement(), detail.complement())] {
+                    queries.push(Query::new(hash, MAX_DISTANCE));
+                    looks.push((view.view, pdq, *asks, way));
                 }
             }
         }
+        let mut hits = Vec::new();
+        // In which ways a long list comes upon each reference, within the default radii and beyond: a bit for each way, under
+        // each preset.
+        let mut met = vec![[[0u16; 2]; 3]; self.len()];
+        let near = |view: View, distance: u32| distance <= self.near.saturating_sub(least_slack(view));
         self.details.visit(&queries, |hit| {
-            let (view, pdq, asks) = &looks[hit.query as usize];
+            let (view, _, asks, way) = &looks[hit.query as usize];
             let stored = &self.stored[self.starts[hit.id.owner() as usize] + hit.id.ordinal() as usize];
+            for (i, set) in PRESETS.into_iter().enumerate() {
+                let query = queries[hit.query as usize].certain(set.certain_distance());
+                if asks[i] && stored.kept[i] && query.finds(&stored.detail) {
+                    met[stored.owner][i][usize::from(!near(*view, hit.distance))] |= 1 << way;
+                }
+            }
+            hits.push((hit, stored));
+            ControlFlow::Continue(())
+        })?;
+        for (hit, stored) in hits {
+            let (view, pdq, asks, way) = &looks[hit.query as usize];
+            let counts: [bool; 3] = std::array::from_fn(|i| {
+                let [within, beyond] = met[stored.owner][i];
+                let met = if near(*view, hit.distance) { within } else { within | beyond };
+                asks[i] && stored.kept[i] && met >> way & 1 != 0
+            });
             let mut score = DETAIL_RADIUS as f32 - slack(*view, stored.view) as f32 - hit.distance as f32;
             let scores = &mut out[stored.owner].scores[2..];
             let whole = !view.is_window() && !stored.view.is_window();
             // PDQ alone may say more of two whole pictures; then it is the one that counts.
             let alone = whole && hit.distance <= self.near;
-            let better = (0..3).any(|i| asks[i] && stored.kept[i] && (alone || score > scores[i]));
+            let better = (0..3).any(|i| counts[i] && (alone || score > scores[i]));
             let distance = if better { pdq.distance(&stored.pdq) } else { 256 };
             if alone && distance <= PDQ_RADIUS {
                 score = score.max(PDQ_RADIUS as f32 - distance as f32);
             }
             if distance <= PDQ_LIMIT {
                 for i in 0..3 {
-                    if asks[i] && stored.kept[i] {
+                    if counts[i] {
                         scores[i] = scores[i].max(score);
                     }
                 }
             }
-            ControlFlow::Continue(())
-        })?;
+        }
         Ok(out)
     }
 

@@ -106,6 +106,15 @@ impl ViewSet {
         }
     }
 
+    /// How near, in bits of the detail hash, a still is found in a long list for certain, inclusive; most of what is
+    /// further off and within the radius is found as well: docs/recall.md has how many, and the time.
+    pub const fn certain_distance(self) -> u32 {
+        match self {
+            Self::Standard => 21,
+            _ => 31,
+        }
+    }
+
     /// The windows that references of this set are stored with.
     pub fn reference_windows(self) -> &'static [Window] {
         match self {

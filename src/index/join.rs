@@ -143,7 +143,7 @@ impl Snapshot {
             let id = own.id(self, at)?;
             ids.push(id);
             if id.is_some() {
-                queries.push((at as u32, Query { hash: own.hashes()[at], max_distance }));
+                queries.push((at as u32, Query::new(own.hashes()[at], max_distance)));
             }
         }
         let asked: Vec<(u32, &Query)> = queries.iter().map(|(at, query)| (*at, query)).collect();
@@ -176,7 +176,7 @@ impl Snapshot {
                 return Ok(());
             }
             if let Source::Part(part, _) = target
-                && plan(&part.layout, max_distance, asked.len(), kernels).0 == Plan::Mih
+                && plan(&part.layout, max_distance, max_distance, asked.len(), kernels).0 == Plan::Mih
             {
                 let _ = Mih::new(part, kernels).run(&asked, &mut emit)?;
                 continue;

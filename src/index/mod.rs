@@ -86,12 +86,40 @@ pub struct Hit {
 }
 
 /// What is asked: a hash, and how far from it.
+///
+/// [`Query::new`] asks for every entry within the radius. The time of that grows steeply with the radius. Where a few
+/// entries may be missed, [`Query::certain`] bounds it: entries within a smaller radius are found for certain, those
+/// further off if they come by on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Query {
     /// The hash.
     pub hash: Hash,
-    /// The radius, inclusive, at most [`MAX_DISTANCE`].
+    /// The radius, inclusive, at most [`MAX_DISTANCE`]: nothing further off is found.
     pub max_distance: u32,
+    /// Entries this near, inclusive, are found for certain, as far as they are within `max_distance`.
+    pub certain: u32,
+}
+
+impl Query {
+    /// Every entry within `max_distance`, inclusive.
+    pub const fn new(hash: Hash, max_distance: u32) -> Self {
+        Self { hash, max_distance, certain: max_distance }
+    }
+
+    /// The same question, where only what is within `certain`, inclusive, has to be found. Entries further off are found if
+    /// they agree with the query in one of the bands of bits that they are stored by, up to as few bits as the search
+    /// for the nearer ones tries out; in parts that are scanned, all are. So which of them are found may depend on how the
+    /// index is laid out in parts; that nothing beyond `max_distance` is found does not.
+    #[must_use]
+    pub const fn certain(mut self, certain: u32) -> Self {
+        self.certain = if certain < self.max_distance { certain } else { self.max_distance };
+        self
+    }
+
+    /// Whether a long list finds `hash`: one of 400,000 to 2^24 entries in one part, not too many of which are alike.
+    pub fn finds(&self, hash: &Hash) -> bool {
+        search::finds(self, hash)
+    }
 }
 
 /// What an index holds.

@@ -72,7 +72,7 @@ impl Snapshot {
     /// # Errors
     /// [`Error::Option`] for a radius over [`MAX_DISTANCE`]; [`Error::Corrupt`] naming a damaged file.
     pub fn search(&self, queries: &[Hash], max_distance: u32) -> Result<Vec<Hit>> {
-        let queries: Vec<Query> = queries.iter().map(|&hash| Query { hash, max_distance }).collect();
+        let queries: Vec<Query> = queries.iter().map(|&hash| Query::new(hash, max_distance)).collect();
         Ok(self.search_each(&queries, usize::MAX)?.hits)
     }
 
@@ -123,8 +123,7 @@ impl Snapshot {
         let mut waiting: Vec<u32> = (0..).take(queries.len()).collect();
         let mut found = Vec::new();
         for radius in [7, 15, 31, 47, MAX_DISTANCE].map(|radius| radius.min(max_distance)) {
-            let asked: Vec<Query> =
-                waiting.iter().map(|&query| Query { hash: queries[query as usize], max_distance: radius }).collect();
+            let asked: Vec<Query> = waiting.iter().map(|&query| Query::new(queries[query as usize], radius)).collect();
             let hits = self.search_each(&asked, k)?.hits;
             let mut counts = vec![0; waiting.len()];
             hits.iter().for_each(|hit| counts[hit.query as usize] += 1);
@@ -174,15 +173,15 @@ impl Snapshot {
             total += self.delta.chunks[chunk].ids.len() as f64 * queries.len() as f64 * 0.5;
             tasks.push(Task::Chunk(chunk, all()));
         }
-        let mut sorted: BTreeMap<u32, Vec<(u32, &Query)>> = BTreeMap::new();
+        let mut sorted: BTreeMap<[u32; 2], Vec<(u32, &Query)>> = BTreeMap::new();
         for (number, query) in (0..).zip(queries) {
-            sorted.entry(query.max_distance).or_default().push((number, query));
+            sorted.entry([query.certain, query.max_distance]).or_default().push((number, query));
         }
         for slot in &self.parts {
             let part = slot.part.as_ref().map_err(|error| copy(error))?;
             let mut scanned = Vec::new();
-            for (&radius, group) in &sorted {
-                let (way, cost) = plan(&part.layout, radius, queries.len(), kernels);
+            for (&[certain, radius], group) in &sorted {
+                let (way, cost) = plan(&part.layout, certain, radius, queries.len(), kernels);
                 total += cost * group.len() as f64;
                 match way {
                     Plan::Mih => {

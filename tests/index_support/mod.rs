@@ -64,5 +64,5 @@ pub(crate) fn naive(entries: &[Entry], queries: &[Query]) -> Vec<Hit> {
 }
 
 pub(crate) fn ask(hashes: &[Hash], max_distance: u32) -> Vec<Query> {
-    hashes.iter().map(|&hash| Query { hash, max_distance }).collect()
+    hashes.iter().map(|&hash| Query::new(hash, max_distance)).collect()
 }

@@ -13,7 +13,7 @@ use super::super::run::{Config, Progress};
 use super::edit::{Clip, Edit, available};
 use super::report::{Claim, FilmReport, Parts, TemplateReport, report};
 use super::template::{FilmTemplate, LEAD};
-use crate::bank::{Reference, Store};
+use crate::bank::{AskOptions, Reference, Store};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, Media, Options, RECIPE, Sampling, fingerprint};
@@ -227,7 +227,7 @@ impl<'a> Bench<'a> {
         };
         let (print, plain, made) = self.print(&edit).map_err(|error| error.at(&clip.path))?;
         let started = Instant::now();
-        let verdict = self.store.ask(&print)?;
+        let verdict = self.store.ask_with(&print, &AskOptions::in_a_long_list())?;
         let millis = [made, started.elapsed().as_secs_f64() * 1e3];
         let known: Vec<_> = edit.truth.iter().filter(|part| self.is_reference(&part.clip)).collect();
         let (mut found, mut off, mut wrong) = (vec![false; known.len()], Vec::new(), Vec::new());

@@ -5,14 +5,15 @@
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
+use std::sync::LazyLock;
 
 use super::Emit;
-use super::plan::{BANDS, MAX_BUDGET, Masks, budgets, cheapest, choose, lookup_cost, scan_cost};
+use super::plan::{BANDS, MAX_BUDGET, Masks, budgets, cheapest, choose, leeway, lookup_cost, scan_cost};
 use super::scan::Scan;
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::index::Query;
-use crate::index::part::{Band, Part};
+use crate::index::part::{Band, Layout, Part};
 use crate::simd::distance::{Bucket, Kernels, distances, filter, prefetch};
 
 /// Lookups that are under way at once: enough to hide memory, few enough to stay in the second-level cache.
@@ -21,6 +22,8 @@ const LOOKUPS: usize = 512;
 const LINES: usize = 8;
 /// A query of more lookups than this is planned from the real sizes of some buckets in any case.
 const WIDE: usize = 1 << 12;
+/// Entries from which on every bit of a band chooses the bucket.
+const LONG: usize = 6 << 16;
 /// A thread keeps buffers of up to this many candidates.
 const KEEP: usize = 1 << 16;
 /// A query whose buckets hold this many times what was expected, and [`HEAVY_LEAST`] more, is planned anew.
@@ -73,11 +76,12 @@ struct Probe {
 }
 
 /// A query on its way through the bands.
+#[derive(Clone, Copy)]
 struct Asked<'a> {
     number: u32,
     query: &'a Query,
     words: [u64; 4],
-    budgets: [u8; BANDS],
+    reach: Reach,
     /// Postings in its buckets.
     load: f64,
 }
@@ -95,8 +99,8 @@ impl<'a> Mih<'a> {
         let mut batch: Vec<Asked<'_>> = Vec::new();
         let mut lookups = 0;
         for &(number, query) in queries {
-            let budgets = budgets(&self.part.layout, query.max_distance);
-            let more = self.lookups(&budgets);
+            let reach = Reach::of(&self.part.layout, query);
+            let more = self.lookups(&reach);
             if !batch.is_empty() && lookups + more > LOOKUPS {
                 if self.batch(&mut batch, true, emit)?.is_break() {
                     return Ok(ControlFlow::Break(()));
@@ -105,22 +109,22 @@ impl<'a> Mih<'a> {
                 lookups = 0;
             }
             lookups += more;
-            batch.push(Asked { number, query, words: query.hash.words(), budgets, load: 0.0 });
+            batch.push(Asked { number, query, words: query.hash.words(), reach, load: 0.0 });
         }
         self.batch(&mut batch, true, emit)
     }
 
-    fn lookups(&self, budgets: &[u8; BANDS]) -> usize {
+    fn lookups(&self, reach: &Reach) -> usize {
         let of = |(band, budget): (&Band, &u8)| {
             (0..u32::from(*budget)).map(|d| choose(u32::from(band.key_bits), d)).sum::<f64>()
         };
-        self.part.layout.bands.iter().zip(budgets).map(of).sum::<f64>() as usize
+        self.part.layout.bands.iter().zip(&reach.budgets).map(of).sum::<f64>() as usize
     }
 
     /// All bands for a batch. With `adapt`, queries that fell into heavy buckets are set aside and planned one by one.
     fn batch(&mut self, batch: &mut [Asked<'_>], adapt: bool, emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
         let hashes: Vec<Hash> = batch.iter().map(|asked| asked.query.hash).collect();
-        let lookups: usize = batch.iter().map(|asked| self.lookups(&asked.budgets)).sum();
+        let lookups: usize = batch.iter().map(|asked| self.lookups(&asked.reach)).sum();
         if adapt && lookups > WIDE {
             // Too many buckets to look at all of their sizes first: plan from those close by.
             for asked in batch.iter() {
@@ -153,7 +157,7 @@ impl<'a> Mih<'a> {
             let postings = self.part.len() as f64;
             let bits = self.part.layout.bands.first().map_or(16, |band| band.key_bits);
             for (number, asked) in (0u32..).zip(batch.iter()) {
-                let expected = self.lookups(&asked.budgets) as f64 * postings / f64::from(1u32 << bits);
+                let expected = self.lookups(&asked.reach) as f64 * postings / f64::from(1u32 << bits);
                 if asked.load > expected * HEAVY + HEAVY_LEAST {
                     heavy.push(number);
                 }
@@ -183,11 +187,12 @@ impl<'a> Mih<'a> {
     /// One query, planned anew from the real sizes of the buckets near it.
     fn again(&mut self, asked: &Asked<'_>, emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
         let (budgets, cost) = self.adapted(asked)?;
+        let reach = Reach { budgets, ..asked.reach };
         let (number, query) = (asked.number, asked.query);
         if cost > scan_cost(self.part.len(), query.max_distance, 1, self.kernels) {
             return self.scan(number, query, emit);
         }
-        self.batch(&mut [Asked { number, query, words: asked.words, budgets, load: 0.0 }], false, emit)
+        self.batch(&mut [Asked { reach, load: 0.0, ..*asked }], false, emit)
     }
 
     fn clear(&mut self) {
@@ -202,7 +207,7 @@ impl<'a> Mih<'a> {
     fn enlist(&mut self, band: usize, number: u32, asked: &Asked<'_>) {
         let raw = self.part.raw();
         let Some(masks) = self.masks[band] else { return };
-        let (own, room) = room(&self.part.layout.bands, &asked.budgets, band);
+        let (own, room) = asked.reach.room(&self.part.layout.bands, band);
         let band = &self.part.layout.bands[band];
         let (key, residue) = (band.key(&asked.words), band.residue_of(&asked.words));
         for distance in 0..own {
@@ -299,22 +304,14 @@ impl<'a> Mih<'a> {
             let asked = &batch[asked as usize];
             if u32::from(distance) <= asked.query.max_distance {
                 let words = part.hashes()[position as usize].words();
-                let earlier = (0..usize::from(band)).any(|band| self.finds(band, asked, &words));
+                let bands = &part.layout.bands;
+                let earlier = (0..usize::from(band)).any(|band| asked.reach.finds(bands, band, &asked.words, &words));
                 if !earlier && emit(asked.number, u32::from(distance), position as usize)?.is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }
         }
         Ok(ControlFlow::Continue(()))
-    }
-
-    /// Whether a band finds the hash with these words.
-    fn finds(&self, band: usize, asked: &Asked<'_>, words: &[u64; 4]) -> bool {
-        let (own, room) = room(&self.part.layout.bands, &asked.budgets, band);
-        let band = &self.part.layout.bands[band];
-        let distance = (band.key(words) ^ band.key(&asked.words)).count_ones() as usize;
-        let further = (band.residue_of(words) ^ band.residue_of(&asked.words)).count_ones() as usize;
-        distance < own && distance + further <= room
     }
 
     /// Budgets that go round the heavy buckets near a query, and what they will cost.
@@ -344,7 +341,7 @@ impl<'a> Mih<'a> {
                 costs[number][distance + 1] = lookup_cost(probes, postings);
             }
         }
-        Ok(cheapest(part.layout.bands.len(), asked.query.max_distance, |band, budget| costs[band][budget]))
+        Ok(cheapest(part.layout.bands.len(), asked.query.certain, |band, budget| costs[band][budget]))
     }
 
     /// The last resort: past every hash.
@@ -354,12 +351,46 @@ impl<'a> Mih<'a> {
     }
 }
 
-/// A band's budget, and how far a hash may be off in the band and in its residue together.
-#[inline]
-fn room(bands: &[Band], budgets: &[u8; BANDS], band: usize) -> (usize, usize) {
-    let own = usize::from(budgets[band]);
-    let next = usize::from(budgets[if band + 1 < bands.len() { band + 1 } else { 0 }]);
-    (own, (own + next).saturating_sub(1))
+/// How far a search goes for one query.
+#[derive(Clone, Copy)]
+struct Reach {
+    /// In each band, a hash is off by fewer bits.
+    budgets: [u8; BANDS],
+    /// How far it may be off in a band and its residue together, at least: see [`leeway`].
+    leeway: usize,
+}
+
+impl Reach {
+    /// When nothing is known of the buckets.
+    fn of(layout: &Layout, query: &Query) -> Self {
+        Self { budgets: budgets(layout, query.certain), leeway: leeway(query.certain, query.max_distance) }
+    }
+
+    /// A band's budget, and how far a hash may be off in the band and in its residue together.
+    #[inline]
+    fn room(&self, bands: &[Band], band: usize) -> (usize, usize) {
+        let own = usize::from(self.budgets[band]);
+        let next = usize::from(self.budgets[if band + 1 < bands.len() { band + 1 } else { 0 }]);
+        (own, (own + next).saturating_sub(1).max(self.leeway))
+    }
+
+    /// Whether a band finds one hash for another, by the words of both.
+    fn finds(&self, bands: &[Band], band: usize, asked: &[u64; 4], words: &[u64; 4]) -> bool {
+        let (own, room) = self.room(bands, band);
+        let band = &bands[band];
+        let distance = (band.key(words) ^ band.key(asked)).count_ones() as usize;
+        let further = (band.residue_of(words) ^ band.residue_of(asked)).count_ones() as usize;
+        distance < own && distance + further <= room
+    }
+}
+
+/// Whether a search finds `hash` in a long list: in a part of [`LONG`] to 2^24 entries whose buckets are of usual sizes.
+pub(in crate::index) fn finds(query: &Query, hash: &Hash) -> bool {
+    static LAYOUT: LazyLock<Option<Layout>> = LazyLock::new(|| Layout::new(LONG));
+    let Some(layout) = &*LAYOUT else { return false };
+    let (reach, asked, words) = (Reach::of(layout, query), query.hash.words(), hash.words());
+    query.hash.distance(hash) <= query.max_distance
+        && (0..layout.bands.len()).any(|band| reach.finds(&layout.bands, band, &asked, &words))
 }
 
 /// The four bytes at `at`.

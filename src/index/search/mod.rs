@@ -4,7 +4,7 @@ mod mih;
 mod plan;
 mod scan;
 
-pub(super) use mih::Mih;
+pub(super) use mih::{Mih, finds};
 pub(super) use plan::{Plan, plan};
 pub(super) use scan::Scan;
 

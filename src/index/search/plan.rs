@@ -16,6 +16,9 @@ pub(super) const BANDS: usize = 16;
 /// The largest budget that a band can get: `97 / 13`, and one more.
 pub(super) const MAX_BUDGET: usize = 8;
 
+/// See [`leeway`].
+const LEEWAY: usize = 4;
+
 /// Nanoseconds, measured on one core of a Sapphire Rapids; only their proportions matter.
 mod cost {
     /// Looking up a bucket.
@@ -67,9 +70,15 @@ pub(in crate::index) enum Plan {
 }
 
 /// The cheaper way to ask a part about one of `batch` queries within `radius`, and the nanoseconds expected.
-pub(in crate::index) fn plan(layout: &Layout, radius: u32, batch: usize, kernels: Kernels) -> (Plan, f64) {
+pub(in crate::index) fn plan(
+    layout: &Layout,
+    certain: u32,
+    radius: u32,
+    batch: usize,
+    kernels: Kernels,
+) -> (Plan, f64) {
     let scan = scan_cost(layout.entries, radius, batch, kernels);
-    match mih_cost(layout, radius) {
+    match mih_cost(layout, certain, radius) {
         Some(mih) if mih <= scan => (Plan::Mih, mih),
         _ => (Plan::Scan, scan),
     }
@@ -82,18 +91,18 @@ pub(super) fn scan_cost(entries: usize, radius: u32, batch: usize, kernels: Kern
     entries as f64 * each
 }
 
-fn mih_cost(layout: &Layout, radius: u32) -> Option<f64> {
+fn mih_cost(layout: &Layout, certain: u32, radius: u32) -> Option<f64> {
     if layout.bands.is_empty() {
         return None;
     }
-    let budgets = budgets(layout, radius);
+    let (budgets, leeway) = (budgets(layout, certain), leeway(certain, radius));
     let mut sum = 0.0;
     for (i, band) in layout.bands.iter().enumerate() {
         let (own, next) = (budgets[i], budgets[(i + 1) % layout.bands.len()]);
         let per_bucket = layout.entries as f64 / f64::from(1u32 << band.key_bits);
         for distance in 0..u32::from(own) {
             let probes = choose(u32::from(band.key_bits), distance);
-            let room = u32::from(own + next) - 1 - distance;
+            let room = u32::from((own + next).saturating_sub(1)).max(leeway as u32).saturating_sub(distance);
             let pass = PASS[room.min(16) as usize];
             sum += probes * (cost::PROBE + per_bucket * (cost::POSTING + pass * cost::CANDIDATE));
         }
@@ -105,6 +114,12 @@ fn mih_cost(layout: &Layout, radius: u32) -> Option<f64> {
 pub(super) fn budgets(layout: &Layout, radius: u32) -> [u8; BANDS] {
     let (all, count) = (radius as usize + 1, layout.bands.len());
     std::array::from_fn(|i| if i < count { (all / count + usize::from(i < all % count)) as u8 } else { 0 })
+}
+
+/// How far a hash may be off in a band and the residue beside it at least, for one that is not found for certain not to be
+/// passed over: of the 32 bits of both, the band has none or one off, and the residue a sixteenth of the radius.
+pub(super) fn leeway(certain: u32, radius: u32) -> usize {
+    if certain < radius { LEEWAY.min(radius as usize) } else { 0 }
 }
 
 /// The cheapest budgets that add up to `radius + 1`, and their cost; `weigh(band, budget)` is the cost of one.
@@ -214,9 +229,9 @@ mod tests {
     #[test]
     fn wide_radii_are_scanned_and_narrow_ones_looked_up() {
         let (layout, kernels) = (Layout::new(1_000_000).unwrap(), Kernels::current());
-        assert_eq!(plan(&layout, 0, 1, kernels).0, Plan::Mih);
-        assert_eq!(plan(&layout, 31, 64, kernels).0, Plan::Mih);
-        assert_eq!(plan(&layout, 96, 64, kernels).0, Plan::Scan);
-        assert_eq!(plan(&Layout::new(100).unwrap(), 0, 1, kernels).0, Plan::Scan);
+        assert_eq!(plan(&layout, 0, 0, 1, kernels).0, Plan::Mih);
+        assert_eq!(plan(&layout, 31, 31, 64, kernels).0, Plan::Mih);
+        assert_eq!(plan(&layout, 96, 96, 64, kernels).0, Plan::Scan);
+        assert_eq!(plan(&Layout::new(100).unwrap(), 0, 0, 1, kernels).0, Plan::Scan);
     }
 }
