@@ -3,13 +3,14 @@
 //!
 //! The references are drawn: each has the views of a picture with a content box, whose hashes are random, a quarter of
 //! them near one of a thousand centres. The queries are the pictures of `fixtures/uploads`. `RAYON_NUM_THREADS=1` gives
-//! figures of one core. Prints JSON lines.
+//! figures of one core. Each question is asked as it is by default, and exactly
+//! (or, with CERTAIN=15,19,96, as near for certain as these numbers say). Prints JSON lines.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use refrain::bank::{BankConfig, Reference};
+use refrain::bank::{AskOptions, BankConfig, Reference};
 use refrain::eval::Random;
 use refrain::fingerprint::ViewSet;
 use refrain::hash::Hash;
@@ -24,7 +25,7 @@ const CENTRES: u64 = 1000;
 const CLUSTERED: usize = 4;
 const OFF: usize = 40;
 /// Times that a query is asked; the median counts.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 const PRESETS: [(&str, ViewSet); 3] =
     [("none", ViewSet::None), ("standard", ViewSet::Standard), ("thorough", ViewSet::Thorough)];
@@ -99,30 +100,37 @@ fn measure(folder: &Path, name: &str, views: ViewSet, count: usize) -> Result<()
         fill(&store, count)?;
     }
     let built = start.elapsed().as_secs_f64();
-    let mut millis = Vec::new();
-    for path in pictures("uploads")? {
-        let query = print(&path, ViewSet::Thorough)?;
-        let mut times = Vec::new();
-        for _ in 0..ROUNDS {
-            let start = Instant::now();
-            store.ask(&query)?;
-            times.push(start.elapsed().as_secs_f64() * 1e3);
-        }
-        times.sort_by(f64::total_cmp);
-        millis.push(times[ROUNDS / 2]);
-    }
-    millis.sort_by(f64::total_cmp);
     let stats = store.stats()?;
-    println!(
-        "{{\"views\":\"{name}\",\"references\":{},\"entries\":{},\"gigabytes\":{:.2},\"seconds_to_build\":{built:.0},\"queries\":{},\"threads\":{},\"milliseconds_median\":{:.2},\"milliseconds_worst\":{:.2}}}",
-        stats.references,
-        stats.hashes,
-        stats.bytes as f64 / 1e9,
-        millis.len(),
-        rayon::current_num_threads(),
-        millis[millis.len() / 2],
-        millis[millis.len() - 1],
-    );
+    let given = std::env::var("CERTAIN").unwrap_or_else(|_| "96".into());
+    let given =
+        given.split(',').map(|distance| distance.parse().map(Some)).collect::<std::result::Result<Vec<_>, _>>()?;
+    for certain in std::iter::once(None).chain(given) {
+        let options = certain.map_or_else(AskOptions::default, |distance| AskOptions::default().certain(distance));
+        let certain = certain.unwrap_or(views.certain_distance());
+        let mut millis = Vec::new();
+        for path in pictures("uploads")? {
+            let query = print(&path, ViewSet::Thorough)?;
+            let mut times = Vec::new();
+            for _ in 0..ROUNDS {
+                let start = Instant::now();
+                store.ask_with(&query, &options)?;
+                times.push(start.elapsed().as_secs_f64() * 1e3);
+            }
+            times.sort_by(f64::total_cmp);
+            millis.push(times[ROUNDS / 2]);
+        }
+        millis.sort_by(f64::total_cmp);
+        println!(
+            "{{\"views\":\"{name}\",\"certain\":{certain},\"references\":{},\"entries\":{},\"gigabytes\":{:.2},\"seconds_to_build\":{built:.0},\"queries\":{},\"threads\":{},\"milliseconds_median\":{:.2},\"milliseconds_worst\":{:.2}}}",
+            stats.references,
+            stats.hashes,
+            stats.bytes as f64 / 1e9,
+            millis.len(),
+            rayon::current_num_threads(),
+            millis[millis.len() / 2],
+            millis[millis.len() - 1],
+        );
+    }
     Ok(())
 }
 

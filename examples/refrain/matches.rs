@@ -67,7 +67,9 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     how.parallel.cancel = signal::cancel_on_interrupt();
     how.ask.max_distance = args.max_distance;
     how.whole = args.whole;
-    how.ask.exact = args.exact;
+    if args.exact {
+        how.ask = how.ask.exact();
+    }
     let mut tally = Tally::default();
     match &args.hashes {
         Some(list) => ask_hashes(&store, list, &how.ask, args.json, &mut tally)?,

@@ -84,7 +84,9 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     how.ask.max_distance = args.max_distance;
     how.parallel.threads = args.threads;
     how.whole = args.whole;
-    how.ask.exact = args.exact;
+    if args.exact {
+        how.ask = how.ask.exact();
+    }
     how.cache = args.cache.open();
     let work = signal::Breakable::begin(how.cache.as_ref());
     how.parallel.cancel = work.cancel();

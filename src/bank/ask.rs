@@ -244,11 +244,7 @@ impl Far {
             film,
             detail: policies.values().filter_map(detail).max(),
             leeway,
-            certain: if options.exact {
-                MAX_DISTANCE
-            } else {
-                policies.values().map(certain).max().unwrap_or(MAX_DISTANCE)
-            },
+            certain: options.certain.or_else(|| policies.values().map(certain).max()).unwrap_or(MAX_DISTANCE),
         }
     }
 

@@ -15,8 +15,8 @@ use super::write::Writer;
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
 use crate::hash::{Algorithm, Hash};
-use crate::index::Index;
 use crate::index::database::Database;
+use crate::index::{Index, MAX_DISTANCE};
 
 /// A directory that holds everything known: banks, references, fingerprints, the index and the change log.
 ///
@@ -68,10 +68,10 @@ pub struct AskOptions {
     /// Asks plain hashes and stored fingerprints in nearly all their orientations as well, some ten bits off; what comes
     /// from media has the exact ones, which are always asked.
     pub turned: bool,
-    /// Finds all that is within the radii in every list. Without this, of what is in a list of more than 30,000 hashes and
-    /// further off than [`ViewSet::certain_distance`], a few in a hundred are missed, for the sake of a question that takes
-    /// milliseconds (docs/recall.md).
-    pub exact: bool,
+    /// How near, in bits, hashes are found for certain, instead of [`ViewSet::certain_distance`] and 15 for films; 96 finds all
+    /// that is within the radii. In a list of more than some 30,000 hashes a few in a hundred of what is further off are
+    /// missed, for the sake of a question that takes milliseconds (docs/recall.md).
+    pub certain: Option<u32>,
     /// Finds no more than a long list would find, whatever is asked: for the recall benchmark.
     pub(crate) long: bool,
 }
@@ -98,11 +98,17 @@ impl AskOptions {
         self
     }
 
-    /// Whether all that is within the radii is found in long lists as well.
+    /// How near, in bits, hashes are found for certain in long lists as well.
     #[must_use]
-    pub fn exact(mut self, exact: bool) -> Self {
-        self.exact = exact;
+    pub fn certain(mut self, distance: u32) -> Self {
+        self.certain = Some(distance);
         self
+    }
+
+    /// Finds all that is within the radii in long lists as well.
+    #[must_use]
+    pub fn exact(self) -> Self {
+        self.certain(MAX_DISTANCE)
     }
 
     /// Finds no more than a long list would find.

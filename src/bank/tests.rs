@@ -424,3 +424,65 @@ fn after_a_merge_no_byte_of_a_removed_hash_is_on_the_disk() {
     assert_eq!(store.ask_hash(&hash(7)).unwrap().outcome, Outcome::NoMatch);
     assert!(store.verify().unwrap().problems.is_empty());
 }
+
+/// A long list is searched through the buckets near each hash only. What that finds is told as when everything is sought,
+/// and what it misses is found when that is asked for.
+#[test]
+fn a_long_list_tells_what_a_whole_search_tells_or_misses_the_reference() {
+    let (_dir, store) = fresh();
+    let known = |seed: u64| -> ImageFingerprint {
+        let Fingerprint::Image(mut image) = framed(1, 40) else { unreachable!() };
+        for (at, view) in (0..).zip(&mut image.views) {
+            (view.hash, view.quality, view.stability) = (hash(seed * 1000 + at), 100, 1.0);
+            view.orientations = None;
+            if let Some(detail) = &mut view.detail {
+                (detail.hash, detail.orientations) = (hash(seed * 1000 + 500 + at), None);
+            }
+        }
+        image
+    };
+    let count = 4000;
+    let many: Vec<(Reference, Fingerprint)> =
+        (0..count).map(|seed| (removed(&seed.to_string()), Fingerprint::Image(known(seed)))).collect();
+    for added in store.add_many(many.iter().map(|(reference, print)| (reference, print))).unwrap() {
+        added.unwrap();
+    }
+    store.merge(&crate::Cancel::new()).unwrap();
+    assert!(store.stats().unwrap().hashes > 1 << 15);
+    let off = |hash: Hash, seed: u64, bits: u64| {
+        let mut other = hash;
+        for k in 0.. {
+            if u64::from(other.distance(&hash)) == bits {
+                break;
+            }
+            let bit = chance(seed, k) as usize % 256;
+            other.0[bit / 8] = other.0[bit / 8] & !(1 << (bit % 8)) | !hash.0[bit / 8] & 1 << (bit % 8);
+        }
+        other
+    };
+    let (mut found, mut missed) = (0, 0);
+    for seed in 0..60 {
+        let mut copy = known(seed);
+        for (at, view) in (0..).zip(&mut copy.views) {
+            if let Some(detail) = &mut view.detail {
+                // The whole picture and its content box, as a picture is asked and stored by them.
+                detail.hash = off(detail.hash, seed * 100 + at, 30 + seed / 2);
+            }
+        }
+        let copy = Fingerprint::Image(copy);
+        let whole = store.ask_with(&copy, &AskOptions::default().exact()).unwrap();
+        let [only] = &whole.matches[..] else { panic!("{whole:?}") };
+        assert_eq!((only.reference.as_str(), whole.outcome), (seed.to_string().as_str(), Outcome::Match));
+        let quick = store.ask(&copy).unwrap();
+        if quick.matches.is_empty() {
+            missed += 1;
+        } else {
+            assert_eq!(quick, whole);
+            found += 1;
+        }
+        // Nearer than what is found for certain.
+        let certain = store.ask_with(&copy, &AskOptions::default().certain(60)).unwrap();
+        assert_eq!(certain, whole);
+    }
+    assert!(found > 45, "{found} found, {missed} missed");
+}

@@ -110,7 +110,7 @@ impl ViewSet {
     /// further off and within the radius is found as well: docs/recall.md has how many, and the time.
     pub const fn certain_distance(self) -> u32 {
         match self {
-            Self::Standard => 21,
+            Self::Standard => 19,
             _ => 31,
         }
     }
