@@ -112,10 +112,10 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
             out.json(&json!({ "path": path.to_string_lossy(), "error": failure }))?;
         }
     }
-    for (number, group) in (1..).zip(&found.groups) {
-        if args.json {
-            out.json(&group.line(number))?;
-        } else {
+    if args.json {
+        out.each(&found.groups, |text, at, group| out::push_json(text, &group.line(at + 1)))?;
+    } else {
+        for (number, group) in (1..).zip(&found.groups) {
             print(&mut out, number, group)?;
         }
     }
@@ -139,7 +139,10 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     if !args.quiet {
         summarise(&found, &listing);
     }
-    Ok(Exit::of_matching(!found.failed.is_empty(), !found.groups.is_empty()))
+    let exit = Exit::of_matching(!found.failed.is_empty(), !found.groups.is_empty());
+    // the process ends, and its memory goes with it at once
+    std::mem::forget((found, listing));
+    Ok(exit)
 }
 
 fn print(out: &mut out::Lines, number: usize, group: &Group) -> Result<(), Stop> {

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::Stop;
@@ -33,14 +34,43 @@ impl Lines {
     }
 
     pub fn json(&mut self, value: &impl Serialize) -> Result<(), Stop> {
-        serde_json::to_writer(&mut self.0, value).map_err(|error| failed(error.into()))?;
-        self.0.write_all(b"\n").map_err(failed)
+        let mut text = Vec::new();
+        push_json(&mut text, value)?;
+        self.0.write_all(&text).map_err(failed)
+    }
+
+    /// What `put` makes of each of the items and its place, on all cores.
+    pub fn each<T: Sync>(
+        &mut self,
+        items: &[T],
+        put: impl Fn(&mut Vec<u8>, usize, &T) -> Result<(), Stop> + Sync,
+    ) -> Result<(), Stop> {
+        const HELD: usize = 1 << 14; // in memory as text
+        const PART: usize = 1 << 7; // for one core at a time
+        self.0.flush().map_err(failed)?;
+        for (begin, held) in (0..).step_by(HELD).zip(items.chunks(HELD)) {
+            let words = |(part, items): (usize, &[T])| {
+                let mut text = Vec::with_capacity(PART * 512);
+                let mut items = (begin + part * PART..).zip(items);
+                items.try_for_each(|(at, item)| put(&mut text, at, item)).map(|()| text)
+            };
+            let texts: Vec<_> = held.par_chunks(PART).enumerate().map(words).collect();
+            texts.into_iter().try_for_each(|text| self.0.get_mut().write_all(&text?).map_err(failed))?;
+        }
+        Ok(())
     }
 
     /// Writes what waits.
     pub fn finish(mut self) -> Result<(), Stop> {
         self.0.flush().map_err(failed)
     }
+}
+
+/// Adds one JSON object and the end of its line.
+pub fn push_json(text: &mut Vec<u8>, value: &impl Serialize) -> Result<(), Stop> {
+    serde_json::to_writer(&mut *text, value).map_err(|error| failed(error.into()))?;
+    text.push(b'\n');
+    Ok(())
 }
 
 /// Prints bytes as they are.
