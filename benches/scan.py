@@ -355,7 +355,7 @@ def second_run(result):
     czkawka_rows = [(label, rows[label][2] / own) for label in ("czkawka image, its defaults", "czkawka image, difference 20")]
     verdicts = [f"{label.removeprefix('czkawka image, ')} {times:.1f} x ({'reached' if times >= 10 else 'not reached'})" for label, times in czkawka_rows]
     return [f"A second run ten times as quick as czkawka's was aimed at: {', '.join(verdicts)}. Of refrain's {own:.3f} s, {result['start']:.3f} s are the start of a process",
-            "that does nothing (`refrain --version`, nearly all of it loading FFmpeg's libraries)."]
+            "that does nothing (`refrain --version`; FFmpeg's libraries are loaded only where a film is decoded)."]
 
 
 def plot(table, path):

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use rayon::slice::ParallelSliceMut;
+
 use super::{Choice, FileInfo};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, Options, VideoFingerprint, View, ViewSet};
@@ -80,24 +82,33 @@ impl Named<'_> {
 /// Every file once: hard links and links that were followed are names of one file, never its copies.
 pub(super) fn distinct<'a>(listing: &'a Listing, choice: &Choice) -> Vec<Named<'a>> {
     let references: Vec<PathBuf> = choice.references.iter().filter_map(|dir| fs::canonicalize(dir).ok()).collect();
-    let mut known: HashMap<(u64, u64), usize> = HashMap::with_capacity(listing.items.len());
+    let identity = |item: &Item| item.found.as_ref().ok().and_then(|file| file.identity);
+    let mut several = several(listing.items.iter().filter_map(identity));
     let mut named: Vec<Named<'_>> = Vec::with_capacity(listing.items.len());
     let mut place = Place::default();
     for item in &listing.items {
-        let identity = item.found.as_ref().ok().and_then(|file| file.identity);
-        match identity.and_then(|identity| known.get(&identity)) {
-            Some(&at) if named[at].item.path == item.path => {}
-            Some(&at) => {
+        let known = if several.is_empty() { None } else { identity(item).and_then(|it| several.get_mut(&it)) };
+        match known {
+            Some(&mut Some(at)) if named[at].item.path == item.path => {}
+            Some(&mut Some(at)) => {
                 named[at].reference |= place.within(&item.path, &references);
                 named[at].links.push(item.path.clone());
             }
-            None => {
-                identity.map(|identity| known.insert(identity, named.len()));
+            first => {
+                first.map(|first| first.replace(named.len()));
                 named.push(Named { item, links: Vec::new(), reference: place.within(&item.path, &references) });
             }
         }
     }
     named
+}
+
+/// Those that are there more than once, with room for the place of the first.
+fn several(identities: impl Iterator<Item = (u64, u64)>) -> HashMap<(u64, u64), Option<usize>> {
+    let mut identities: Vec<_> = identities.collect();
+    identities.par_sort_unstable();
+    let pairs = identities.windows(2).filter(|pair| pair[0] == pair[1]);
+    pairs.map(|pair| (pair[0], None)).collect()
 }
 
 /// How files are decoded, where so many are.

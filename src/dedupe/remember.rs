@@ -9,15 +9,18 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
+use rayon::prelude::*;
 
 use super::gather::{Named, Shape, media};
 use super::plan::{Group, Member, Role, Why};
 use super::{Choice, Found};
 use crate::error::{Error, Result};
-use crate::scan::{Cache, Digest, Key, fingerprint_cached, ordered};
+use crate::scan::{Cache, Digest, Key, fingerprint_cached, name_within, ordered};
 
 /// Raised whenever the same fingerprints may give other groups than before, or are kept in another way.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+/// So many files, or members of groups, are worth a thread's while.
+const PART: usize = 1024;
 /// The longest entry.
 const MAX_BYTES: usize = 256 << 20;
 
@@ -26,7 +29,10 @@ const MAX_BYTES: usize = 256 << 20;
 struct Kept {
     /// The digest of all that was listed.
     listed: [u8; 32],
-    groups: Vec<(Why, Vec<KeptMember>)>,
+    /// Why, and how many members.
+    groups: Vec<(Why, u32)>,
+    /// Those of all groups, one after the other.
+    members: Vec<KeptMember>,
     plain: Vec<u32>,
     failed: Vec<u32>,
     pairs: u64,
@@ -52,6 +58,35 @@ pub(super) struct Memory<'a> {
     listed: [u8; 32],
 }
 
+/// The digest of some of the files: all that the outcome depends on.
+fn listed(named: &[Named<'_>], choice: &Choice) -> Option<[u8; 32]> {
+    let mut digest = Digest::new(&media(choice, 1), b"listed");
+    let mut folder = Path::new("");
+    for named in named {
+        let path = &named.item.path;
+        // the path as it was given decides between files that are alike in all else
+        match name_within(path, folder) {
+            Some(name) => digest.part(name), // all else is as with the file before
+            None => {
+                digest.part(b"/");
+                digest.part(path.as_os_str().as_encoded_bytes());
+                folder = match digest.folder(named.item) {
+                    Some(()) => path.parent().unwrap_or(Path::new("")),
+                    None if named.item.found.is_ok() => return None,
+                    None => Path::new(""),
+                };
+            }
+        }
+        digest.part(&[named.item.found.is_ok().into(), named.reference.into()]);
+        if named.item.found.is_ok() {
+            digest.state(named.item)?;
+        }
+        digest.part(&(named.links.len() as u64).to_le_bytes());
+        named.links.iter().for_each(|link| digest.part(link.as_os_str().as_encoded_bytes()));
+    }
+    Some(digest.key().0)
+}
+
 fn config() -> Configuration<LittleEndian, Fixint, Limit<MAX_BYTES>> {
     bincode::config::standard().with_fixed_int_encoding().with_limit::<MAX_BYTES>()
 }
@@ -67,16 +102,8 @@ impl<'a> Memory<'a> {
         digest.part(&choice.share.to_bits().to_le_bytes());
         digest.place(named.iter().find(|named| named.item.found.is_ok())?.item)?;
         let key = digest.key();
-        for named in named {
-            // the path as it was given decides between files that are alike in all else
-            digest.part(named.item.path.as_os_str().as_encoded_bytes());
-            digest.part(&[named.item.found.is_ok().into(), named.reference.into()]);
-            if named.item.found.is_ok() {
-                digest.place(named.item)?;
-            }
-            digest.part(&(named.links.len() as u64).to_le_bytes());
-            named.links.iter().for_each(|link| digest.part(link.as_os_str().as_encoded_bytes()));
-        }
+        let parts: Option<Vec<[u8; 32]>> = named.par_chunks(PART).map(|part| listed(part, choice)).collect();
+        parts?.iter().for_each(|part| digest.part(part));
         Some(Self { named, choice, cache, key, listed: digest.key().0 })
     }
 
@@ -121,21 +148,32 @@ impl<'a> Memory<'a> {
     }
 
     fn found(&self, kept: &Kept) -> Option<Found> {
-        let named = |at: u32| self.named.get(at as usize);
+        let known = |&at: &u32| (at as usize) < self.named.len();
+        if !kept.members.iter().map(|member| &member.file).chain(&kept.plain).all(known) {
+            return None;
+        }
         let member = |kept: &KeptMember| {
             let kind = if kept.film { "video" } else { "image" };
             let shape = Shape { kind, width: kept.size.0, height: kept.size.1, duration: kept.duration };
             let (role, distance, identical) = (kept.role, kept.distance, kept.identical);
-            Some(Member { file: named(kept.file)?.info(&shape), role, distance, identical })
+            Member { file: self.named[kept.file as usize].info(&shape), role, distance, identical }
         };
-        let group = |(number, (why, members)): (usize, &(Why, Vec<KeptMember>))| {
-            let members = members.iter().map(member).collect::<Option<_>>()?;
-            Some(Group { members, why: *why, first: number })
+        let mut rest = &kept.members[..];
+        let mut split = |&(why, count): &(Why, u32)| {
+            let (members, others) = rest.split_at_checked(count as usize)?;
+            rest = others;
+            Some((why, members))
+        };
+        let groups: Option<Vec<(Why, &[KeptMember])>> = kept.groups.iter().map(&mut split).collect();
+        let group = |(first, &(why, members)): (usize, &(Why, &[KeptMember]))| Group {
+            members: members.iter().map(member).collect(),
+            why,
+            first,
         };
         Some(Found {
-            groups: kept.groups.iter().enumerate().map(group).collect::<Option<_>>()?,
+            groups: groups?.par_iter().with_min_len(PART).enumerate().map(group).collect(),
             failed: Vec::new(),
-            plain: kept.plain.iter().map(|&at| Some(named(at)?.item.path.clone())).collect::<Option<_>>()?,
+            plain: kept.plain.iter().map(|&at| self.named[at as usize].item.path.clone()).collect(),
             pairs: kept.pairs,
         })
     }
@@ -155,7 +193,8 @@ impl<'a> Memory<'a> {
                 duration: file.duration,
             })
         };
-        let group = |group: &Group| Some((group.why, group.members.iter().map(member).collect::<Option<_>>()?));
+        let group = |group: &Group| Some((group.why, u32::try_from(group.members.len()).ok()?));
+        let members = || found.groups.iter().flat_map(|group| &group.members);
         let numbers = |paths: &mut dyn Iterator<Item = &Path>| -> Option<Vec<u32>> {
             paths.map(|path| number.get(path).copied()).collect()
         };
@@ -163,6 +202,7 @@ impl<'a> Memory<'a> {
             Some(Kept {
                 listed: self.listed,
                 groups: found.groups.iter().map(group).collect::<Option<_>>()?,
+                members: members().map(member).collect::<Option<_>>()?,
                 plain: numbers(&mut found.plain.iter().map(|path| &**path))?,
                 failed: numbers(&mut found.failed.iter().map(|(path, _)| &**path))?,
                 pairs: found.pairs,

@@ -4,7 +4,6 @@
 //! it was fingerprinted. It is a cache: whatever is wrong
 //! with it, it is begun anew or done without, never an error of a scan. The paths themselves are not kept, only digests.
 
-use std::cell::RefCell;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +13,7 @@ use std::{env, fs};
 use redb::{Database, ReadableDatabase, TableDefinition};
 
 use super::guarded;
+use super::place::with_real_place;
 use super::walk::Item;
 use crate::error::{Error, Result};
 use crate::fingerprint::{self, Fingerprint, Media, Options};
@@ -32,17 +32,20 @@ const WRITE_EVERY: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key(pub(crate) [u8; 32]);
 
-/// A key in the making.
-pub(crate) struct Digest(blake3::Hasher);
+/// A key in the making. Bytes are collected before they are digested, since many at once take a fraction of the time.
+pub(crate) struct Digest {
+    done: blake3::Hasher,
+    waiting: Vec<u8>,
+}
 
 impl Digest {
     /// What every key begins with: what is kept, and how media are fingerprinted.
     pub(crate) fn new(options: &Options, what: &[u8]) -> Self {
         let how = format!("{:?} {:?} {:?} {}", options.views, options.sampling, options.limits, options.algorithm);
-        let mut digest = blake3::Hasher::new();
-        digest.update(&[fingerprint::VERSION]).update(env!("CARGO_PKG_VERSION").as_bytes());
-        digest.update(&fingerprint::RECIPE.to_le_bytes());
-        let mut digest = Self(digest);
+        let mut digest = Self { done: blake3::Hasher::new(), waiting: Vec::with_capacity(1 << 10) };
+        digest.put(&[fingerprint::VERSION]);
+        digest.put(env!("CARGO_PKG_VERSION").as_bytes());
+        digest.put(&fingerprint::RECIPE.to_le_bytes());
         digest.part(what);
         digest.part(how.as_bytes());
         digest
@@ -50,21 +53,43 @@ impl Digest {
 
     /// Bytes that cannot be taken for a part of what comes before or after them.
     pub(crate) fn part(&mut self, bytes: &[u8]) {
-        self.0.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
+        self.put(&(bytes.len() as u64).to_le_bytes());
+        self.put(bytes);
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.waiting.extend_from_slice(bytes);
+        if self.waiting.len() >= 1 << 16 {
+            self.done.update(&self.waiting);
+            self.waiting.clear();
+        }
     }
 
     /// Where a file really lies, its size and time of change; `None` if the file system does not say.
     pub(crate) fn place(&mut self, item: &Item) -> Option<()> {
+        with_real_place(&item.path, |folder, name| {
+            self.part(folder.as_os_str().as_encoded_bytes());
+            self.part(name);
+        })?;
+        self.state(item)
+    }
+
+    /// Where the folder of a file really lies.
+    pub(crate) fn folder(&mut self, item: &Item) -> Option<()> {
+        with_real_place(&item.path, |folder, _| self.part(folder.as_os_str().as_encoded_bytes()))
+    }
+
+    /// A file's size and time of change.
+    pub(crate) fn state(&mut self, item: &Item) -> Option<()> {
         let file = item.found.as_ref().ok()?;
         let modified = file.modified?.duration_since(UNIX_EPOCH).ok()?;
-        with_real_folder(&item.path, |folder| self.part(folder.as_os_str().as_encoded_bytes()))?;
-        self.part(item.path.file_name()?.as_encoded_bytes());
-        self.0.update(&file.size.to_le_bytes()).update(&modified.as_nanos().to_le_bytes());
+        self.put(&file.size.to_le_bytes());
+        self.put(&modified.as_nanos().to_le_bytes());
         Some(())
     }
 
     pub(crate) fn key(&self) -> Key {
-        Key(*self.0.finalize().as_bytes())
+        Key(*self.done.clone().update(&self.waiting).finalize().as_bytes())
     }
 }
 
@@ -259,22 +284,6 @@ fn database(path: &Path) -> Result<Database> {
     };
     make().map_err(failed)?;
     Ok(database)
-}
-
-/// The folder in which a file really lies. The last folder of each thread is remembered, since files come folder by
-/// folder.
-fn with_real_folder<T>(path: &Path, look: impl FnOnce(&Path) -> T) -> Option<T> {
-    thread_local! {
-        static LAST: RefCell<(PathBuf, PathBuf)> = RefCell::default();
-    }
-    let folder = path.parent()?;
-    LAST.with_borrow_mut(|last| {
-        if last.0 != folder || last.1.as_os_str().is_empty() {
-            let there = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            *last = (folder.to_path_buf(), fs::canonicalize(there).ok()?);
-        }
-        Some(look(&last.1))
-    })
 }
 
 /// The checksum of a regular file's content.

@@ -35,8 +35,7 @@ const ARCHIVE_NAMES: &[&str] =
 impl Kind {
     /// Judges by the first bytes (up to 512 are looked at), then by the name's ending.
     pub fn of(path: &Path, head: &[u8]) -> Self {
-        let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
-        let named = |names: &[&str]| ending.as_deref().is_some_and(|ending| names.contains(&ending));
+        let named = |names| ends_in(path, names);
         if is_media(head) || named(MEDIA_NAMES) {
             Self::Media
         } else if is_archive(head) || named(ARCHIVE_NAMES) {
@@ -49,8 +48,11 @@ impl Kind {
 
 /// Whether a file is named like a film: for guesses about what it will cost, nothing else.
 pub(crate) fn named_like_a_film(path: &Path) -> bool {
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
-    ending.as_deref().is_some_and(|ending| FILM_NAMES.contains(&ending))
+    ends_in(path, FILM_NAMES)
+}
+
+fn ends_in(path: &Path, names: &[&str]) -> bool {
+    path.extension().is_some_and(|ending| names.iter().any(|name| ending.eq_ignore_ascii_case(name)))
 }
 
 fn is_media(head: &[u8]) -> bool {

@@ -9,8 +9,10 @@ mod decide;
 mod journal;
 mod kind;
 mod matching;
+mod order;
 mod pace;
 mod parallel;
+mod place;
 mod progress;
 mod walk;
 
@@ -21,6 +23,7 @@ pub use self::journal::Journal;
 pub use self::kind::Kind;
 pub use self::matching::{Asking, ask_all, ask_bytes, ask_item};
 pub use self::parallel::{Parallel, ordered};
+pub(crate) use self::place::name_within;
 pub(crate) use self::progress::Meter;
 pub use self::progress::Progress;
 use self::walk::named;

@@ -5,7 +5,7 @@
 //! listed once, unless the caller names it again.
 
 use std::collections::HashSet;
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -15,13 +15,15 @@ use ignore::WalkBuilder;
 use ignore::overrides::{Override, OverrideBuilder};
 
 use super::kind::{HEAD, Kind};
+use super::order::by_names;
+use super::place::{Looker, There, there};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 
 /// The name of the files in a folder that say what to leave out, in the syntax of `.gitignore`.
 pub const IGNORE_FILE: &str = ".refrainignore";
 
-/// So many paths are looked at together.
+/// So many paths are looked at together, at most 2^16.
 const BATCH: usize = 512;
 
 /// What is known of a file without reading it.
@@ -168,8 +170,7 @@ impl Patterns {
 
 /// One file, whatever it looks like.
 pub(super) fn named(path: &Path) -> Item {
-    let found = fs::metadata(path).map_err(Problem::Io).and_then(|meta| regular(&meta));
-    Item { path: path.to_path_buf(), found }
+    Item { path: path.to_path_buf(), found: regular(there(path)) }
 }
 
 /// Lists the media at `roots`: folders with everything below them, files as they are.
@@ -181,10 +182,9 @@ pub fn walk(roots: &[PathBuf], patterns: &Patterns, cancel: &Cancel) -> Result<L
     let mut listing = Listing { seen: (roots.len() > 1).then(Seen::default), ..Listing::default() };
     for root in roots {
         cancel.check()?;
-        match fs::metadata(root) {
-            Ok(meta) if meta.is_dir() => walk_folder(root, patterns, cancel, &mut listing)?,
-            Ok(meta) => listing.name(root.clone(), regular(&meta)),
-            Err(error) => listing.name(root.clone(), Err(Problem::Io(error))),
+        match there(root) {
+            Ok(There::Folder) => walk_folder(root, patterns, cancel, &mut listing)?,
+            other => listing.name(root.clone(), regular(other)),
         }
     }
     listing.seen = None;
@@ -197,9 +197,8 @@ fn walk_folder(root: &Path, patterns: &Patterns, cancel: &Cancel, listing: &mut 
         .follow_links(true)
         .overrides(patterns.build(root)?)
         .add_custom_ignore_filename(IGNORE_FILE)
-        .sort_by_file_name(|a, b| a.cmp(b))
         .build();
-    // other threads look at the files while this one goes on listing them
+    // other threads look at the files while this one goes on listing them, in whatever order the file system has them
     let (send, receive) = mpsc::channel();
     rayon::in_place_scope(|scope| -> Result<()> {
         let mut paths = Vec::new();
@@ -211,8 +210,17 @@ fn walk_folder(root: &Path, patterns: &Patterns, cancel: &Cancel, listing: &mut 
                 if cancel.is_cancelled() {
                     return;
                 }
-                let seen: Vec<_> = paths.into_iter().map(|path| path.map(|path| (look(&path), path))).collect();
-                let _ = send.send((batch, seen)); // the receiver outlives the scope
+                let (mut looker, mut others) = (Looker::default(), 0);
+                let mut seen: Vec<Met> = Vec::with_capacity(paths.len());
+                for path in paths {
+                    match path.map(|path| (look(&path, &mut looker), path)) {
+                        Ok((Looked::Nothing, _)) => {}
+                        Ok((Looked::Other, _)) => others += 1,
+                        Ok((looked, path)) => seen.push(Some((path, looked))),
+                        Err((path, error)) => seen.push(Some((path, Looked::Item(Err(Problem::Io(error)))))),
+                    }
+                }
+                let _ = send.send((batch, seen, others)); // the receiver outlives the scope
             };
             // what is left of a batch is not worth waking others
             if whole { scope.spawn(move |_| look()) } else { look() }
@@ -228,44 +236,52 @@ fn walk_folder(root: &Path, patterns: &Patterns, cancel: &Cancel, listing: &mut 
         Ok(())
     })?;
     drop(send);
-    let mut seen: Vec<_> = receive.iter().collect();
-    seen.sort_unstable_by_key(|(batch, _)| *batch);
-    for entry in seen.into_iter().flat_map(|(_, entries)| entries) {
-        match entry {
-            Ok((looked, path)) => listing.sort(looked, path),
-            Err((path, error)) => listing.push(path, Err(Problem::Io(error))),
+    let mut batches: Vec<(usize, Vec<Met>, u64)> = receive.iter().collect();
+    batches.sort_unstable_by_key(|(batch, ..)| *batch);
+    listing.not_media += batches.iter().map(|(.., others)| others).sum::<u64>();
+    listing.items.reserve(batches.iter().map(|(_, seen, _)| seen.len()).sum());
+    let mut batches: Vec<Vec<Met>> = batches.into_iter().map(|(_, seen, _)| seen).collect();
+    let path = |batch: usize, at: usize| batches[batch][at].as_ref().map_or(Path::new(""), |(path, _)| path);
+    for (batch, at) in by_names(batches.iter().map(Vec::len), path) {
+        match batches[batch][at].take() {
+            Some((path, Looked::Item(found))) => listing.push(path, found),
+            Some((path, Looked::Archive)) => listing.archives.push(path),
+            _ => {}
         }
     }
     Ok(())
 }
+
+/// A path that was looked at, until it is put into the listing.
+type Met = Option<(PathBuf, Looked)>;
 
 /// A path that the walk met, or what kept it from one.
 type Listed = Result<PathBuf, (PathBuf, io::Error)>;
 
 /// What a path in a folder turns out to be.
 enum Looked {
-    Folder,
     Item(Result<File, Problem>),
     Archive,
+    /// No medium.
     Other,
-    Ignore,
+    /// Not worth a word: a folder, or a list of what to leave out.
+    Nothing,
 }
 
-fn look(path: &Path) -> Looked {
-    match fs::metadata(path) {
-        Ok(meta) if meta.is_dir() => Looked::Folder,
+fn look(path: &Path, looker: &mut Looker) -> Looked {
+    match looker.there(path) {
+        Ok(There::Folder) => Looked::Nothing,
         // what is named like a medium is tried whatever it holds: no need to look into it now
-        Ok(meta) if meta.is_file() && Kind::of(path, &[]) != Kind::Media => match head(path) {
+        Ok(There::File(file)) if Kind::of(path, &[]) != Kind::Media => match head(path) {
             Ok(head) => match Kind::of(path, &head) {
-                Kind::Media => Looked::Item(regular(&meta)),
+                Kind::Media => Looked::Item(Ok(file)),
                 Kind::Archive => Looked::Archive,
-                Kind::Other if path.file_name().is_some_and(|name| name == IGNORE_FILE) => Looked::Ignore,
+                Kind::Other if path.file_name().is_some_and(|name| name == IGNORE_FILE) => Looked::Nothing,
                 Kind::Other => Looked::Other,
             },
             Err(error) => Looked::Item(Err(Problem::Io(error))),
         },
-        Ok(meta) => Looked::Item(regular(&meta)),
-        Err(error) => Looked::Item(Err(Problem::Io(error))),
+        other => Looked::Item(regular(other)),
     }
 }
 
@@ -290,45 +306,15 @@ impl Listing {
         self.bytes += found.as_ref().map_or(0, |file| file.size);
         self.items.push(Item { path, found });
     }
-
-    fn sort(&mut self, looked: Looked, path: PathBuf) {
-        match looked {
-            Looked::Item(found) => self.push(path, found),
-            Looked::Archive => self.archives.push(path),
-            Looked::Other => self.not_media += 1,
-            Looked::Folder | Looked::Ignore => {}
-        }
-    }
 }
 
-fn regular(meta: &Metadata) -> Result<File, Problem> {
-    if meta.is_file() {
-        return Ok(File { size: meta.len(), modified: meta.modified().ok(), identity: identity(meta) });
+fn regular(there: io::Result<There>) -> Result<File, Problem> {
+    match there {
+        Ok(There::File(file)) => Ok(file),
+        Ok(There::Not(what)) => Err(Problem::Unsupported(what)),
+        Ok(There::Folder) => Err(Problem::Unsupported("not a file")),
+        Err(error) => Err(Problem::Io(error)),
     }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::FileTypeExt;
-        let kind = meta.file_type();
-        if kind.is_fifo() {
-            return Err(Problem::Unsupported("a named pipe, not a file"));
-        } else if kind.is_socket() {
-            return Err(Problem::Unsupported("a socket, not a file"));
-        } else if kind.is_block_device() || kind.is_char_device() {
-            return Err(Problem::Unsupported("a device, not a file"));
-        }
-    }
-    Err(Problem::Unsupported("not a file"))
-}
-
-#[cfg(unix)]
-fn identity(meta: &Metadata) -> Option<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt;
-    Some((meta.dev(), meta.ino()))
-}
-
-#[cfg(not(unix))]
-fn identity(_: &Metadata) -> Option<(u64, u64)> {
-    None
 }
 
 fn head(path: &Path) -> io::Result<Vec<u8>> {
