@@ -108,8 +108,10 @@ Bits apart from refrain's hash of the RGB pixels (PyPI `pdqhash` and crate `pdqh
 
 {chr(10).join(goals)}
 
-The share is what hashing the decoded plane, measured in turns with the whole, leaves of the time from JPEG to hash. Hashing a plane takes
-somewhat longer than hashing rows as they come, so the share is rather too low. All cores over one is the median of pairs measured in turns.
+The share is what hashing alone, measured in turns with the whole, leaves of the time from JPEG to hash. It hashes as many rows as the
+picture has, the same sixteen over and over: the decoder hands over bands of sixteen rows, which are hashed while they are in the cache, whereas
+a plane of its own would be read from memory. All cores over one is the median of pairs measured in turns; each thread has a hasher and
+pixels of its own.
 
 ## Kernel
 

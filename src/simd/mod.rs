@@ -18,8 +18,8 @@ mod neon;
 mod scalar;
 
 pub(crate) use generic::{
-    BATCH, Bits, Block, CodeLengths, Columns, Counts, Entering, KEPT, MAX_WINDOW, Pairs, REACH, Rest, RowSums, Rows,
-    Smoothing, Table, Units, ZIGZAG, delay, reciprocal, scaled,
+    BATCH, Bits, Block, CodeLengths, Columns, Counts, Down, Entering, KEPT, MAX_WINDOW, Pairs, REACH, Rest, RowSums,
+    Rows, Smoothing, Table, Units, ZIGZAG, delay, reciprocal, scaled,
 };
 
 use std::fmt;
@@ -106,9 +106,8 @@ pub(crate) struct Kernels {
     pub(crate) rows: fn(&mut Rows<'_>),
     /// The box filter down the columns and then along the rows, for [`BATCH`] rows.
     pub(crate) columns: fn(&mut Columns<'_>),
-    /// A step of the last box filter, down the columns that are kept: running sums, the row that leaves and is replaced, and
-    /// the row that enters; after it the averages, of so many values each, if asked for.
-    pub(crate) down: fn(&mut [f32; KEPT], &mut [f32; KEPT], &[f32; KEPT], Averages<'_>),
+    /// The last box filter, down the columns that are kept.
+    pub(crate) down: fn(&mut Down<'_>),
     /// The 16x16 coefficients of 64x64 samples.
     pub(crate) dct: fn(&[f32; 4096], &DctMatrix, &mut [f32; 256]),
     /// Decodes consecutive units of a JPEG's scan; whether they are what a JPEG may hold.
@@ -122,9 +121,6 @@ pub(crate) struct Kernels {
     /// Adds a row of bytes to sums that have room for it.
     pub(crate) add_bytes: fn(&mut [u16], &[u8]),
 }
-
-/// How many values a sum is made of, and where its averages go.
-pub(crate) type Averages<'a> = Option<(f32, &'a mut [f32; KEPT])>;
 
 /// PDQ's cosine matrix and its transpose.
 pub(crate) struct DctMatrix {

@@ -15,7 +15,7 @@ use image::RgbImage;
 use image_hasher::{HashAlg, HasherConfig};
 use refrain::hash::{Format, Pixels};
 use refrain::image::{Decoded, decode};
-use refrain::pdq::{self, Hasher};
+use refrain::pdq::{self, Dihedral, Hasher, Stream};
 use refrain::simd::Level;
 use refrain::{Limits, hash::PixelBuf};
 
@@ -23,6 +23,8 @@ const SIZES: [(u32, u32); 4] = [(512, 512), (1024, 768), (1920, 1080), (4000, 30
 /// How long one core and all cores work in turns, and how many turns each has.
 const SLICE: Duration = Duration::from_millis(110);
 const TURNS: usize = 7;
+/// The rows of a band of blocks of a JPEG with 4:2:0 colour.
+const BAND: usize = 16;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -79,12 +81,9 @@ struct Rates {
 }
 
 /// One core and all cores take turns, so that both see the same machine; each figure is the median of the turns.
-fn rates<S: Send>(make: impl Fn() -> S, work: impl Fn(&mut S) + Sync) -> Rates {
+fn rates<S>(make: impl Fn() -> S + Sync, work: impl Fn(&mut S) + Sync) -> Rates {
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let mut states: Vec<S> = (0..threads).map(|_| make()).collect();
-    states.iter_mut().for_each(&work);
-    let turns: Vec<[f64; 2]> =
-        (0..TURNS).map(|_| [slice(&mut states[..1], &work), slice(&mut states, &work)]).collect();
+    let turns: Vec<[f64; 2]> = (0..TURNS).map(|_| [1, threads].map(|threads| slice(threads, &make, &work))).collect();
     Rates {
         alone: median(turns.iter().map(|turn| turn[0])),
         threads,
@@ -93,20 +92,25 @@ fn rates<S: Send>(make: impl Fn() -> S, work: impl Fn(&mut S) + Sync) -> Rates {
     }
 }
 
-/// The work done a second by as many threads as there are states. Each looks at its own clock, and all start at once.
-fn slice<S: Send>(states: &mut [S], work: &(impl Fn(&mut S) + Sync)) -> f64 {
-    let ready = Barrier::new(states.len());
-    let alone = |state: &mut S| {
+/// The work done a second by so many threads. Each makes what it works with, hasher and pixels, as programs do: made in
+/// one place, their memories would share cache lines, and each write would take a line from the other; and of one picture
+/// in memory both would read what one fetched. Each looks at its own clock, and all
+/// start at once, warmed up.
+fn slice<S>(threads: usize, make: &(impl Fn() -> S + Sync), work: &(impl Fn(&mut S) + Sync)) -> f64 {
+    let ready = Barrier::new(threads);
+    let alone = || {
+        let mut state = make();
+        work(&mut state);
         ready.wait();
         let (start, mut done) = (Instant::now(), 0.0);
         while done < 1.0 || start.elapsed() < SLICE {
-            work(state);
+            work(&mut state);
             done += 1.0;
         }
         done / start.elapsed().as_secs_f64()
     };
     thread::scope(|scope| {
-        let threads: Vec<_> = states.iter_mut().map(|state| scope.spawn(|| alone(state))).collect();
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(alone)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap_or(f64::NAN)).sum()
     })
 }
@@ -117,12 +121,22 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// The share of JPEG to hash that is not hashing: both in turns on the same picture, the median of the turns. Hashing
-/// takes its memory anew each time, as in the whole, but reads a plane where there it reads rows still in the cache.
+/// The share of JPEG to hash that is not hashing: the whole, and hashing alone, in turns; the median of the turns.
 fn share_of_decoding(bytes: &[u8], luma: &PixelBuf) -> f64 {
     let whole = |(): &mut ()| keep(refrain::image::hash(bytes, &Limits::default()));
-    let hashing = |(): &mut ()| keep(pdq::hash(&luma.as_pixels()));
-    median((0..2 * TURNS).map(|_| 1.0 - slice(&mut [()], &whole) / slice(&mut [()], &hashing)))
+    let hashing = |(): &mut ()| keep(hash_rows(&luma.as_pixels()));
+    median((0..2 * TURNS).map(|_| 1.0 - slice(1, &|| (), &whole) / slice(1, &|| (), &hashing)))
+}
+
+/// Hashes as the decoder's rows are hashed: memory is taken anew, and the rows lie in the cache. A plane in memory would
+/// be read from there. The picture is its first band of rows, as many as the decoder holds at a time, over and over, which
+/// takes as long as any other.
+fn hash_rows(luma: &Pixels<'_>) -> Option<Dihedral> {
+    let mut stream = Stream::new(luma.width(), luma.height(), luma.format())?;
+    for y in 0..luma.height() {
+        stream.push_row(luma.row(y % BAND)).ok()?;
+    }
+    stream.finish_dihedral().ok()
 }
 
 fn measure(folder: &Path, size: &str) -> Result<(), Box<dyn Error>> {
@@ -138,21 +152,30 @@ fn measure(folder: &Path, size: &str) -> Result<(), Box<dyn Error>> {
         old_image::RgbImage::from_raw(rgb.width(), rgb.height(), rgb.as_raw().clone()).ok_or("size")?,
     );
     let luma = still(&bytes)?;
-    let colour = Pixels::new(&rgb, width, height, width * 3, Format::Rgb8)?;
+    let colour = PixelBuf::new(rgb.as_raw().clone(), width, height, Format::Rgb8)?;
 
     for level in Level::available() {
         let name = format!("refrain, luma, {level}");
-        print("kernel", &name, rates(|| Hasher::at(level), |h| keep(h.hash(&luma.as_pixels()))));
+        let make = || (Hasher::at(level), luma.clone());
+        print("kernel", &name, rates(make, |(hasher, luma)| keep(hasher.hash(&luma.as_pixels()))));
     }
     for level in Level::available() {
         let name = format!("refrain, RGB, {level}");
-        print("kernel", &name, rates(|| Hasher::at(level), |h| keep(h.hash(&colour))));
+        let make = || (Hasher::at(level), colour.clone());
+        print("kernel", &name, rates(make, |(hasher, colour)| keep(hasher.hash(&colour.as_pixels()))));
     }
-    print("kernel", "refrain, luma, all eight", rates(Hasher::new, |h| keep(h.dihedral(&luma.as_pixels()))));
-    print("kernel", "crate pdqhash, RGB", rates(|| (), |()| keep(pdqhash::generate_pdq_full_size(&old))));
+    let make = || (Hasher::new(), luma.clone());
+    let eight = rates(make, |(hasher, luma)| keep(hasher.dihedral(&luma.as_pixels())));
+    print("kernel", "refrain, luma, all eight", eight);
+    let make = || old.clone();
+    print("kernel", "crate pdqhash, RGB", rates(make, |old| keep(pdqhash::generate_pdq_full_size(old))));
     for (name, alg) in [("mean", HashAlg::Mean), ("gradient", HashAlg::Gradient), ("blockhash", HashAlg::Blockhash)] {
-        let make = || HasherConfig::new().hash_size(16, 16).hash_alg(alg).to_hasher();
-        print("kernel", &format!("image_hasher, RGB, {name}"), rates(make, |h| keep(h.hash_image(&rgb))));
+        let make = || (HasherConfig::new().hash_size(16, 16).hash_alg(alg).to_hasher(), rgb.clone());
+        print(
+            "kernel",
+            &format!("image_hasher, RGB, {name}"),
+            rates(make, |(hasher, rgb)| keep(hasher.hash_image(rgb))),
+        );
     }
 
     print("jpeg", "refrain", rates(|| (), |()| keep(refrain::image::hash(&bytes, &Limits::default()))));
@@ -168,7 +191,7 @@ fn measure(folder: &Path, size: &str) -> Result<(), Box<dyn Error>> {
         rates(make, |h| keep(image::load_from_memory(&bytes).map(|p| h.hash_image(&p)))),
     );
     // What the table compares had better agree.
-    let (ours, theirs) = (pdq::hash(&colour).ok_or("no hash")?, pdqhash::generate_pdq_full_size(&old).0);
+    let (ours, theirs) = (pdq::hash(&colour.as_pixels()).ok_or("no hash")?, pdqhash::generate_pdq_full_size(&old).0);
     let theirs = refrain::Hash(std::array::from_fn(|k| theirs[31 - k]));
     println!("{size}\tdistance\tcrate pdqhash\t1\t{}", ours.hash.distance(&theirs));
     println!("{size}\thash\trefrain\t1\t{}", ours.hash);

@@ -10,7 +10,7 @@ use std::ops::{Deref, DerefMut};
 
 use super::SIDE;
 use crate::hash::Format;
-use crate::simd::{self, BATCH, Columns, Counts, Entering, KEPT, Kernels, Level, MAX_WINDOW, RowSums, Rows};
+use crate::simd::{self, BATCH, Columns, Counts, Down, Entering, KEPT, Kernels, Level, MAX_WINDOW, RowSums, Rows};
 
 /// One direction of the filter.
 #[derive(Clone, Copy, Default)]
@@ -65,7 +65,6 @@ pub(super) struct Filter {
     row_sums: Buffer<u16>,
     sums_stride: usize,
     bytes: Buffer<u8>,
-    parts: [Buffer<u16>; 3],
     /// Up to a batch of rows before the first pass, where that runs in floats.
     luma: Buffer<f32>,
     /// How many values the box of the first pass holds, and the parts of the reciprocal: of each column where that pass
@@ -75,9 +74,9 @@ pub(super) struct Filter {
     delay: Buffer<f32>,
     kept: [usize; KEPT + 1],
     places: [u8; KEPT],
-    kept_counts: [f32; KEPT],
-    kept_sums: Box<[f32; KEPT * BATCH]>,
-    kept_rows: Box<[f32; BATCH * KEPT]>,
+    kept_counts: [[f32; KEPT]; 3],
+    kept_sums: Box<Lines<[f32; KEPT * BATCH]>>,
+    kept_rows: Box<Lines<[f32; BATCH * KEPT]>>,
     pushed: usize,
     /// Rows that are through the first pass, and steps that the second has done.
     averaged: usize,
@@ -88,8 +87,10 @@ pub(super) struct Filter {
 
 /// The fourth pass: down the 64 columns that are left.
 struct Last {
-    sums: [f32; KEPT],
-    ring: Vec<[f32; KEPT]>,
+    sums: Lines<[f32; KEPT]>,
+    ring: Buffer<f32>,
+    /// Where in `ring` the row lies that leaves the box.
+    slot: usize,
     step: usize,
     next: usize,
 }
@@ -110,20 +111,19 @@ impl Filter {
             row_sums: Buffer::default(),
             sums_stride: 0,
             bytes: Buffer::default(),
-            parts: Default::default(),
             luma: Buffer::default(),
             counts: Default::default(),
             sums: Buffer::default(),
             delay: Buffer::default(),
             kept: [0; KEPT + 1],
             places: [0; KEPT],
-            kept_counts: [1.0; KEPT],
-            kept_sums: Box::new([0.0; KEPT * BATCH]),
-            kept_rows: Box::new([0.0; BATCH * KEPT]),
+            kept_counts: [[1.0; KEPT]; 3],
+            kept_sums: Box::new(Lines([0.0; KEPT * BATCH])),
+            kept_rows: Box::new(Lines([0.0; BATCH * KEPT])),
             pushed: 0,
             averaged: 0,
             stepped: 0,
-            last: Last { sums: [0.0; KEPT], ring: Vec::new(), step: 0, next: 0 },
+            last: Last { sums: Lines([0.0; KEPT]), ring: Buffer::default(), slot: 0, step: 0, next: 0 },
             samples: Box::new([0.0; SIDE * SIDE]),
         }
     }
@@ -150,9 +150,7 @@ impl Filter {
             self.ring.refill(self.slots * self.stride);
             self.sums_stride = self.padded.next_multiple_of(64);
             self.row_sums.refill(BATCH * self.sums_stride);
-            let room = RowSums::room(width, across.window);
-            self.bytes.refill(room);
-            self.parts.iter_mut().for_each(|part| part.refill(room));
+            self.bytes.refill(RowSums::room(width, across.window));
             across.lag
         } else {
             self.margin = across.lag.next_multiple_of(BATCH);
@@ -180,12 +178,16 @@ impl Filter {
         for j in 0..KEPT {
             let step = across.sample(j) + across.lag;
             last += usize::from(j > 0 && self.kept[last] != step);
-            (self.kept[last], self.places[j], self.kept_counts[j]) = (step, last as u8, across.count(step));
+            (self.kept[last], self.places[j]) = (step, last as u8);
+            let count = across.count(step);
+            let [inverse, rest] = simd::reciprocal(count);
+            for (of, value) in self.kept_counts.iter_mut().zip([count, inverse, rest]) {
+                of[j] = value;
+            }
         }
-        self.last.sums = [0.0; KEPT];
-        self.last.ring.clear();
-        self.last.ring.resize(down.window, [0.0; KEPT]);
-        (self.last.step, self.last.next) = (0, 0);
+        self.last.sums = Lines([0.0; KEPT]);
+        self.last.ring.refill(KEPT * down.window);
+        (self.last.slot, self.last.step, self.last.next) = (0, 0, 0);
     }
 
     /// Takes the next row: exactly `width` pixels, and no more rows than the height.
@@ -202,7 +204,6 @@ impl Filter {
                 row,
                 window: self.across.window,
                 padded: &mut self.bytes,
-                parts: self.parts.each_mut().map(|part| &mut **part),
                 out: &mut self.row_sums[y % BATCH * self.sums_stride..][..self.sums_stride],
             });
             self.averaged = self.pushed;
@@ -241,8 +242,7 @@ impl Filter {
     pub(super) fn memory(&self) -> usize {
         let length = |buffers: &[Buffer<f32>]| buffers.iter().map(|buffer| buffer.len()).sum::<usize>();
         let floats = self.ring.len() + self.luma.len() + length(&self.counts) + self.sums.len() + self.delay.len();
-        let words = self.row_sums.len() + self.parts.iter().map(|part| part.len()).sum::<usize>();
-        4 * floats + 2 * words + self.bytes.len() + 256 * self.last.ring.len() + 4 * SIDE * SIDE
+        4 * floats + 2 * self.row_sums.len() + self.bytes.len() + 4 * self.last.ring.len() + 4 * SIDE * SIDE
     }
 
     fn unfiltered(&self) -> bool {
@@ -283,7 +283,13 @@ impl Filter {
             // What comes after the last row is zero. What enters takes the place of what leaves.
             let stale = down.length.saturating_sub(first).min(BATCH) * self.sums_stride;
             self.row_sums[stale..].fill(0);
-            enter = std::array::from_fn(|k| (first + k) % self.slots * self.stride);
+            // Counted on, since divisions take long.
+            let mut slot = first % self.slots;
+            enter = std::array::from_fn(|_| {
+                let at = slot * self.stride;
+                slot = if slot + 1 == self.slots { 0 } else { slot + 1 };
+                at
+            });
             leave = enter;
             Some(Entering { sums: &self.row_sums, stride: self.sums_stride, counts: counts(&self.counts) })
         } else {
@@ -307,19 +313,19 @@ impl Filter {
             delay: &mut self.delay,
             kept: &self.kept,
             places: &self.places,
-            kept_counts: &self.kept_counts,
-            kept_sums: &mut self.kept_sums,
-            out: &mut self.kept_rows,
+            kept_counts: self.kept_counts.each_ref(),
+            kept_sums: &mut self.kept_sums.0,
+            out: &mut self.kept_rows.0,
         });
-        for (k, row) in self.kept_rows.as_chunks::<KEPT>().0.iter().enumerate() {
-            if (down.lag..down.steps()).contains(&(first + k)) {
-                self.last.push(self.kernels, row, down, &mut self.samples);
-            }
-        }
+        // Averages come out from step `down.lag` on.
+        let [from, to] = [down.lag, down.steps()].map(|step| step.saturating_sub(first).min(BATCH));
+        let rows = self.kept_rows.0.as_chunks::<KEPT>().0;
+        self.last.push(self.kernels, &rows[from..to], down, &mut self.samples);
         self.stepped += BATCH;
         if self.stepped >= down.steps() {
-            for _ in 0..down.lag {
-                self.last.push(self.kernels, &[0.0; KEPT], down, &mut self.samples);
+            for from in (0..down.lag).step_by(BATCH) {
+                let rows = &[[0.0; KEPT]; BATCH][..BATCH.min(down.lag - from)];
+                self.last.push(self.kernels, rows, down, &mut self.samples);
             }
         }
     }
@@ -331,21 +337,33 @@ fn counts(buffers: &[Buffer<f32>; 3]) -> Counts<'_> {
 }
 
 impl Last {
-    fn push(&mut self, kernels: &Kernels, row: &[f32; KEPT], down: Axis, samples: &mut [f32; SIDE * SIDE]) {
-        let wanted = |next: usize| next < SIDE && down.sample(next) + down.lag == self.step;
+    fn push(&mut self, kernels: &Kernels, mut rows: &[[f32; KEPT]], down: Axis, samples: &mut [f32; SIDE * SIDE]) {
         let samples = samples.as_chunks_mut::<SIDE>().0;
-        let averages = wanted(self.next).then(|| (down.count(self.step), &mut samples[self.next]));
-        let found = averages.is_some();
-        (kernels.down)(&mut self.sums, &mut self.ring[self.step % down.window], row, averages);
-        self.next += usize::from(found);
-        // Several samples of a low picture may be one row.
-        while found && wanted(self.next) {
-            samples[self.next] = samples[self.next - 1];
-            self.next += 1;
+        let wanted = |next: usize| if next < SIDE { down.sample(next) + down.lag } else { usize::MAX };
+        while !rows.is_empty() {
+            // Up to the next row whose averages are kept.
+            let step = wanted(self.next);
+            let (now, later) = rows.split_at(rows.len().min((step - self.step).saturating_add(1)));
+            let last = self.step + now.len() - 1;
+            let averages = (last == step).then(|| (down.count(step), &mut samples[self.next]));
+            let found = averages.is_some();
+            let (sums, ring, slot) = (&mut self.sums.0, self.ring.as_chunks_mut::<KEPT>().0, self.slot);
+            (kernels.down)(&mut Down { sums, ring, slot, rows: now, averages });
+            self.slot = (self.slot + now.len()) % down.window;
+            self.next += usize::from(found);
+            // Several samples of a low picture may be one row.
+            while found && wanted(self.next) == step {
+                samples[self.next] = samples[self.next - 1];
+                self.next += 1;
+            }
+            (self.step, rows) = (last + 1, later);
         }
-        self.step += 1;
     }
 }
+
+/// What starts on a cache line, as a [`Buffer`] does.
+#[repr(align(64))]
+struct Lines<T>(T);
 
 /// Numbers that start on a cache line: vectors that straddle two lines cost half the speed.
 #[derive(Default)]

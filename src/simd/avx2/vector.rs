@@ -89,34 +89,69 @@ impl generic::Vector<8> for Lanes {
     }
 }
 
-/// 16 whole numbers.
+/// 32 whole numbers in two registers.
 #[derive(Clone, Copy)]
-pub(super) struct Words(__m256i);
+pub(super) struct Words([__m256i; 2]);
 
 impl generic::Words for Words {
-    const LANES: usize = 16;
-
     #[inline(always)]
-    unsafe fn load(from: *const u16) -> Self {
+    unsafe fn nothing() -> Self {
         // SAFETY: as the trait says (here and below).
-        unsafe { Self(_mm256_loadu_si256(from.cast())) }
+        unsafe { Self([_mm256_setzero_si256(); 2]) }
     }
 
     #[inline(always)]
     unsafe fn load_u8(from: *const u8) -> Self {
         // SAFETY: as the trait says.
-        unsafe { Self(_mm256_cvtepu8_epi16(_mm_loadu_si128(from.cast()))) }
+        unsafe {
+            Self([
+                _mm256_cvtepu8_epi16(_mm_loadu_si128(from.cast())),
+                _mm256_cvtepu8_epi16(_mm_loadu_si128(from.add(16).cast())),
+            ])
+        }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut u16) {
         // SAFETY: as the trait says.
-        unsafe { _mm256_storeu_si256(to.cast(), self.0) }
+        unsafe {
+            _mm256_storeu_si256(to.cast(), self.0[0]);
+            _mm256_storeu_si256(to.add(16).cast(), self.0[1]);
+        }
     }
 
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
+        let (a, b) = (self.0, other.0);
         // SAFETY: as the trait says.
-        unsafe { Self(_mm256_add_epi16(self.0, other.0)) }
+        unsafe { Self([_mm256_add_epi16(a[0], b[0]), _mm256_add_epi16(a[1], b[1])]) }
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        let (a, b) = (self.0, other.0);
+        // SAFETY: as the trait says.
+        unsafe { Self([_mm256_sub_epi16(a[0], b[0]), _mm256_sub_epi16(a[1], b[1])]) }
+    }
+
+    #[inline(always)]
+    unsafe fn shifted_4(self, next: Self) -> Self {
+        // SAFETY: as the trait says.
+        unsafe {
+            let halves = self.shifted_8(next).0;
+            Self([_mm256_alignr_epi8::<8>(halves[0], self.0[0]), _mm256_alignr_epi8::<8>(halves[1], self.0[1])])
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn shifted_8(self, next: Self) -> Self {
+        let (a, b) = (self.0, next.0);
+        // SAFETY: as the trait says.
+        unsafe { Self([_mm256_permute2x128_si256::<0x21>(a[0], a[1]), _mm256_permute2x128_si256::<0x21>(a[1], b[0])]) }
+    }
+
+    #[inline(always)]
+    unsafe fn shifted_16(self, next: Self) -> Self {
+        Self([self.0[1], next.0[0]])
     }
 }

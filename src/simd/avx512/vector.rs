@@ -104,12 +104,10 @@ impl generic::Vector<16> for Lanes {
 pub(super) struct Words(__m512i);
 
 impl generic::Words for Words {
-    const LANES: usize = 32;
-
     #[inline(always)]
-    unsafe fn load(from: *const u16) -> Self {
+    unsafe fn nothing() -> Self {
         // SAFETY: as the trait says (here and below).
-        unsafe { Self(_mm512_loadu_si512(from.cast())) }
+        unsafe { Self(_mm512_setzero_si512()) }
     }
 
     #[inline(always)]
@@ -128,5 +126,29 @@ impl generic::Words for Words {
     unsafe fn add(self, other: Self) -> Self {
         // SAFETY: as the trait says.
         unsafe { Self(_mm512_add_epi16(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        // SAFETY: as the trait says.
+        unsafe { Self(_mm512_sub_epi16(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn shifted_4(self, next: Self) -> Self {
+        // SAFETY: as the trait says.
+        unsafe { Self(_mm512_alignr_epi64::<1>(next.0, self.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn shifted_8(self, next: Self) -> Self {
+        // SAFETY: as the trait says.
+        unsafe { Self(_mm512_alignr_epi64::<2>(next.0, self.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn shifted_16(self, next: Self) -> Self {
+        // SAFETY: as the trait says.
+        unsafe { Self(_mm512_alignr_epi64::<4>(next.0, self.0)) }
     }
 }

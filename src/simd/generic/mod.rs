@@ -23,8 +23,8 @@ pub(crate) use huffman::{Bits, Block, CodeLengths, Pairs, Rest, Table, Units, ZI
 pub(crate) use idct::{idct, scaled};
 pub(crate) use luma::luma;
 pub(crate) use rows::{Columns, Counts, Entering, Rows, columns, delay, rows};
-pub(crate) use steps::{down, steps};
-pub(crate) use sums::{RowSums, row_sums};
+pub(crate) use steps::{Down, down, steps};
+pub(crate) use sums::{RowSums, plain_row_sums, row_sums};
 pub(crate) use vector::{Vector, Words};
 
 /// Rows that are filtered together: one lane each.
@@ -44,7 +44,7 @@ pub(crate) fn reciprocal(count: f32) -> [f32; 2] {
 /// The table of a level and its functions: each one enables the level's instructions and runs the generic kernel. The
 /// second vector of floats is for blocks of eight columns: the same, or the widest that fits them.
 macro_rules! stamp {
-    ($level:expr, $words:ty, $vector:ty, $lanes:literal, $eight:ty, $eight_lanes:literal, $(#[$features:meta])?) => {
+    ($level:expr, $row_sums:expr, $vector:ty, $lanes:literal, $eight:ty, $eight_lanes:literal, $(#[$features:meta])?) => {
         pub(crate) static KERNELS: crate::simd::Kernels = crate::simd::Kernels {
             level: $level,
             // SAFETY: here and below, `simd::kernels` hands this table out only where the level's instructions run.
@@ -56,7 +56,7 @@ macro_rules! stamp {
             // SAFETY: as above.
             columns: |work| unsafe { columns(work) },
             // SAFETY: as above.
-            down: |sums, leaving, entering, out| unsafe { down(sums, leaving, entering, out) },
+            down: |work| unsafe { down(work) },
             // SAFETY: as above.
             dct: |samples, matrix, out| unsafe { dct(samples, matrix, out) },
             // SAFETY: as above.
@@ -76,10 +76,11 @@ macro_rules! stamp {
             generic::luma(format, row, out);
         }
 
+        #[allow(unused_unsafe)] // for the plain code
         $(#[$features])?
         unsafe fn row_sums(work: &mut generic::RowSums<'_>) {
-            // SAFETY: the instructions of `$vector` are enabled here.
-            unsafe { generic::row_sums::<$words>(work) }
+            // SAFETY: the instructions of the level are enabled here.
+            unsafe { $row_sums(work) }
         }
 
         $(#[$features])?
@@ -95,13 +96,9 @@ macro_rules! stamp {
         }
 
         $(#[$features])?
-        unsafe fn down(
-            sums: &mut [f32; 64],
-            leaving: &mut [f32; 64],
-            entering: &[f32; 64],
-            averages: crate::simd::Averages<'_>,
-        ) {
-            generic::down(sums, leaving, entering, averages)
+        unsafe fn down(work: &mut generic::Down<'_>) {
+            // SAFETY: the instructions of `$vector` are enabled here.
+            unsafe { generic::down::<$vector, $lanes>(work) }
         }
 
         $(#[$features])?

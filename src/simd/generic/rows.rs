@@ -123,9 +123,10 @@ pub(crate) struct Columns<'a> {
     pub(crate) delay: &'a mut [f32],
     /// The steps of the third pass whose averages are kept, ascending, each once, and behind them `usize::MAX`.
     pub(crate) kept: &'a [usize; KEPT + 1],
-    /// For each average the place of its step in `kept`, and how many values the box holds there.
+    /// For each average the place of its step in `kept`.
     pub(crate) places: &'a [u8; KEPT],
-    pub(crate) kept_counts: &'a [f32; KEPT],
+    /// How many values the box holds there, and the parts of the reciprocal, as in [`Counts`].
+    pub(crate) kept_counts: [&'a [f32; KEPT]; 3],
     /// For the sums of the steps kept, [`BATCH`] each.
     pub(crate) kept_sums: &'a mut [f32; KEPT * BATCH],
     /// The averages kept, row after row.
@@ -180,7 +181,7 @@ unsafe fn columns_of<V: Vector<N>, const N: usize, const SUMS: bool, const EVEN:
     // What lies before the first column, and the block that the third pass takes before it.
     work.delay[(places - window - N) * BATCH..places * BATCH].fill(0.0);
     let (ring, columns) = (work.ring.as_mut_ptr(), work.sums.as_mut_ptr());
-    let parts = work.counts.map(reciprocal);
+    let parts = if EVEN { [reciprocal(work.counts[0]); BATCH] } else { work.counts.map(reciprocal) };
     let (kept, mut next, mut wanted) = (work.kept_sums.as_mut_ptr(), 0, work.kept[0]);
     let (delay, mask, groups) = (work.delay.as_mut_ptr(), places - 1, BATCH / N);
     // SAFETY: the assertions above bound every access: `x + N <= padded` in the ring, the sums and the counts; in the delay
@@ -261,8 +262,7 @@ unsafe fn columns_of<V: Vector<N>, const N: usize, const SUMS: bool, const EVEN:
             for group in 0..groups {
                 let mut block = [V::splat(0.0); N];
                 for (k, column) in block.iter_mut().enumerate() {
-                    let count = work.kept_counts[j + k];
-                    let [inverse, rest] = reciprocal(count);
+                    let [count, inverse, rest] = work.kept_counts.map(|of| of[j + k]);
                     let place = usize::from(work.places[j + k]).min(KEPT - 1);
                     let sum = V::load(kept.add(place * BATCH + group * N));
                     *column = sum.over(V::splat(count), V::splat(inverse), V::splat(rest));

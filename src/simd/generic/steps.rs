@@ -1,21 +1,41 @@
 //! The last filter pass, down the 64 columns that are left, and the steps between neighbouring samples that PDQ's quality
-//! counts. Plain loops: the compiler vectorises them for the level that they are stamped out in.
+//! counts. The latter is a plain loop: the compiler vectorises it for the level that it is stamped out in.
 
-/// Lets a row of samples into the box of each column and the row out that lies in `leaving`, and puts the former there.
-/// Then writes the averages of so many values each, if asked for.
+use super::{KEPT, Vector, reciprocal};
+
+/// The last box filter, down the columns that are kept, for consecutive rows.
+pub(crate) struct Down<'a> {
+    /// The running sums.
+    pub(crate) sums: &'a mut [f32; KEPT],
+    /// The rows in the box, of which the one in `slot` leaves it first; those that enter take their places.
+    pub(crate) ring: &'a mut [[f32; KEPT]],
+    pub(crate) slot: usize,
+    pub(crate) rows: &'a [[f32; KEPT]],
+    /// Where the averages after the last of the rows go, of so many values each, if asked for.
+    pub(crate) averages: Option<(f32, &'a mut [f32; KEPT])>,
+}
+
 #[inline(always)]
-pub(crate) fn down(
-    sums: &mut [f32; 64],
-    leaving: &mut [f32; 64],
-    entering: &[f32; 64],
-    averages: crate::simd::Averages<'_>,
-) {
-    for ((sum, leaving), &entering) in sums.iter_mut().zip(leaving).zip(entering) {
-        *sum += entering;
-        *sum -= std::mem::replace(leaving, entering);
-    }
-    if let Some((count, averages)) = averages {
-        averages.iter_mut().zip(sums).for_each(|(average, sum)| *average = *sum / count);
+pub(crate) unsafe fn down<V: Vector<N>, const N: usize>(work: &mut Down<'_>) {
+    for from in (0..KEPT).step_by(N) {
+        // SAFETY: `from + N` is at most `KEPT`; the caller enables the instructions.
+        unsafe {
+            let sums = work.sums.as_mut_ptr().add(from);
+            let (mut sum, mut slot) = (V::load(sums), work.slot);
+            for row in work.rows {
+                let entering = V::load(row.as_ptr().add(from));
+                let place = work.ring[slot].as_mut_ptr().add(from);
+                sum = sum.add(entering).sub(V::load(place));
+                entering.store(place);
+                slot = if slot + 1 == work.ring.len() { 0 } else { slot + 1 };
+            }
+            sum.store(sums);
+            if let Some((count, averages)) = &mut work.averages {
+                let [inverse, rest] = reciprocal(*count);
+                let average = sum.over(V::splat(*count), V::splat(inverse), V::splat(rest));
+                average.store(averages.as_mut_ptr().add(from));
+            }
+        }
     }
 }
 

@@ -23,16 +23,22 @@ pub(crate) trait Vector<const N: usize>: Copy {
     unsafe fn transpose(rows: [Self; N]) -> [Self; N];
 }
 
-/// As many sixteen-bit whole numbers as a register holds; sums wrap.
+/// 32 sixteen-bit whole numbers, in one register or several; sums and differences wrap.
 ///
 /// # Safety
 /// As for [`Vector`].
 pub(crate) trait Words: Copy {
-    /// How many; a divisor of 32.
-    const LANES: usize;
-    unsafe fn load(from: *const u16) -> Self;
+    /// Zeros.
+    unsafe fn nothing() -> Self;
     /// Loads bytes.
     unsafe fn load_u8(from: *const u8) -> Self;
     unsafe fn store(self, to: *mut u16);
     unsafe fn add(self, other: Self) -> Self;
+    unsafe fn sub(self, other: Self) -> Self;
+    /// All but the first four, and then the first four of `next`.
+    unsafe fn shifted_4(self, next: Self) -> Self;
+    /// All but the first eight, and then the first eight of `next`.
+    unsafe fn shifted_8(self, next: Self) -> Self;
+    /// The latter half, and then the first half of `next`.
+    unsafe fn shifted_16(self, next: Self) -> Self;
 }

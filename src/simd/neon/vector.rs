@@ -80,34 +80,65 @@ impl generic::Vector<4> for Lanes {
     }
 }
 
-/// 8 whole numbers.
+/// 32 whole numbers in four registers.
 #[derive(Clone, Copy)]
-pub(super) struct Words(uint16x8_t);
+pub(super) struct Words([uint16x8_t; 4]);
 
 impl generic::Words for Words {
-    const LANES: usize = 8;
-
     #[inline(always)]
-    unsafe fn load(from: *const u16) -> Self {
+    unsafe fn nothing() -> Self {
         // SAFETY: as the trait says (here and below).
-        unsafe { Self(vld1q_u16(from)) }
+        unsafe { Self([vdupq_n_u16(0); 4]) }
     }
 
     #[inline(always)]
     unsafe fn load_u8(from: *const u8) -> Self {
         // SAFETY: as the trait says.
-        unsafe { Self(vmovl_u8(vld1_u8(from))) }
+        let eight = |k: usize| unsafe { vmovl_u8(vld1_u8(from.add(8 * k))) };
+        Self([eight(0), eight(1), eight(2), eight(3)])
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut u16) {
-        // SAFETY: as the trait says.
-        unsafe { vst1q_u16(to, self.0) }
+        for (k, &eight) in self.0.iter().enumerate() {
+            // SAFETY: as the trait says.
+            unsafe { vst1q_u16(to.add(8 * k), eight) }
+        }
     }
 
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
+        let (a, b) = (self.0, other.0);
         // SAFETY: as the trait says.
-        unsafe { Self(vaddq_u16(self.0, other.0)) }
+        let sum = |k: usize| unsafe { vaddq_u16(a[k], b[k]) };
+        Self([sum(0), sum(1), sum(2), sum(3)])
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        let (a, b) = (self.0, other.0);
+        // SAFETY: as the trait says.
+        let difference = |k: usize| unsafe { vsubq_u16(a[k], b[k]) };
+        Self([difference(0), difference(1), difference(2), difference(3)])
+    }
+
+    #[inline(always)]
+    unsafe fn shifted_4(self, next: Self) -> Self {
+        // SAFETY: as the trait says.
+        let shifted = |low, high| unsafe { vextq_u16::<4>(low, high) };
+        let [a, b, c, d] = self.0;
+        Self([shifted(a, b), shifted(b, c), shifted(c, d), shifted(d, next.0[0])])
+    }
+
+    #[inline(always)]
+    unsafe fn shifted_8(self, next: Self) -> Self {
+        let [_, b, c, d] = self.0;
+        Self([b, c, d, next.0[0]])
+    }
+
+    #[inline(always)]
+    unsafe fn shifted_16(self, next: Self) -> Self {
+        let ([_, _, c, d], [e, f, _, _]) = (self.0, next.0);
+        Self([c, d, e, f])
     }
 }
