@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::hash::{Format, Pixels};
 use crate::simd::Level;
 
-/// Hashes one picture after another without allocating anew. One for each thread.
+/// Hashes one picture after another without allocating anew. One for each thread, best made in it: hashers that are made
+/// side by side share cache lines.
 pub struct Hasher {
     filter: Filter,
 }
