@@ -16,11 +16,15 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use refrain::index::{DiskIndex, Entry, EntryId};
+use refrain::index::{DiskIndex, Entry, EntryId, Query};
 use refrain::{Cancel, Hash};
 
 /// Queries in a batch, as a picture's views make.
 const BATCH: usize = 64;
+/// Radii from [`CERTAIN_FROM`] on are also asked with only this for certain.
+const CERTAIN: u32 = 15;
+/// See [`CERTAIN`].
+const CERTAIN_FROM: u32 = 31;
 /// How long a figure is measured at least.
 const LONG: Duration = Duration::from_millis(400);
 /// Entries that a stream is added by.
@@ -99,13 +103,14 @@ fn stream(count: u64, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Microseconds a query, in batches of `batch`, and hits a query.
-fn measure(index: &DiskIndex, queries: &[Hash], radius: u32, batch: usize) -> Result<(f64, f64)> {
+/// Microseconds a query within `radius` and for certain within `certain`, in batches of `batch`, and hits a query.
+fn measure(index: &DiskIndex, queries: &[Hash], [radius, certain]: [u32; 2], batch: usize) -> Result<(f64, f64)> {
+    let queries: Vec<Query> = queries.iter().map(|&hash| Query::new(hash, radius).certain(certain)).collect();
     let snapshot = index.snapshot();
     let (start, mut asked, mut hits) = (Instant::now(), 0, 0);
     while start.elapsed() < LONG || asked < BATCH {
         for some in queries.chunks_exact(batch) {
-            hits += snapshot.search(some, radius)?.len();
+            hits += snapshot.search_each(some, usize::MAX)?.hits.len();
             asked += some.len();
             if start.elapsed() > LONG && asked >= BATCH {
                 break;
@@ -138,12 +143,27 @@ fn ask(queries: &str, radii: &str, folder: &Path) -> Result<()> {
         }
     }
     for radius in radii {
-        measure(&index, &queries, radius, BATCH)?; // warm
-        let (single, hits) = measure(&index, &queries, radius, 1)?;
-        let (batch, _) = measure(&index, &queries, radius, BATCH)?;
-        println!(
-            "{{\"figure\":\"search\",\"radius\":{radius},\"single_us\":{single:.2},\"batch_us\":{batch:.2},\"hits\":{hits:.2}}}"
-        );
+        let mut whole = 0.0;
+        for certain in [radius, CERTAIN] {
+            if certain != radius && radius < CERTAIN_FROM {
+                continue;
+            }
+            let far = [radius, certain];
+            measure(&index, &queries, far, BATCH)?; // warm
+            let (single, _) = measure(&index, &queries, far, 1)?;
+            let (batch, _) = measure(&index, &queries, far, BATCH)?;
+            // Every query as often as the others.
+            let some: Vec<Query> = queries.iter().map(|&hash| Query::new(hash, radius).certain(certain)).collect();
+            let hits = index.snapshot().search_each(&some, usize::MAX)?.hits.len() as f64;
+            if certain == radius {
+                whole = hits;
+            }
+            println!(
+                "{{\"figure\":\"search\",\"radius\":{radius},\"certain\":{certain},\"single_us\":{single:.2},\"batch_us\":{batch:.2},\"hits\":{:.2},\"share\":{:.4}}}",
+                hits / queries.len() as f64,
+                if whole > 0.0 { hits / whole } else { 1.0 },
+            );
+        }
     }
     Ok(())
 }
