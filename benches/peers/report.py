@@ -127,7 +127,7 @@ pixels of its own.
 
 {chr(10).join(steps)}
 
-`scalar` is the same code for the compiler to vectorise (128-bit vectors on x86-64); `REFRAIN_SIMD` forces a level.
+`scalar` is plain code for the compiler to vectorise (128-bit vectors on x86-64); `REFRAIN_SIMD` forces a level.
 """
 os.makedirs(out, exist_ok=True)
 with open(os.path.join(out, "hash.md"), "w") as file:
