@@ -163,6 +163,8 @@ impl Store {
             Ok(())
         };
         if film {
+            // References that are known by plain hashes, as those of lists, cannot be found in another way.
+            let certain = if self.has_plain() { MAX_DISTANCE } else { certain };
             by_pdq(closest, certain, &|look| look.detail.is_some())?;
             by_pdq(pdq_radius.max(frames), MAX_DISTANCE, &|look| look.detail.is_none())?;
         } else {
