@@ -22,6 +22,11 @@ const GAP: f64 = 2.0;
 /// little is lost by looking no further.
 const FILM_CERTAIN: u32 = 15;
 
+/// Most hashes that a reference which was hit is held against, one by one: a tenth of a second.
+const MOST_COMPARED: usize = 1 << 26;
+/// Pairs after which no more are looked for: films in which one picture stands for long are all near each other.
+const MOST_NEAR: usize = 1 << 20;
+
 /// The detail hashes of two films are not compared further apart than this: what their alignment takes.
 const FILM_DETAIL_RADIUS: u32 = 50;
 
@@ -140,7 +145,7 @@ impl Store {
         if policies.is_empty() {
             return Ok(candidates);
         }
-        let Far { film, certain, detail: detail_radius, .. } = far;
+        let Far { film, detail: detail_radius, .. } = far;
         let pdq = |policy: &Policy| policy.radii.pdq.max(policy.radii.pdq_near);
         let pdq_radius = policies.values().map(pdq).max().unwrap_or(0);
         // A film has hundreds of hashes, of which three have to agree. Those with a detail hash are sought by that, near
@@ -148,29 +153,26 @@ impl Store {
         let frames = policies.values().map(|policy| policy.frames).max().unwrap_or(0);
         let closest = policies.values().map(|policy| policy.radii.pdq).max().unwrap_or(0);
         let snapshot = self.index.snapshot();
-        let mut by_pdq = |radius: u32, certain: u32, asked: &dyn Fn(&Look) -> bool| -> Result<()> {
+        let mut by_pdq = |radius: u32, asked: &dyn Fn(&Look) -> bool| -> Result<()> {
             let looks = (0u32..).zip(looks).filter(|(_, look)| {
                 // Parts are known by their detail hash only.
                 matches!(look.view, View::Full | View::Content) && asked(look)
             });
             let (at, hashes): (Vec<u32>, Vec<Hash>) = looks.map(|(at, look)| (at, look.hash)).unzip();
-            let queries: Vec<Query> = hashes.iter().map(|&hash| Query::new(hash, radius).certain(certain)).collect();
-            for hit in snapshot.search_each(&queries, usize::MAX)?.hits {
+            for hit in snapshot.search(&hashes, radius)? {
                 if hit.id.ordinal() & DETAIL == 0 {
                     candidates.push((hit.id.owner(), at[hit.query as usize], hit.id.ordinal()));
                 }
             }
             Ok(())
         };
+        // Where every reference has a detail hash, as has the query, that finds whatever could match.
+        let plain = self.has_plain() || detail_radius.is_none();
         if film {
-            // References that are known by plain hashes, as those of lists, cannot be found in another way.
-            let certain = if self.has_plain() { MAX_DISTANCE } else { certain };
-            by_pdq(closest, certain, &|look| look.detail.is_some())?;
-            by_pdq(pdq_radius.max(frames), MAX_DISTANCE, &|look| look.detail.is_none())?;
+            by_pdq(closest, &|look| plain && look.detail.is_some())?;
+            by_pdq(pdq_radius.max(frames), &|look| look.detail.is_none())?;
         } else {
-            // Where every reference has a detail hash, as has the query, that finds whatever could match.
-            let plain = self.has_plain() || detail_radius.is_none();
-            by_pdq(pdq_radius, MAX_DISTANCE, &|look| plain || look.detail.is_none())?;
+            by_pdq(pdq_radius, &|look| plain || look.detail.is_none())?;
         }
         if detail_radius.is_some() {
             let (at, queries): (Vec<u32>, Vec<Query>) = (0..)
@@ -330,9 +332,15 @@ impl<'q> Question<'q> {
                 .filter(|(_, item)| keeps.clear(item) && keeps.views(item).1)
                 .filter_map(|(ordinal, item)| Some((ordinal, item.detail?.hash)))
                 .collect();
-            for (at, look) in (0..).zip(self.looks) {
-                let Some(query) = self.far.query(look) else { continue };
-                if look.sought && ways.binary_search(&laid(at)).is_ok() {
+            let asked =
+                (0..).zip(self.looks).filter(|(at, look)| look.sought && ways.binary_search(&laid(*at)).is_ok());
+            let asked: Vec<(u32, Query)> = asked.filter_map(|(at, look)| Some((at, self.far.query(look)?))).collect();
+            // Two films of hours have hits enough without.
+            if asked.len().saturating_mul(kept.len()) <= MOST_COMPARED {
+                for (at, query) in asked {
+                    if hits.len() > MOST_NEAR {
+                        break;
+                    }
                     let near = kept.iter().filter(|(_, hash)| query.hash.distance(hash) <= query.max_distance);
                     hits.extend(near.map(|&(ordinal, _)| (at, ordinal)));
                 }

@@ -190,8 +190,9 @@ mod tests {
 
     #[test]
     fn every_level_sums_every_box() {
-        let bytes: Vec<u8> =
-            (0..1500u32).map(|x| (x.wrapping_mul(2_654_435_761) >> 24) as u8 | ((x / 700) as u8 * 255)).collect();
+        let bytes: Vec<u8> = (0..1500u32)
+            .map(|x| (x.wrapping_mul(2_654_435_761) >> 24) as u8 | ((x / 700) as u8).wrapping_mul(255))
+            .collect();
         let mut rows = 0;
         for level in Level::available() {
             for window in 1..=BLOCK * LONGEST + 1 {
