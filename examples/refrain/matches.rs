@@ -36,7 +36,7 @@ pub struct Args {
     /// Decode every film whole, also where a look at few of its frames says that it is not known
     #[arg(long)]
     whole: bool,
-    /// Miss nothing within the radii in a long list either: a question then takes some fifty times as long
+    /// Miss nothing within the radii in a long list either: a question then takes ten to two hundred times as long
     #[arg(long)]
     exact: bool,
     /// Keep the fingerprints of these uploads, under their paths, so that references which come later are asked against them

@@ -43,7 +43,7 @@ pub struct Args {
     /// Decode every film whole, also where a look at few of its frames says that it is not known
     #[arg(long)]
     whole: bool,
-    /// Miss nothing within the radii in a long list either: a question then takes some fifty times as long
+    /// Miss nothing within the radii in a long list either: a question then takes ten to two hundred times as long
     #[arg(long)]
     exact: bool,
     /// Keep a journal here, and go on from it: files that are done and have not changed are not read again, their
@@ -157,7 +157,8 @@ impl Args {
     /// What makes a scan the same scan, for its journal.
     fn identity(&self) -> String {
         let radius = self.max_distance.map_or("the banks'".into(), |radius| radius.to_string());
-        format!("store {}, distance {radius}", self.store.path().display())
+        let exact = if self.exact { ", exact" } else { "" };
+        format!("store {}, distance {radius}{exact}", self.store.path().display())
     }
 }
 

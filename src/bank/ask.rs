@@ -166,8 +166,9 @@ impl Store {
             }
             Ok(())
         };
-        // Where every reference has a detail hash, as has the query, that finds whatever could match.
-        let plain = self.has_plain() || detail_radius.is_none();
+        // Where every reference has a detail hash, as has the query, that finds whatever could match; but for a film and a still whose
+        // detail hashes are further apart than those of films may be.
+        let plain = self.has_plain() || detail_radius.is_none() || film && far.certain >= MAX_DISTANCE;
         if film {
             by_pdq(closest, &|look| plain && look.detail.is_some())?;
             by_pdq(pdq_radius.max(frames), &|look| look.detail.is_none())?;
@@ -309,8 +310,8 @@ impl<'q> Question<'q> {
         Ok(fingerprint.map(|fingerprint| (record, policy, fingerprint)))
     }
 
-    /// Every pair that the hits stand for: those themselves, and whatever else is near where the query is laid down as it is
-    /// in one of them. A search that misses a few hashes so misses a reference only if it misses all that is near.
+    /// Every pair that the hits stand for: those themselves, and whatever else is near; of films, where the query is laid down as
+    /// it is in one of them. A search that misses a few hashes so misses a reference only if it misses all that is near.
     fn pairs(&self, candidates: &[Candidate], policy: &Policy, reference: &Fingerprint) -> Vec<Pair<'q>> {
         let items = matching::items(reference);
         let mut hits: Vec<(u32, u32)> = candidates.iter().map(|&(_, look, ordinal)| (look, ordinal)).collect();
@@ -326,14 +327,16 @@ impl<'q> Question<'q> {
             let mut ways: Vec<_> = hits.iter().map(|&(look, _)| laid(look)).collect();
             ways.sort_unstable();
             ways.dedup();
+            let stills = !self.far.film && matches!(reference, Fingerprint::Image(_));
             let keeps = Keeps::new(&items, matches!(reference, Fingerprint::Video(_)), &policy.bank);
             let kept: Vec<(u32, Hash)> = (0..)
                 .zip(&items)
                 .filter(|(_, item)| keeps.clear(item) && keeps.views(item).1)
                 .filter_map(|(ordinal, item)| Some((ordinal, item.detail?.hash)))
                 .collect();
-            let asked =
-                (0..).zip(self.looks).filter(|(at, look)| look.sought && ways.binary_search(&laid(*at)).is_ok());
+            let asked = (0..)
+                .zip(self.looks)
+                .filter(|(at, look)| look.sought && (stills || ways.binary_search(&laid(*at)).is_ok()));
             let asked: Vec<(u32, Query)> = asked.filter_map(|(at, look)| Some((at, self.far.query(look)?))).collect();
             // Two films of hours have hits enough without.
             if asked.len().saturating_mul(kept.len()) <= MOST_COMPARED {

@@ -117,7 +117,7 @@ impl Store {
             let Some(fingerprint) = self.fingerprint(&record.bank, &record.id)? else { continue };
             let action = bank.action;
             let policies = [(BANK.to_string(), Policy::of(bank))].into();
-            let verdict = uploads.ask_under(&fingerprint, &policies, &AskOptions::default().turned(true))?;
+            let verdict = uploads.ask_under(&fingerprint, &policies, &AskOptions::default().turned(true).exact())?;
             for found in verdict.matches {
                 let print = uploads.fingerprint(BANK, &found.reference)?;
                 if self.refused_upload(record.number, &found.reference, print.as_ref())? {

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 
 /// How the figures are made: raised whenever the same files, attacks and settings may give other figures than before.
 /// How fingerprints are made is named by [`crate::fingerprint::RECIPE`], which is part of every key as well.
-const RECIPE: u32 = 3;
+const RECIPE: u32 = 4;
 
 /// The folder of kept results.
 #[derive(Debug)]

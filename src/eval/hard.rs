@@ -95,7 +95,7 @@ fn counted(name: &str, list: &List, queries: impl IndexedParallelIterator<Item =
         .map(|picture| {
             let mut hit = [false; Method::LIBRARY.len()];
             for compared in list.ask(&Asked::new(&picture?.to_pixels()?.as_pixels()))? {
-                hit.iter_mut().zip(compared.scores).for_each(|(hit, score)| *hit |= score >= 0.0);
+                hit.iter_mut().zip(compared.whole_search).for_each(|(hit, score)| *hit |= score >= 0.0);
             }
             Ok(hit)
         })

@@ -136,6 +136,8 @@ pub struct List {
 pub struct Compared {
     /// The scores under [`Method::LIBRARY`]; minus infinity for what is too far to be asked for.
     pub scores: [f32; Method::LIBRARY.len()],
+    /// The same if everything within the radii is sought, as in a short list: what unrelated pairs are counted by.
+    pub whole_search: [f32; Method::LIBRARY.len()],
     /// The distances of the whole pictures in their closest orientation: PDQ and detail hash. `None` if either has too
     /// little detail.
     pub whole: Option<[u16; 2]>,
@@ -180,7 +182,8 @@ impl List {
     /// # Errors
     /// Those of the index, if the list is a long one.
     pub fn ask(&self, asked: &Asked) -> Result<Vec<Compared>> {
-        let far = Compared { scores: [f32::NEG_INFINITY; Method::LIBRARY.len()], whole: None };
+        let none = [f32::NEG_INFINITY; Method::LIBRARY.len()];
+        let far = Compared { scores: none, whole_search: none, whole: None };
         let mut out = vec![far; self.len()];
         let views: Vec<(&ViewHash, [bool; 3])> =
             asked.print.views.iter().filter(good).map(|v| (v, asks(v.view, boxed(&asked.print)))).collect();
@@ -194,49 +197,53 @@ impl List {
             if view.view == View::Full {
                 self.wholes(pdq, detail, &mut out);
             }
-            for (way, (pdq, detail)) in pdq.iter().zip(detail.iter()).enumerate() {
-                for (way, pdq, hash) in [(way, *pdq, *detail), (way + 8, pdq.complement(), detail.complement())] {
+            for (pdq, detail) in pdq.iter().zip(detail.iter()) {
+                for (pdq, hash) in [(*pdq, *detail), (pdq.complement(), detail.complement())] {
                     queries.push(Query::new(hash, MAX_DISTANCE));
-                    looks.push((view.view, pdq, *asks, way));
+                    looks.push((view.view, pdq, *asks));
                 }
             }
         }
         let mut hits = Vec::new();
-        // In which ways a long list comes upon each reference, within the default radii and beyond: a bit for each way, under
-        // each preset.
-        let mut met = vec![[[0u16; 2]; 3]; self.len()];
+        // Whether a long list comes upon each reference, within the default radii and beyond, under each preset.
+        let mut met = vec![[[false; 2]; 3]; self.len()];
         let near = |view: View, distance: u32| distance <= self.near.saturating_sub(least_slack(view));
         self.details.visit(&queries, |hit| {
-            let (view, _, asks, way) = &looks[hit.query as usize];
+            let (view, _, asks) = &looks[hit.query as usize];
             let stored = &self.stored[self.starts[hit.id.owner() as usize] + hit.id.ordinal() as usize];
             for (i, set) in PRESETS.into_iter().enumerate() {
                 let query = queries[hit.query as usize].certain(set.certain_distance());
                 if asks[i] && stored.kept[i] && query.finds(&stored.detail) {
-                    met[stored.owner][i][usize::from(!near(*view, hit.distance))] |= 1 << way;
+                    met[stored.owner][i][usize::from(!near(*view, hit.distance))] = true;
                 }
             }
             hits.push((hit, stored));
             ControlFlow::Continue(())
         })?;
         for (hit, stored) in hits {
-            let (view, pdq, asks, way) = &looks[hit.query as usize];
+            let (view, pdq, asks) = &looks[hit.query as usize];
             let counts: [bool; 3] = std::array::from_fn(|i| {
                 let [within, beyond] = met[stored.owner][i];
-                let met = if near(*view, hit.distance) { within } else { within | beyond };
-                asks[i] && stored.kept[i] && met >> way & 1 != 0
+                let met = within || beyond && !near(*view, hit.distance);
+                asks[i] && stored.kept[i] && met
             });
             let mut score = DETAIL_RADIUS as f32 - slack(*view, stored.view) as f32 - hit.distance as f32;
-            let scores = &mut out[stored.owner].scores[2..];
+            let Compared { scores, whole_search, .. } = &mut out[stored.owner];
+            let (scores, whole_search) = (&mut scores[2..], &mut whole_search[2..]);
             let whole = !view.is_window() && !stored.view.is_window();
             // PDQ alone may say more of two whole pictures; then it is the one that counts.
             let alone = whole && hit.distance <= self.near;
-            let better = (0..3).any(|i| counts[i] && (alone || score > scores[i]));
+            let kept: [bool; 3] = std::array::from_fn(|i| asks[i] && stored.kept[i]);
+            let better = (0..3).any(|i| kept[i] && (alone || score > scores[i] || score > whole_search[i]));
             let distance = if better { pdq.distance(&stored.pdq) } else { 256 };
             if alone && distance <= PDQ_RADIUS {
                 score = score.max(PDQ_RADIUS as f32 - distance as f32);
             }
             if distance <= PDQ_LIMIT {
                 for i in 0..3 {
+                    if kept[i] {
+                        whole_search[i] = whole_search[i].max(score);
+                    }
                     if counts[i] {
                         scores[i] = scores[i].max(score);
                     }
@@ -256,6 +263,7 @@ impl List {
             let compared = &mut out[stored.owner];
             compared.scores[0] = PDQ_RADIUS as f32 - from[0] as f32;
             compared.scores[1] = PDQ_RADIUS as f32 - nearest as f32;
+            compared.whole_search[..2].copy_from_slice(&compared.scores[..2]);
             compared.whole = Some([nearest as u16, either(distances(detail, &stored.detail)) as u16]);
         }
     }

@@ -323,7 +323,8 @@ impl Bench<'_> {
             micros,
         };
         for (i, compared) in self.list.ask(&asked)?.iter().enumerate() {
-            let scores = compared.scores.into_iter().chain(self.list.classic(&asked, i));
+            let ours = if right == Some(i) { compared.scores } else { compared.whole_search };
+            let scores = ours.into_iter().chain(self.list.classic(&asked, i));
             if Some(i) == right {
                 outcome.right = scores.collect();
                 outcome.whole = compared.whole;

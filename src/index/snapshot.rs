@@ -76,7 +76,8 @@ impl Snapshot {
         Ok(self.search_each(&queries, usize::MAX)?.hits)
     }
 
-    /// As [`Self::search`], with a radius for each query, and at most `cap` hits a query: the nearest, ties by id.
+    /// As [`Self::search`], with a radius for each query, and at most `cap` hits a query: the nearest, ties by id. A query with
+    /// a smaller [`Query::certain`] has the hits that it finds.
     ///
     /// # Errors
     /// As [`Self::search`].
@@ -141,7 +142,7 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// Calls `each` with every hit, each once, in no particular order, until it breaks. Nothing is gathered in memory.
+    /// Calls `each` with every hit that [`Self::search_each`] has, each once, in no particular order, until it breaks. Nothing is gathered in memory.
     ///
     /// # Errors
     /// As [`Self::search`]; what was visited before the error stands.
@@ -175,7 +176,10 @@ impl Snapshot {
         }
         let mut sorted: BTreeMap<[u32; 2], Vec<(u32, &Query)>> = BTreeMap::new();
         for (number, query) in (0..).zip(queries) {
-            sorted.entry([query.certain, query.max_distance]).or_default().push((number, query));
+            sorted
+                .entry([query.certain.min(query.max_distance), query.max_distance])
+                .or_default()
+                .push((number, query));
         }
         for slot in &self.parts {
             let part = slot.part.as_ref().map_err(|error| copy(error))?;

@@ -236,6 +236,7 @@ fn walk_folder(root: &Path, patterns: &Patterns, cancel: &Cancel, listing: &mut 
         Ok(())
     })?;
     drop(send);
+    cancel.check()?;
     let mut batches: Vec<(usize, Vec<Met>, u64)> = receive.iter().collect();
     batches.sort_unstable_by_key(|(batch, ..)| *batch);
     listing.not_media += batches.iter().map(|(.., others)| others).sum::<u64>();

@@ -14,6 +14,7 @@
     feature = "late-ffmpeg",
     target_os = "linux",
     target_env = "gnu",
+    target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 pub(super) use table::load;
@@ -23,6 +24,7 @@ pub(super) use table::load;
     feature = "late-ffmpeg",
     target_os = "linux",
     target_env = "gnu",
+    target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64")
 )))]
 pub(super) fn load() -> crate::error::Result<()> {
@@ -33,14 +35,16 @@ pub(super) fn load() -> crate::error::Result<()> {
     feature = "late-ffmpeg",
     target_os = "linux",
     target_env = "gnu",
+    target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 #[allow(unsafe_code)]
 mod table {
     use std::arch::{global_asm, naked_asm};
     use std::ffi::{CStr, CString, c_void};
-    use std::sync::OnceLock;
+    use std::io;
     use std::sync::atomic::{AtomicPtr, Ordering};
+    use std::sync::{Mutex, PoisonError};
 
     use ffmpeg_next::ffi;
 
@@ -256,11 +260,17 @@ mod table {
     /// Loads FFmpeg, once; to be called before anything else of it.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if a library is not there, or not in the version that this program was built for.
+    /// [`Error::Io`] without a path if a library is not there, or not in the version that this program was built for. It is no
+    /// property of the medium, and is tried again.
     pub(crate) fn load() -> Result<()> {
-        static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
-        let loaded = LOADED.get_or_init(fill);
-        loaded.clone().map_err(|detail| Error::unsupported(format!("FFmpeg cannot be loaded: {detail}")))
+        // A failure may pass, as one for want of descriptors does.
+        static LOADED: Mutex<bool> = Mutex::new(false);
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*loaded {
+            fill().map_err(|detail| Error::io("", io::Error::other(format!("FFmpeg cannot be loaded: {detail}"))))?;
+            *loaded = true;
+        }
+        Ok(())
     }
 
     fn fill() -> Result<(), String> {

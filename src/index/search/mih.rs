@@ -341,7 +341,9 @@ impl<'a> Mih<'a> {
                 costs[number][distance + 1] = lookup_cost(probes, postings);
             }
         }
-        Ok(cheapest(part.layout.bands.len(), asked.query.certain, |band, budget| costs[band][budget]))
+        Ok(cheapest(part.layout.bands.len(), asked.query.certain.min(asked.query.max_distance), |band, budget| {
+            costs[band][budget]
+        }))
     }
 
     /// The last resort: past every hash.
@@ -363,7 +365,8 @@ struct Reach {
 impl Reach {
     /// When nothing is known of the buckets.
     fn of(layout: &Layout, query: &Query) -> Self {
-        Self { budgets: budgets(layout, query.certain), leeway: leeway(query.certain, query.max_distance) }
+        let certain = query.certain.min(query.max_distance);
+        Self { budgets: budgets(layout, certain), leeway: leeway(certain, query.max_distance) }
     }
 
     /// A band's budget, and how far a hash may be off in the band and in its residue together.
