@@ -62,11 +62,7 @@ pub fn decode<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
     match of_kind(kind, bytes, limits) {
         // A variant that `image` does not read, such as a TIFF with an uncommon compression, may be one that FFmpeg does.
         Err(Error::Unsupported { path, detail }) if matches!(kind, Kind::Tiff | Kind::Bmp | Kind::WebP) => {
-            first_picture(bytes, "", limits).map(Decoded::Still).map_err(|error| match error {
-                // FFmpeg could not be loaded, which may pass.
-                Error::Io { .. } => error,
-                _ => Error::Unsupported { path, detail },
-            })
+            first_picture(bytes, "", limits).map(Decoded::Still).map_err(|_| Error::Unsupported { path, detail })
         }
         other => other,
     }

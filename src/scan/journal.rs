@@ -129,13 +129,14 @@ impl Journal {
         (same && (entry.store == store || entry.line.matches.is_empty())).then_some(entry.line)
     }
 
-    /// Keeps the result of a file. Problems that may pass (unreadable files) are not kept: they are tried again.
+    /// Keeps the result of a file. Problems that may pass (unreadable files, formats that this machine lacks the libraries for)
+    /// are not kept: they are tried again.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn record(&self, item: &Item, store: u64, line: &MatchLine) -> Result<()> {
         let Ok(file) = &item.found else { return Ok(()) };
-        if line.error.as_ref().is_some_and(|error| error.code == "io") {
+        if line.error.as_ref().is_some_and(|error| matches!(error.code.as_ref(), "io" | "unsupported")) {
             return Ok(());
         }
         let raw = item.path.to_str().is_none().then(|| hex(&path_bytes(&item.path)));

@@ -42,7 +42,6 @@ pub(super) fn load() -> crate::error::Result<()> {
 mod table {
     use std::arch::{global_asm, naked_asm};
     use std::ffi::{CStr, CString, c_void};
-    use std::io;
     use std::sync::atomic::{AtomicPtr, Ordering};
     use std::sync::{Mutex, PoisonError};
 
@@ -260,14 +259,14 @@ mod table {
     /// Loads FFmpeg, once; to be called before anything else of it.
     ///
     /// # Errors
-    /// [`Error::Io`] without a path if a library is not there, or not in the version that this program was built for. It is no
-    /// property of the medium, and is tried again.
+    /// [`Error::Unsupported`] if a library is not there, or not in the version that this program was built for. It is tried again
+    /// the next time.
     pub(crate) fn load() -> Result<()> {
         // A failure may pass, as one for want of descriptors does.
         static LOADED: Mutex<bool> = Mutex::new(false);
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         if !*loaded {
-            fill().map_err(|detail| Error::io("", io::Error::other(format!("FFmpeg cannot be loaded: {detail}"))))?;
+            fill().map_err(|detail| Error::unsupported(format!("FFmpeg cannot be loaded: {detail}")))?;
             *loaded = true;
         }
         Ok(())
