@@ -29,6 +29,20 @@ fn one_bucket(random: &mut Random, count: usize) -> Vec<Hash> {
     (0..count).map(|_| Hash::from_words([0, 0, random.next(), random.next()])).collect()
 }
 
+fn sets(random: &mut Random, count: usize) -> [(&'static str, Vec<Hash>); 3] {
+    let uniform = (0..count).map(|_| random.hash()).collect();
+    [("uniform", uniform), ("clustered", clustered(random, count)), ("one bucket", one_bucket(random, count))]
+}
+
+/// An index of these entries in one part, and its folder.
+fn merged(entries: &[Entry]) -> (tempfile::TempDir, DiskIndex) {
+    let folder = tempfile::tempdir().unwrap();
+    let index = DiskIndex::create(folder.path()).unwrap();
+    index.add(entries).unwrap();
+    index.merge(&Cancel::new()).unwrap();
+    (folder, index)
+}
+
 fn check(index: &DiskIndex, entries: &[Entry], queries: &[Query]) {
     let expected = naive(entries, queries);
     let found = index.snapshot().search_each(queries, usize::MAX).unwrap();
@@ -62,19 +76,10 @@ fn queries(random: &mut Random, hashes: &[Hash], count: usize) -> Vec<Hash> {
 fn what_is_found_is_what_comparing_everything_finds() {
     let mut random = Random(1);
     let count = 50_000;
-    let uniform: Vec<Hash> = (0..count).map(|_| random.hash()).collect();
-    let sets = [
-        ("uniform", uniform),
-        ("clustered", clustered(&mut random, count)),
-        ("one bucket", one_bucket(&mut random, count)),
-    ];
-    for (name, hashes) in sets {
+    for (name, hashes) in sets(&mut random, count) {
         println!("{name}");
-        let folder = tempfile::tempdir().unwrap();
-        let index = DiskIndex::create(folder.path()).unwrap();
         let entries = entries(0, &hashes);
-        index.add(&entries).unwrap();
-        index.merge(&Cancel::new()).unwrap();
+        let (_folder, index) = merged(&entries);
         let stats = index.stats();
         assert_eq!((stats.parts, stats.delta, stats.entries), (1, 0, count as u64));
         assert!(stats.bytes <= 132 * count as u64 + 8192, "{} bytes", stats.bytes);
@@ -197,24 +202,14 @@ fn the_split_into_parts_and_the_number_of_threads_change_nothing() {
 #[test]
 fn what_is_asked_for_certain_is_found_and_nothing_beyond_the_radius() {
     let mut random = Random(6);
-    let count = 50_000;
-    let uniform: Vec<Hash> = (0..count).map(|_| random.hash()).collect();
-    let sets = [
-        ("uniform", uniform),
-        ("clustered", clustered(&mut random, count)),
-        ("one bucket", one_bucket(&mut random, count)),
-    ];
-    for (name, mut hashes) in sets {
+    for (name, mut hashes) in sets(&mut random, 50_000) {
         let centres: Vec<Hash> = (0..8).map(|_| random.hash()).collect();
         for distance in 0..800 {
             let near = random.at(&centres[distance % 8], distance as u32 / 8);
             hashes.push(near);
         }
-        let folder = tempfile::tempdir().unwrap();
-        let index = DiskIndex::create(folder.path()).unwrap();
         let entries = entries(0, &hashes);
-        index.add(&entries).unwrap();
-        index.merge(&Cancel::new()).unwrap();
+        let (_folder, index) = merged(&entries);
         let mut asked = queries(&mut random, &hashes, 24);
         asked.extend(&centres);
         for radius in [16, 40, 70, 96] {
@@ -244,11 +239,8 @@ fn what_a_long_list_finds_is_what_the_query_says() {
         let near = random.at(&centres[i % 6], i as u32 % 97);
         hashes.push(near);
     }
-    let folder = tempfile::tempdir().unwrap();
-    let index = DiskIndex::create(folder.path()).unwrap();
     let entries = entries(0, &hashes);
-    index.add(&entries).unwrap();
-    index.merge(&Cancel::new()).unwrap();
+    let (_folder, index) = merged(&entries);
     for (certain, radius) in [(15, 50), (21, 70), (31, 70), (15, 31)] {
         let queries: Vec<Query> = centres.iter().map(|&hash| Query::new(hash, radius).certain(certain)).collect();
         let found = index.snapshot().search_each(&queries, usize::MAX).unwrap().hits;

@@ -65,7 +65,7 @@ fn child(what: &str, libraries: Option<&Path>) -> String {
 }
 
 #[test]
-#[ignore = "the others start it"]
+#[ignore = "the child of the tests above, started by cargo test --test late_ffmpeg"]
 fn in_a_process_of_its_own() {
     assert_eq!(loaded(), Vec::<String>::new(), "a function is missing in src/video/late.rs");
     match std::env::var("LATE_FFMPEG").unwrap().as_str() {

@@ -10,16 +10,8 @@
 //! Data cannot be had in this way, and FFmpeg's interface has none that is used. On other systems, and without the feature
 //! `late-ffmpeg`, FFmpeg is linked as any library is. Implib.so and the delayed loading of Windows work alike.
 
-#[cfg(all(
-    feature = "late-ffmpeg",
-    target_os = "linux",
-    target_env = "gnu",
-    target_pointer_width = "64",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
 pub(super) use table::load;
 
-/// The libraries came with the program.
 #[cfg(not(all(
     feature = "late-ffmpeg",
     target_os = "linux",
@@ -27,8 +19,11 @@ pub(super) use table::load;
     target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64")
 )))]
-pub(super) fn load() -> crate::error::Result<()> {
-    Ok(())
+mod table {
+    /// The libraries came with the program.
+    pub(crate) fn load() -> crate::error::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(all(
