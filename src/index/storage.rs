@@ -4,7 +4,7 @@
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::map::Mapped;
@@ -115,7 +115,7 @@ impl Storage for Folder {
     fn create(&self, name: &str) -> io::Result<Box<dyn Sink>> {
         fs::create_dir_all(&self.0)?;
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(self.0.join(name))?;
-        Ok(Box::new(FileSink(BufWriter::with_capacity(1 << 20, file))))
+        Ok(Box::new(FileSink { file, waiting: Vec::with_capacity(PIECE) }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -147,21 +147,36 @@ impl Storage for Folder {
     }
 }
 
-struct FileSink(BufWriter<File>);
+/// A file that is written in whole pieces of [`PIECE`].
+struct FileSink {
+    file: File,
+    waiting: Vec<u8>,
+}
+
+/// Bytes that are written at once, at multiples of as many: what comes to lie in the system's cache in one piece it can map as
+/// one large page, so that a search of a large part spends less of its time on finding pages.
+const PIECE: usize = 1 << 21;
 
 impl Write for FileSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        let now = &bytes[..bytes.len().min(PIECE - self.waiting.len())];
+        self.waiting.extend_from_slice(now);
+        if self.waiting.len() == PIECE {
+            self.flush()?;
+        }
+        Ok(now.len())
     }
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.file.write_all(&self.waiting)?;
+        self.waiting.clear();
+        Ok(())
     }
 }
 
 impl Sink for FileSink {
     fn sync(&mut self) -> io::Result<()> {
-        self.0.flush()?;
-        self.0.get_ref().sync_all()
+        self.flush()?;
+        self.file.sync_all()
     }
 }
 

@@ -129,6 +129,11 @@ impl Layout {
         Some(Self { entries, position_bytes, bands, hashes, ids, checksums, file: checksums + blocks * 4 + 8 })
     }
 
+    /// Where the postings begin, or what comes in their place.
+    pub(super) fn postings(&self) -> usize {
+        self.bands.first().map_or(self.checksums, |band| band.offsets)
+    }
+
     /// Bytes of a posting: its residue and its position.
     #[inline]
     pub(in crate::index) fn posting_bytes(&self) -> usize {

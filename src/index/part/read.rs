@@ -3,6 +3,7 @@
 //! Opening looks at the header and the list of checksums only. A block is checked when something in it is first used,
 //! and never again, so that a search never answers from a damaged block and opening takes no longer for a larger part.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -19,6 +20,31 @@ const AHEAD: usize = 128;
 /// Bytes that a part lies in.
 pub(in crate::index) type Bytes = Box<dyn AsRef<[u8]> + Send + Sync>;
 
+/// What a part consists of: hashes, ids, postings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Hashes,
+    Ids,
+    Postings,
+}
+
+/// The blocks that something of one kind lies in, and how many of them have not been checked yet.
+struct Section {
+    first: usize,
+    last: usize,
+    left: AtomicUsize,
+}
+
+impl Section {
+    fn of(bytes: Range<usize>) -> Self {
+        if bytes.is_empty() {
+            return Self { first: usize::MAX, last: 0, left: AtomicUsize::new(0) };
+        }
+        let (first, last) = ((bytes.start - HEADER) / BLOCK, (bytes.end - 1 - HEADER) / BLOCK);
+        Self { first, last, left: AtomicUsize::new(last + 1 - first) }
+    }
+}
+
 /// An open part.
 pub(in crate::index) struct Part {
     bytes: Bytes,
@@ -28,8 +54,7 @@ pub(in crate::index) struct Part {
     checked: Vec<AtomicU64>,
     /// One bit for each block that was announced.
     announced: Vec<AtomicU64>,
-    left: AtomicUsize,
-    whole: AtomicBool,
+    sections: [Section; 3],
     damaged: AtomicBool,
 }
 
@@ -69,17 +94,10 @@ impl Part {
         let blocks = layout.blocks();
         let none = || (0..blocks.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         let (checked, announced) = (none(), none());
+        let sections = [layout.hashes..layout.ids, layout.ids..layout.postings(), layout.postings()..layout.checksums]
+            .map(Section::of);
         let path = path.to_path_buf();
-        Ok(Self {
-            bytes,
-            path,
-            layout,
-            checked,
-            announced,
-            left: AtomicUsize::new(blocks),
-            whole: AtomicBool::new(blocks == 0),
-            damaged: AtomicBool::new(false),
-        })
+        Ok(Self { bytes, path, layout, checked, announced, sections, damaged: AtomicBool::new(false) })
     }
 
     /// All bytes, checked or not.
@@ -98,15 +116,29 @@ impl Part {
         self.layout.entries
     }
 
+    #[inline]
+    fn is_whole(&self, kind: Kind) -> bool {
+        self.sections[kind as usize].left.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether all postings were found whole, so that none has to be announced or made sure of any more.
+    #[inline]
+    pub(in crate::index) fn has_sure_postings(&self) -> bool {
+        self.is_whole(Kind::Postings)
+    }
+
+    /// As [`Self::has_sure_postings`], of the hashes.
+    #[inline]
+    pub(in crate::index) fn has_sure_hashes(&self) -> bool {
+        self.is_whole(Kind::Hashes)
+    }
+
     /// Makes sure that `len` bytes at `at` are as they were written.
     ///
     /// # Errors
     /// [`Error::Corrupt`] naming the file and what the damaged block holds.
     #[inline]
     pub(in crate::index) fn ensure(&self, at: usize, len: usize) -> Result<()> {
-        if self.whole.load(Ordering::Relaxed) {
-            return Ok(());
-        }
         let (first, last) = ((at - HEADER) / BLOCK, (at + len.max(1) - 1 - HEADER) / BLOCK);
         if first == last && self.knows(first) { Ok(()) } else { self.ensure_blocks(first, last) }
     }
@@ -114,9 +146,6 @@ impl Part {
     /// Says that `len` bytes at `at` will be asked for soon, so that several can come from the disk at once.
     #[inline]
     pub(in crate::index) fn announce(&self, at: usize, len: usize) {
-        if self.whole.load(Ordering::Relaxed) {
-            return;
-        }
         let (first, last) = ((at - HEADER) / BLOCK, (at + len.max(1) - 1 - HEADER) / BLOCK);
         if (first..=last).any(|block| !self.knows(block)) {
             self.announce_blocks(first, last);
@@ -156,10 +185,10 @@ impl Part {
             return Err(Error::corrupt(&self.path, format!("block {block} ({})", self.holds(block))));
         }
         let bit = 1 << (block % 64);
-        if self.checked[block / 64].fetch_or(bit, Ordering::Relaxed) & bit == 0
-            && self.left.fetch_sub(1, Ordering::Relaxed) == 1
-        {
-            self.whole.store(true, Ordering::Relaxed);
+        if self.checked[block / 64].fetch_or(bit, Ordering::Release) & bit == 0 {
+            for section in self.sections.iter().filter(|section| (section.first..=section.last).contains(&block)) {
+                section.left.fetch_sub(1, Ordering::Release);
+            }
         }
         Ok(())
     }

@@ -16,10 +16,8 @@ use crate::index::Query;
 use crate::index::part::{Band, Layout, Part};
 use crate::simd::distance::{Bucket, Kernels, distances, filter, prefetch};
 
-/// Lookups that are under way at once: enough to hide memory, few enough to stay in the second-level cache.
-const LOOKUPS: usize = 512;
-/// Cache lines of a bucket's residues that are asked for ahead; what follows comes in by itself.
-const LINES: usize = 8;
+/// Lookups that are under way at once: enough to hide memory, few enough for what is known of them to stay in the cache.
+const LOOKUPS: usize = 1024;
 /// A query of more lookups than this is planned from the real sizes of some buckets in any case.
 const WIDE: usize = 1 << 12;
 /// Entries from which on every bit of a band chooses the bucket.
@@ -42,11 +40,10 @@ pub(in crate::index) struct Mih<'a> {
 /// What a search needs to remember between its stages.
 #[derive(Default)]
 struct Room {
-    probes: Vec<Probe>,
-    /// Where each band's probes begin.
-    runs: Vec<(usize, usize)>,
+    /// Which buckets to look up, run by run.
+    keys: Vec<u32>,
+    runs: Vec<Run>,
     buckets: Vec<Bucket>,
-    owners: Vec<u32>,
     passed: Vec<(u32, u32)>,
     pairs: Vec<(u32, u32)>,
     bands: Vec<u8>,
@@ -66,13 +63,16 @@ impl Drop for Mih<'_> {
     }
 }
 
-/// A bucket to look up.
+/// Buckets to look up in one band, for one query.
 #[derive(Clone, Copy)]
-struct Probe {
-    key: u32,
+struct Run {
+    /// The number of its first bucket, which is the query's own; its last is the one before the next run's first.
+    first: u32,
     asked: u32,
+    band: u8,
     residue: u16,
-    limit: u16,
+    /// How far a hash may be off in the band and its residue together.
+    room: u16,
 }
 
 /// A query on its way through the bands.
@@ -83,7 +83,7 @@ struct Asked<'a> {
     words: [u64; 4],
     reach: Reach,
     /// Postings in its buckets.
-    load: f64,
+    load: u64,
 }
 
 impl<'a> Mih<'a> {
@@ -98,9 +98,17 @@ impl<'a> Mih<'a> {
     pub(in crate::index) fn run(&mut self, queries: &[(u32, &Query)], emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
         let mut batch: Vec<Asked<'_>> = Vec::new();
         let mut lookups = 0;
+        let mut known: Option<(u32, u32, Reach, usize)> = None;
         for &(number, query) in queries {
-            let reach = Reach::of(&self.part.layout, query);
-            let more = self.lookups(&reach);
+            let (certain, radius) = (query.certain, query.max_distance);
+            let (.., reach, more) = match known {
+                Some(last) if (last.0, last.1) == (certain, radius) => last,
+                _ => {
+                    let reach = Reach::of(&self.part.layout, query);
+                    (certain, radius, reach, self.lookups(&reach))
+                }
+            };
+            known = Some((certain, radius, reach, more));
             if !batch.is_empty() && lookups + more > LOOKUPS {
                 if self.batch(&mut batch, true, emit)?.is_break() {
                     return Ok(ControlFlow::Break(()));
@@ -109,7 +117,7 @@ impl<'a> Mih<'a> {
                 lookups = 0;
             }
             lookups += more;
-            batch.push(Asked { number, query, words: query.hash.words(), reach, load: 0.0 });
+            batch.push(Asked { number, query, words: query.hash.words(), reach, load: 0 });
         }
         self.batch(&mut batch, true, emit)
     }
@@ -135,42 +143,22 @@ impl<'a> Mih<'a> {
             }
             return Ok(ControlFlow::Continue(()));
         }
-        let room = if adapt { usize::MAX } else { LOOKUPS };
+        let most = if adapt { usize::MAX } else { LOOKUPS };
         self.clear();
         for band in 0..self.part.layout.bands.len() {
-            self.room.runs.push((band, self.room.probes.len()));
             for number in 0..batch.len() {
                 self.enlist(band, number as u32, &batch[number]);
-                if self.room.probes.len() >= room {
+                if self.room.keys.len() >= most {
                     self.resolve(batch)?;
                     if self.finish(batch, &hashes, emit)?.is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
                     self.clear();
-                    self.room.runs.push((band, 0));
                 }
             }
         }
         self.resolve(batch)?;
-        let mut heavy = Vec::new();
-        if adapt {
-            let postings = self.part.len() as f64;
-            let bits = self.part.layout.bands.first().map_or(16, |band| band.key_bits);
-            for (number, asked) in (0u32..).zip(batch.iter()) {
-                let expected = self.lookups(&asked.reach) as f64 * postings / f64::from(1u32 << bits);
-                if asked.load > expected * HEAVY + HEAVY_LEAST {
-                    heavy.push(number);
-                }
-            }
-            if !heavy.is_empty() {
-                // Empty buckets answer nothing; their queries come back below.
-                for (bucket, owner) in self.room.buckets.iter_mut().zip(&self.room.owners) {
-                    if heavy.binary_search(owner).is_ok() {
-                        bucket.len = 0;
-                    }
-                }
-            }
-        }
+        let heavy = if adapt { self.set_aside(batch) } else { Vec::new() };
         if self.finish(batch, &hashes, emit)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
@@ -184,6 +172,27 @@ impl<'a> Mih<'a> {
         Ok(ControlFlow::Continue(()))
     }
 
+    /// The queries whose buckets hold far more than was expected, in order; their buckets are emptied.
+    fn set_aside(&mut self, batch: &[Asked<'_>]) -> Vec<u32> {
+        let postings = self.part.len() as f64;
+        let bits = self.part.layout.bands.first().map_or(16, |band| band.key_bits);
+        let is_heavy = |asked: &Asked<'_>| {
+            let expected = self.lookups(&asked.reach) as f64 * postings / f64::from(1u32 << bits);
+            asked.load as f64 > expected * HEAVY + HEAVY_LEAST
+        };
+        let heavy: Vec<u32> = (0u32..).zip(batch).filter(|(_, asked)| is_heavy(asked)).map(|(i, _)| i).collect();
+        if !heavy.is_empty() {
+            // Empty buckets answer nothing; their queries are asked again.
+            for (i, run) in self.room.runs.iter().enumerate() {
+                if heavy.binary_search(&run.asked).is_ok() {
+                    let until = self.room.runs.get(i + 1).map_or(self.room.buckets.len(), |next| next.first as usize);
+                    self.room.buckets[run.first as usize..until].iter_mut().for_each(|bucket| bucket.len = 0);
+                }
+            }
+        }
+        heavy
+    }
+
     /// One query, planned anew from the real sizes of the buckets near it.
     fn again(&mut self, asked: &Asked<'_>, emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
         let (budgets, cost) = self.adapted(asked)?;
@@ -192,67 +201,60 @@ impl<'a> Mih<'a> {
         if cost > scan_cost(self.part.len(), query.max_distance, 1, self.kernels) {
             return self.scan(number, query, emit);
         }
-        self.batch(&mut [Asked { reach, load: 0.0, ..*asked }], false, emit)
+        self.batch(&mut [Asked { reach, load: 0, ..*asked }], false, emit)
     }
 
     fn clear(&mut self) {
-        self.room.probes.clear();
+        self.room.keys.clear();
         self.room.runs.clear();
         self.room.buckets.clear();
-        self.room.owners.clear();
     }
 
     /// Lists the buckets that a query asks for in a band, and asks for their offsets.
     #[inline]
     fn enlist(&mut self, band: usize, number: u32, asked: &Asked<'_>) {
-        let raw = self.part.raw();
+        let (part, raw) = (self.part, self.part.raw());
         let Some(masks) = self.masks[band] else { return };
-        let (own, room) = asked.reach.room(&self.part.layout.bands, band);
-        let band = &self.part.layout.bands[band];
-        let (key, residue) = (band.key(&asked.words), band.residue_of(&asked.words));
-        for distance in 0..own {
-            let limit = (room - distance) as u16;
-            for mask in masks.with(distance) {
-                let key = key ^ mask;
-                let at = band.offsets + key as usize * 4;
-                self.part.announce(at, 8);
-                prefetch(raw, at);
-                self.room.probes.push(Probe { key, asked: number, residue, limit });
-            }
+        let (own, room) = asked.reach.room(&part.layout.bands, band);
+        let at = &part.layout.bands[band];
+        let (key, first) = (at.key(&asked.words), self.room.keys.len());
+        let residue = at.residue_of(&asked.words);
+        self.room.runs.push(Run { first: first as u32, asked: number, band: band as u8, residue, room: room as u16 });
+        self.room.keys.extend(masks.below(own).iter().map(|mask| key ^ mask));
+        for key in &self.room.keys[first..] {
+            prefetch(raw, at.offsets + *key as usize * 4);
+        }
+        if !part.has_sure_postings() {
+            self.room.keys[first..].iter().for_each(|key| part.announce(at.offsets + *key as usize * 4, 8));
         }
     }
 
-    /// Offsets to buckets, whose residues are asked for.
+    /// Offsets to buckets.
     fn resolve(&mut self, batch: &mut [Asked<'_>]) -> Result<()> {
-        let (part, raw) = (self.part, self.part.raw());
-        let width = part.layout.posting_bytes();
-        for run in 0..self.room.runs.len() {
-            let (band, from) = self.room.runs[run];
-            let until = self.room.runs.get(run + 1).map_or(self.room.probes.len(), |next| next.1);
-            self.room.runs[run].1 = self.room.buckets.len();
-            let band = &part.layout.bands[band];
-            for probe in &self.room.probes[from..until] {
-                let at = band.offsets + probe.key as usize * 4;
-                part.ensure(at, 8)?;
-                let [start, end] = [word(raw, at), word(raw, at + 4)];
-                if start > end || end as usize > part.len() {
-                    return Err(Error::corrupt(part.path(), "buckets out of order"));
-                }
-                if start == end {
-                    continue;
-                }
-                let len = end - start;
-                let first = band.postings + start as usize * width;
-                part.announce(first, len as usize * width);
-                let last = first + len as usize * 2 - 1;
-                for at in (first..last).step_by(64).take(LINES) {
-                    prefetch(raw, at);
-                }
-                prefetch(raw, last);
-                self.room.buckets.push(Bucket { at: first, len, residue: probe.residue, limit: probe.limit });
-                self.room.owners.push(probe.asked);
-                batch[probe.asked as usize].load += f64::from(end - start);
+        let (part, raw, sure) = (self.part, self.part.raw(), self.part.has_sure_postings());
+        let (width, entries) = (part.layout.posting_bytes(), part.len() as u32);
+        for (i, run) in self.room.runs.iter().enumerate() {
+            let band = &part.layout.bands[usize::from(run.band)];
+            let until = self.room.runs.get(i + 1).map_or(self.room.keys.len(), |next| next.first as usize);
+            let keys = &self.room.keys[run.first as usize..until];
+            if !sure {
+                keys.iter().try_for_each(|key| part.ensure(band.offsets + *key as usize * 4, 8))?;
             }
+            let table = &raw[band.offsets..band.offsets + (4 << band.key_bits) + 4];
+            let (mut load, mut ordered) = (0, true);
+            let own = keys.first().copied().unwrap_or_default();
+            self.room.buckets.extend(keys.iter().map(|key| {
+                let [start, end] = two_words(table, *key as usize * 4);
+                ordered &= start <= end && end <= entries;
+                let len = end.wrapping_sub(start);
+                load += u64::from(len);
+                let limit = run.room - (key ^ own).count_ones() as u16;
+                Bucket { at: band.postings + start as usize * width, len, residue: run.residue, limit }
+            }));
+            if !ordered {
+                return Err(Error::corrupt(part.path(), "buckets out of order"));
+            }
+            batch[run.asked as usize].load += load;
         }
         Ok(())
     }
@@ -264,10 +266,12 @@ impl<'a> Mih<'a> {
         self.room.passed.clear();
         self.room.pairs.clear();
         self.room.bands.clear();
-        // Which postings pass; ask for the positions of those that do, which lie behind the bucket's residues.
-        for bucket in &self.room.buckets {
-            part.ensure(bucket.at, bucket.len as usize * posting)?;
+        if !part.has_sure_postings() {
+            let full = || self.room.buckets.iter().filter(|bucket| bucket.len > 0);
+            full().for_each(|bucket| part.announce(bucket.at, bucket.len as usize * posting));
+            full().try_for_each(|bucket| part.ensure(bucket.at, bucket.len as usize * posting))?;
         }
+        // Which postings pass; ask for the positions of those that do, which lie behind the bucket's residues.
         filter(self.kernels, raw, &self.room.buckets, 0, &mut self.room.passed);
         let at = |buckets: &[Bucket], (bucket, passed): (u32, u32)| {
             let bucket = &buckets[bucket as usize];
@@ -278,23 +282,23 @@ impl<'a> Mih<'a> {
         }
         // Where their hashes are; ask for those.
         let mut runs = self.room.runs.iter().peekable();
-        let mut number = 0;
+        let (mut band, mut asked) = (0, 0);
         for &passed in &self.room.passed {
-            while let Some((band, _)) = runs.next_if(|(_, from)| *from <= passed.0 as usize) {
-                number = *band as u8;
+            while let Some(run) = runs.next_if(|run| run.first <= passed.0) {
+                (band, asked) = (run.band, run.asked);
             }
             let position = word(raw, at(&self.room.buckets, passed)) & (u32::MAX >> (32 - 8 * width));
             if position as usize >= part.len() {
                 return Err(Error::corrupt(part.path(), "a posting past the last hash"));
             }
-            let at = part.layout.hashes + position as usize * 32;
-            part.announce(at, 32);
-            prefetch(raw, at);
-            self.room.pairs.push((self.room.owners[passed.0 as usize], position));
-            self.room.bands.push(number);
+            prefetch(raw, part.layout.hashes + position as usize * 32);
+            self.room.pairs.push((asked, position));
+            self.room.bands.push(band);
         }
-        for &(_, position) in &self.room.pairs {
-            part.ensure_hashes(position as usize, 1)?;
+        if !part.has_sure_hashes() {
+            let places = || self.room.pairs.iter().map(|&(_, position)| position as usize);
+            places().for_each(|position| part.announce(part.layout.hashes + position * 32, 32));
+            places().try_for_each(|position| part.ensure_hashes(position, 1))?;
         }
         self.room.distances.clear();
         distances(self.kernels, part.hashes(), hashes, &self.room.pairs, &mut self.room.distances);
@@ -394,6 +398,15 @@ pub(in crate::index) fn finds(query: &Query, hash: &Hash) -> bool {
     let (reach, asked, words) = (Reach::of(layout, query), query.hash.words(), hash.words());
     query.hash.distance(hash) <= query.max_distance
         && (0..layout.bands.len()).any(|band| reach.finds(&layout.bands, band, &asked, &words))
+}
+
+/// The eight bytes at `at`.
+#[inline]
+fn two_words(bytes: &[u8], at: usize) -> [u32; 2] {
+    let mut words = [0; 8];
+    words.copy_from_slice(&bytes[at..at + 8]);
+    let words = u64::from_le_bytes(words);
+    [words as u32, (words >> 32) as u32]
 }
 
 /// The four bytes at `at`.

@@ -125,23 +125,29 @@ pub(super) fn leeway(certain: u32, radius: u32) -> usize {
 /// The cheapest budgets that add up to `radius + 1`, and their cost; `weigh(band, budget)` is the cost of one.
 pub(super) fn cheapest(bands: usize, radius: u32, weigh: impl Fn(usize, usize) -> f64) -> ([u8; BANDS], f64) {
     let all = radius as usize + 1;
-    // best[s]: the cheapest way to spend s on the bands so far, and what each got.
-    let mut best = vec![(f64::INFINITY, [0u8; BANDS]); all + 1];
-    best[0].0 = 0.0;
-    for band in 0..bands {
-        let mut next = vec![(f64::INFINITY, [0u8; BANDS]); all + 1];
-        for (spent, (cost, budgets)) in best.iter().enumerate().filter(|(_, (cost, _))| cost.is_finite()) {
-            for budget in 0..=MAX_BUDGET.min(all - spent) {
-                let cost = cost + weigh(band, budget);
-                if cost < next[spent + budget].0 {
-                    next[spent + budget] = (cost, *budgets);
-                    next[spent + budget].1[band] = budget as u8;
+    // best[s]: the least cost of spending s on the bands so far; given[band][s]: what the last of them got for it.
+    let mut best = vec![f64::INFINITY; all + 1];
+    best[0] = 0.0;
+    let mut given = vec![0u8; bands * (all + 1)];
+    for (band, given) in given.chunks_exact_mut(all + 1).enumerate() {
+        let weights: [f64; MAX_BUDGET + 1] = std::array::from_fn(|budget| weigh(band, budget));
+        let mut next = vec![f64::INFINITY; all + 1];
+        for (spent, (next, given)) in next.iter_mut().zip(given).enumerate() {
+            for budget in 0..=MAX_BUDGET.min(spent) {
+                let cost = best[spent - budget] + weights[budget];
+                if cost < *next {
+                    (*next, *given) = (cost, budget as u8);
                 }
             }
         }
         best = next;
     }
-    (best[all].1, best[all].0)
+    let (mut budgets, mut spent) = ([0; BANDS], all);
+    for (band, given) in given.chunks_exact(all + 1).enumerate().rev() {
+        budgets[band] = given[spent];
+        spent -= usize::from(given[spent]);
+    }
+    (budgets, best[all])
 }
 
 /// Nanoseconds that `probes` lookups and `postings` filtered take.
@@ -181,6 +187,12 @@ impl Masks {
             }
             Self { all, ends }
         })
+    }
+
+    /// Those with fewer than `ones` ones.
+    #[inline]
+    pub(super) fn below(&self, ones: usize) -> &[u32] {
+        &self.all[..if ones == 0 { 0 } else { self.ends[ones - 1] }]
     }
 
     /// Those with `ones` ones.

@@ -2,8 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::Bucket;
 use super::sliced::{Depth, Lanes, Mask, Planes, SlicedQuery, Table, Wide, load_at, within_at};
+use super::{Bucket, ask_ahead, scalar};
 use crate::hash::Hash;
 
 /// The number of bits set in each 16-bit cell.
@@ -21,29 +21,40 @@ fn count16(cells: __m256i) -> __m256i {
     _mm256_maddubs_epi16(bytes, _mm256_set1_epi8(1))
 }
 
+/// One bit for each of the 32 residues that are less than `over` off `wanted`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn near(cells: &[u8; 64], wanted: __m256i, over: __m256i) -> u32 {
+    let half = |at: usize| {
+        // SAFETY: the cells are 64 bytes long, and `at` is 0 or 32.
+        let cells = unsafe { _mm256_loadu_si256(cells.as_ptr().add(at).cast()) };
+        _mm256_cmpgt_epi16(over, count16(_mm256_xor_si256(cells, wanted)))
+    };
+    // Packing goes by halves of a register: the two quarters in the middle change places.
+    let bytes = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi16(half(0), half(32)));
+    _mm256_movemask_epi8(bytes) as u32
+}
+
 #[target_feature(enable = "avx2,popcnt,bmi1")]
 pub(super) fn filter(bytes: &[u8], buckets: &[Bucket], first: u32, out: &mut Vec<(u32, u32)>) {
-    for (number, bucket) in (first..).zip(buckets) {
-        let Some(cells) = bucket.cells(bytes) else { continue };
+    for (i, (number, bucket)) in (first..).zip(buckets).enumerate() {
+        ask_ahead(bytes, buckets, i);
+        let Some((start, further)) = bucket.padded(bytes) else {
+            scalar::filter(bytes, &[*bucket], number, out);
+            continue;
+        };
         let wanted = _mm256_set1_epi16(bucket.residue as i16);
         let over = _mm256_set1_epi16(bucket.limit as i16 + 1);
-        let (whole, rest) = cells.as_chunks::<16>();
-        let mut at = 0;
-        for chunk in whole {
-            // SAFETY: the chunk is 32 bytes long.
-            let cells = unsafe { _mm256_loadu_si256(chunk.as_ptr().cast()) };
-            let near = _mm256_cmpgt_epi16(over, count16(_mm256_xor_si256(cells, wanted)));
-            let mut mask = _mm256_movemask_epi8(near) as u32 & 0x5555_5555;
+        let valid = |len: u32| if len < 32 { (1 << len) - 1 } else { u32::MAX };
+        let mut push = |at: u32, mut mask: u32| {
             while mask != 0 {
-                out.push((number, at + mask.trailing_zeros() / 2));
+                out.push((number, at + mask.trailing_zeros()));
                 mask &= mask - 1;
             }
-            at += 16;
-        }
-        for (at, cell) in (at..).zip(rest) {
-            if (u16::from_le_bytes(*cell) ^ bucket.residue).count_ones() <= u32::from(bucket.limit) {
-                out.push((number, at));
-            }
+        };
+        push(0, near(start, wanted, over) & valid(bucket.len));
+        for (at, half) in (32..).step_by(32).zip(further.as_flattened().as_chunks::<64>().0) {
+            push(at, near(half, wanted, over) & valid(bucket.len.saturating_sub(at)));
         }
     }
 }

@@ -2,28 +2,43 @@
 
 use std::arch::x86_64::*;
 
-use super::Bucket;
 use super::sliced::{Depth, Lanes, Mask, Planes, SlicedQuery, Table, Wide, load_at, within_at};
+use super::{Bucket, ask_ahead, scalar};
 use crate::hash::Hash;
 
-#[target_feature(enable = "avx512f,avx512bw,avx512bitalg,popcnt,bmi1")]
+/// One bit for each of the 32 residues that are within `limit` of `wanted`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bitalg")]
+fn near(cells: &[u8; 64], wanted: __m512i, limit: __m512i) -> u32 {
+    // SAFETY: the cells are 64 bytes long.
+    let cells = unsafe { _mm512_loadu_si512(cells.as_ptr().cast()) };
+    _mm512_cmple_epu16_mask(_mm512_popcnt_epi16(_mm512_xor_si512(cells, wanted)), limit)
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512bitalg,popcnt,bmi1,bmi2")]
 pub(super) fn filter(bytes: &[u8], buckets: &[Bucket], first: u32, out: &mut Vec<(u32, u32)>) {
-    for (number, bucket) in (first..).zip(buckets) {
-        let Some(cells) = bucket.cells(bytes) else { continue };
+    for (i, (number, bucket)) in (first..).zip(buckets).enumerate() {
+        ask_ahead(bytes, buckets, i);
+        let Some((start, further)) = bucket.padded(bytes) else {
+            scalar::filter(bytes, &[*bucket], number, out);
+            continue;
+        };
         let wanted = _mm512_set1_epi16(bucket.residue as i16);
         let limit = _mm512_set1_epi16(bucket.limit as i16);
-        let mut at = 0;
-        for chunk in cells.chunks(32) {
-            let valid = u32::MAX >> (32 - chunk.len());
-            // SAFETY: lanes past the end of the chunk are masked, and masked lanes are not touched.
-            let cells = unsafe { _mm512_maskz_loadu_epi16(valid, chunk.as_ptr().cast()) };
-            let counts = _mm512_popcnt_epi16(_mm512_xor_si512(cells, wanted));
-            let mut mask = _mm512_mask_cmple_epu16_mask(valid, counts, limit);
+        let mut mask = near(start, wanted, limit) & _bzhi_u32(u32::MAX, bucket.len.min(32));
+        while mask != 0 {
+            out.push((number, mask.trailing_zeros()));
+            mask &= mask - 1;
+        }
+        for (at, chunk) in (32..).step_by(64).zip(further) {
+            let (low, high) = chunk.split_at(64);
+            let (Some(low), Some(high)) = (low.first_chunk(), high.first_chunk()) else { continue };
+            let near = u64::from(near(low, wanted, limit)) | u64::from(near(high, wanted, limit)) << 32;
+            let mut mask = near & _bzhi_u64(u64::MAX, (bucket.len - at).min(64));
             while mask != 0 {
                 out.push((number, at + mask.trailing_zeros()));
                 mask &= mask - 1;
             }
-            at += chunk.len() as u32;
         }
     }
 }

@@ -42,7 +42,8 @@ impl Kernels {
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn of(level: Level) -> Self {
         let level = level.min(Level::available().last().copied().unwrap_or(Level::Scalar));
-        let popcnt = is_x86_feature_detected!("popcnt") && is_x86_feature_detected!("bmi1");
+        let popcnt =
+            is_x86_feature_detected!("popcnt") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2");
         let counts = is_x86_feature_detected!("avx512bitalg") && is_x86_feature_detected!("avx512vpopcntdq");
         Self(match level {
             Level::Avx512 if popcnt && counts => Kind::Avx512,
@@ -64,14 +65,15 @@ impl Kernels {
     }
 }
 
-/// Asks for the cache line at `at`, if `bytes` go that far.
+/// Asks for the cache line at `at` of `bytes`, to have it in the second-level cache: a core can wait for twice as many lines
+/// there as in the first.
 #[inline(always)]
 pub(crate) fn prefetch(bytes: &[u8], at: usize) {
     #[cfg(target_arch = "x86_64")]
-    if let Some(byte) = bytes.get(at) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         // SAFETY: a prefetch of any address is sound, and every x86-64 has it.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(byte).cast()) };
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(bytes.as_ptr().wrapping_add(at).cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (bytes, at);
@@ -94,11 +96,46 @@ pub(crate) struct Bucket {
     pub(crate) limit: u16,
 }
 
+/// Buckets that are asked for before they are filtered.
+const AHEAD: usize = 40;
+/// Residues of a bucket that are asked for ahead at most; what follows comes in by itself.
+const FAR: usize = 384;
+
+/// Asks for the residues of the bucket [`AHEAD`] of number `at`; at the first one, for those of all up to there.
+#[inline(always)]
+fn ask_ahead(bytes: &[u8], buckets: &[Bucket], at: usize) {
+    let from = if at == 0 { 0 } else { at + AHEAD };
+    for bucket in buckets.get(from..(at + AHEAD + 1).min(buckets.len())).unwrap_or_default() {
+        let (from, len) = (bucket.at, (bucket.len as usize).min(FAR));
+        // As many lines as [`Bucket::padded`] goes over. Most buckets are short, and end in the second line.
+        prefetch(bytes, from);
+        prefetch(bytes, from.wrapping_add(63));
+        if len > 32 {
+            for line in (from.wrapping_add(128)..from.wrapping_add(len * 2)).step_by(128) {
+                prefetch(bytes, line);
+                prefetch(bytes, line.wrapping_add(63));
+            }
+            prefetch(bytes, from.wrapping_add(len * 2 - 1));
+        }
+    }
+}
+
 impl Bucket {
+    /// The residues.
     #[inline(always)]
     fn cells<'a>(&self, bytes: &'a [u8]) -> Option<&'a [[u8; 2]]> {
         let end = self.at.checked_add((self.len as usize).checked_mul(2)?)?;
         bytes.get(self.at..end).map(|cells| cells.as_chunks::<2>().0)
+    }
+
+    /// The first 32 residues and, for each further 64, a chunk of as many; whatever lies behind them fills the last one up.
+    /// None if `bytes` end before that.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn padded<'a>(&self, bytes: &'a [u8]) -> Option<(&'a [u8; 64], &'a [[u8; 128]])> {
+        let (first, rest) = bytes.get(self.at..)?.split_first_chunk::<64>()?;
+        let further = (self.len as usize).saturating_sub(32).div_ceil(64);
+        Some((first, rest.as_chunks::<128>().0.get(..further)?))
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::arch::aarch64::*;
 
-use super::Bucket;
 use super::sliced::{Depth, Lanes, Mask, Planes, SlicedQuery, Table, Wide, load_at, within_at};
+use super::{Bucket, ask_ahead};
 use crate::hash::Hash;
 
 pub(super) fn filter(bytes: &[u8], buckets: &[Bucket], first: u32, out: &mut Vec<(u32, u32)>) {
-    for (number, bucket) in (first..).zip(buckets) {
+    for (i, (number, bucket)) in (first..).zip(buckets).enumerate() {
+        ask_ahead(bytes, buckets, i);
         let Some(cells) = bucket.cells(bytes) else { continue };
         let (whole, rest) = cells.as_chunks::<8>();
         let mut at = 0;
