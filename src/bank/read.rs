@@ -91,7 +91,13 @@ impl Reading {
     }
 
     fn decode_reference(&self, number: u64, bytes: &[u8]) -> Result<ReferenceRecord> {
-        records::decode(bytes, &self.file, format_args!("reference {number}"))
+        let record: ReferenceRecord = records::decode(bytes, &self.file, format_args!("reference {number}"))?;
+        // The checksum is of the record alone: its key may be damaged.
+        if record.number != number {
+            let detail = format!("reference {} is kept under the number {number}", record.number);
+            return Err(Error::corrupt(&self.file, detail));
+        }
+        Ok(record)
     }
 
     pub(crate) fn fingerprint(&self, number: u64) -> Result<Option<Fingerprint>> {
