@@ -21,6 +21,9 @@ const GAP: f64 = 2.0;
 /// How near a hash of a film is found in a long list for certain, inclusive. A film is found by any of its frames, so that
 /// little is lost by looking no further.
 const FILM_CERTAIN: u32 = 15;
+/// The same for the whole picture and the content box of a still, which are all that a still has to find a film by, and which
+/// a frame that stands for others may be far from.
+const WHOLE_CERTAIN: u32 = 31;
 
 /// Most hashes that a reference which was hit is held against, one by one: a tenth of a second.
 const MOST_COMPARED: usize = 1 << 26;
@@ -239,17 +242,22 @@ struct Far {
     leeway: u32,
     /// How near hashes are found for certain.
     certain: u32,
+    /// The same for whole pictures of a still.
+    whole: u32,
 }
 
 impl Far {
     fn new(policies: &BTreeMap<String, Policy>, options: &AskOptions, film: bool, leeway: u32) -> Self {
         let detail = |policy: &Policy| policy.radii.detail.max(policy.radii.detail_near);
         let certain = |policy: &Policy| if film { FILM_CERTAIN } else { policy.bank.views.certain_distance() };
+        let certain = options.certain.or_else(|| policies.values().map(certain).max()).unwrap_or(MAX_DISTANCE);
+        let still = !film && options.certain.is_none();
         Self {
             film,
             detail: policies.values().filter_map(detail).max(),
             leeway,
-            certain: options.certain.or_else(|| policies.values().map(certain).max()).unwrap_or(MAX_DISTANCE),
+            certain,
+            whole: if still { certain.max(WHOLE_CERTAIN) } else { certain },
         }
     }
 
@@ -259,7 +267,8 @@ impl Far {
             true => self.detail?.min(FILM_DETAIL_RADIUS + self.leeway),
             false => self.detail?.saturating_sub(matching::least_slack(look.view)),
         };
-        Some(Query::new(look.detail?, radius).certain(self.certain))
+        let certain = if look.view.is_window() { self.certain } else { self.whole };
+        Some(Query::new(look.detail?, radius).certain(certain))
     }
 }
 

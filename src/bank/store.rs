@@ -68,7 +68,7 @@ pub struct AskOptions {
     /// Asks plain hashes and stored fingerprints in nearly all their orientations as well, some ten bits off; what comes
     /// from media has the exact ones, which are always asked.
     pub turned: bool,
-    /// How near, in bits, hashes are found for certain, instead of [`ViewSet::certain_distance`](crate::fingerprint::ViewSet::certain_distance) and 15 for films; 96 finds all
+    /// How near, in bits, hashes are found for certain, instead of [`ViewSet::certain_distance`](crate::fingerprint::ViewSet::certain_distance) (31 for whole pictures) and 15 for films; 96 finds all
     /// that is within the radii. In a list of more than some 30,000 hashes a few in a hundred of what is further off are
     /// missed, for the sake of a question that takes milliseconds (docs/recall.md).
     pub certain: Option<u32>,

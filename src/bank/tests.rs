@@ -47,7 +47,7 @@ fn film(seeds: impl IntoIterator<Item = u64>) -> Fingerprint {
         .enumerate()
         .map(|(at, seed)| FrameHash {
             time: at as f64,
-            role: Role::Window,
+            role: Role::Frame,
             view: View::Full,
             hash: hash(seed),
             quality: 90,

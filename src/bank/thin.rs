@@ -4,30 +4,27 @@
 use std::collections::BTreeMap;
 
 use crate::fingerprint::{FrameHash, Role, View, ViewSet};
-use crate::hash::Hash;
 
 /// The shortest time between two hashes of one window of the picture, in seconds.
 const WINDOW: f64 = 1.9;
 /// The shortest time between two means over time.
-const MEAN: f64 = 0.9;
-/// The shortest time between two frames.
-const FRAME: f64 = 0.4;
-/// A frame that differs from the last one by fewer bits is not kept.
-const CHANGED: u32 = 24;
+const MEAN: f64 = 1.4;
 
 /// What is kept of the hashes of a film, in order of time. Films that were sampled in another way than by means over
 /// time, as lists of every frame are, keep all hashes of the views that the set has.
 pub(super) fn thinned(frames: Vec<FrameHash>, views: ViewSet) -> Vec<FrameHash> {
     let mixed = frames.iter().any(|frame| frame.role == Role::Window);
-    let mut state = State::default();
+    let covered = frames.iter().any(|frame| frame.role == Role::Cover);
+    let mut state = State { covered, ..State::default() };
     frames.into_iter().filter(|frame| (!mixed || state.keeps(frame)) && views.stores_of_film(frame.view)).collect()
 }
 
 #[derive(Default)]
 struct State {
+    /// Whether there are frames that stand for all others; in lists of older programs there are none.
+    covered: bool,
     windows: BTreeMap<View, f64>,
     mean: Option<f64>,
-    single: Option<(f64, Hash)>,
     /// The whole picture comes first, and what is taken of its parts goes with it.
     whole: bool,
 }
@@ -49,15 +46,8 @@ impl State {
                     self.mean = Some(frame.time);
                 }
             }
-            // An anchor is chosen again in a copy, but so are frames that changed enough, and those find stills too.
-            (View::Full, Role::Anchor) => self.whole = false,
-            (View::Full, Role::Frame | Role::Keyframe) => {
-                let changed = |(_, hash): (f64, Hash)| frame.hash.distance(&hash) >= CHANGED;
-                self.whole = due(self.single.map(|(time, _)| time), FRAME) && self.single.is_none_or(changed);
-                if self.whole {
-                    self.single = Some((frame.time, frame.hash));
-                }
-            }
+            // Frames by the clock would be entries more: covering frames lie as near to them, and find stills as well.
+            (View::Full, role) => self.whole = role == Role::Cover || !self.covered,
             _ => {}
         }
         self.whole
@@ -67,6 +57,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::Hash;
 
     fn hash(time: f64, role: Role, view: View, bits: u32) -> FrameHash {
         let mut hash = Hash::default();
@@ -77,25 +68,27 @@ mod tests {
     #[test]
     fn a_reference_keeps_what_is_due_and_the_parts_of_that() {
         let frames = vec![
-            hash(0.0, Role::Keyframe, View::Full, 0),
-            hash(0.0, Role::Keyframe, View::Content, 0),
-            hash(0.5, Role::Frame, View::Full, 23),
-            hash(0.5, Role::Frame, View::Content, 23),
-            hash(0.6, Role::Frame, View::Full, 24),
+            hash(0.0, Role::Cover, View::Full, 0),
+            hash(0.0, Role::Cover, View::Content, 0),
+            hash(0.25, Role::Frame, View::Full, 20),
+            hash(0.25, Role::Frame, View::Content, 20),
+            hash(0.3, Role::Cover, View::Full, 60),
             hash(0.7, Role::Window, View::Full, 0),
             hash(0.7, Role::Window, View::Inner, 0),
-            hash(0.8, Role::Anchor, View::Full, 0),
-            hash(0.8, Role::Anchor, View::Content, 0),
             hash(1.2, Role::Window, View::Full, 0),
             hash(1.2, Role::Window, View::Content, 0),
-            hash(1.7, Role::Window, View::Full, 0),
+            hash(2.1, Role::Window, View::Full, 0),
         ];
-        let kept: Vec<(f64, View)> =
-            thinned(frames.clone(), ViewSet::Standard).iter().map(|frame| (frame.time, frame.view)).collect();
+        let kept = |frames: Vec<FrameHash>, views| -> Vec<(f64, View)> {
+            thinned(frames, views).iter().map(|frame| (frame.time, frame.view)).collect()
+        };
         let (full, content) = (View::Full, View::Content);
-        assert_eq!(kept, [(0.0, full), (0.0, content), (0.6, full), (0.7, full), (1.7, full)]);
-        let none = thinned(frames, ViewSet::None);
-        assert!(none.iter().all(|frame| frame.view == View::Full) && none.len() == 4);
+        let all = [(0.0, full), (0.0, content), (0.3, full), (0.7, full), (2.1, full)];
+        assert_eq!(kept(frames.clone(), ViewSet::Standard), all);
+        assert_eq!(kept(frames.clone(), ViewSet::None).len(), 4, "whole pictures alone");
+        // A list of an older program has frames by the clock alone.
+        let older = frames.into_iter().filter(|frame| frame.role != Role::Cover).collect();
+        assert_eq!(kept(older, ViewSet::Standard), [(0.25, full), (0.25, content), (0.7, full), (2.1, full)]);
     }
 
     #[test]

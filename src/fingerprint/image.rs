@@ -182,7 +182,8 @@ impl ViewHash {
         (telling || !view.is_window()).then_some(hashes)
     }
 
-    fn of_hashes(view: View, pdq: Dihedral, detail: Dihedral) -> Self {
+    /// The same, where both have been taken.
+    pub(crate) fn of_hashes(view: View, pdq: Dihedral, detail: Dihedral) -> Self {
         let Dihedral { hashes, quality, stability, .. } = pdq;
         Self {
             view,

@@ -13,15 +13,15 @@ pub use self::video::{FrameHash, Role, VideoFingerprint};
 pub(crate) use self::views::ABOVE_LOWER_THIRD;
 pub use self::views::{View, ViewSet, Window};
 
-use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
+use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 
 use crate::error::{Error, Result};
 use crate::hash::Algorithm;
 
 /// The version that [`Fingerprint::to_bytes`] writes.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 /// How media become fingerprints: raised whenever the same file may give other hashes than before, so that caches notice.
-pub const RECIPE: u32 = 6;
+pub const RECIPE: u32 = 7;
 /// The longest encoded fingerprint that is read, in bytes.
 pub const MAX_BYTES: usize = 64 << 20;
 
@@ -35,8 +35,8 @@ pub enum Fingerprint {
     Video(VideoFingerprint),
 }
 
-fn config() -> Configuration<LittleEndian, Fixint, Limit<MAX_BYTES>> {
-    bincode::config::standard().with_fixed_int_encoding().with_limit::<MAX_BYTES>()
+fn config() -> Configuration<LittleEndian, Varint, Limit<MAX_BYTES>> {
+    bincode::config::standard().with_limit::<MAX_BYTES>()
 }
 
 impl Fingerprint {

@@ -9,12 +9,12 @@ use crate::hash::{Hash, pdq};
 pub enum Role {
     /// The mean of the frames in a window of time: moves slowly under a shift of the sampling times.
     Window,
-    /// A frame chosen by content, so that a copy chooses it again whatever was cut off before it.
-    Anchor,
     /// An intra-coded picture of the codec.
     Keyframe,
     /// A frame taken by the clock.
     Frame,
+    /// A frame that stands for those around it: whatever is shown, one of these is near.
+    Cover,
 }
 
 impl Role {
@@ -22,9 +22,9 @@ impl Role {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Window => "window",
-            Self::Anchor => "anchor",
             Self::Keyframe => "keyframe",
             Self::Frame => "frame",
+            Self::Cover => "cover",
         }
     }
 }

@@ -106,7 +106,8 @@ impl ViewSet {
         }
     }
 
-    /// How near, in bits of the detail hash, a still is found in a long list for certain, inclusive; most of what is
+    /// How near, in bits of the detail hash, a part of a still is found in a long list for certain, inclusive, and the whole
+    /// of it within 31; most of what is
     /// further off and within the radius is found as well: docs/recall.md has how many, and the time.
     pub const fn certain_distance(self) -> u32 {
         match self {
@@ -276,6 +277,18 @@ const FILM_REFERENCE_WINDOWS: &[Window] = &[
 pub(crate) const ABOVE_LOWER_THIRD: Window = Window::new(0, 0, 100, 75);
 
 const FILM_QUERY_WINDOWS: &[Window] = &[ABOVE_LOWER_THIRD];
+
+/// As [`of_content`] for a film, where all above the lower third is a part of the whole picture: a banner is often taken for
+/// the bar that it looks like, so that what lies above it in the content box is another picture in every film.
+pub(crate) fn of_film(content: Option<Area>, windows: &[Window]) -> Vec<(View, Area)> {
+    let mut parts = of_content(content, windows);
+    for (view, area) in &mut parts {
+        if *view == View::Window(ABOVE_LOWER_THIRD) {
+            *area = ABOVE_LOWER_THIRD.area();
+        }
+    }
+    parts
+}
 
 /// Halves and quarters for collages, and the middle for frames and screens that the content box leaves on.
 const QUERY_WINDOWS: &[Window] = &[

@@ -1,8 +1,11 @@
 //! The look-ups that one query costs: each of its hashes in eight orientations, as it is and inverted.
 
-use crate::fingerprint::{DetailHash, Fingerprint, Role, View};
+use crate::fingerprint::{DetailHash, Fingerprint, FrameHash, Role, View};
 use crate::hash::pdq::Transform;
 use crate::hash::{Algorithm, Hash};
+
+/// The shortest time in seconds between two covering frames of a film that are known by PDQ as well.
+const PDQ_HOP: f64 = 0.4;
 
 /// One hash of a fingerprint, of a picture or a film alike.
 #[derive(Debug, Clone, Copy)]
@@ -37,20 +40,31 @@ pub(crate) fn items(fingerprint: &Fingerprint) -> Vec<Item<'_>> {
                 by_pdq: matches!(view.view, View::Full | View::Content),
             })
             .collect(),
-        Fingerprint::Video(video) => video
-            .frames
-            .iter()
-            .map(|frame| Item {
-                view: frame.view,
-                time: frame.time,
-                hash: frame.hash,
-                orientations: frame.orientations.as_deref(),
-                detail: frame.detail.as_ref(),
-                quality: frame.quality,
-                stability: frame.stability,
-                by_pdq: frame.detail.is_none() || frame.view == View::Full && frame.role != Role::Window,
-            })
-            .collect(),
+        Fingerprint::Video(video) => {
+            let mut last = None;
+            let mut by_pdq = |frame: &FrameHash| {
+                let whole = frame.view == View::Full && frame.role != Role::Window;
+                let due = frame.role != Role::Cover || last.is_none_or(|last| frame.time >= last + PDQ_HOP);
+                if whole && due {
+                    last = Some(frame.time);
+                }
+                frame.detail.is_none() || whole && due
+            };
+            video
+                .frames
+                .iter()
+                .map(|frame| Item {
+                    view: frame.view,
+                    time: frame.time,
+                    hash: frame.hash,
+                    orientations: frame.orientations.as_deref(),
+                    detail: frame.detail.as_ref(),
+                    quality: frame.quality,
+                    stability: frame.stability,
+                    by_pdq: by_pdq(frame),
+                })
+                .collect()
+        }
     }
 }
 

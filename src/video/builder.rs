@@ -1,11 +1,12 @@
 //! Frames in, fingerprint out: which stretches and frames of a film are hashed.
 //!
 //! A copy seldom has the frames that a reference was sampled at. *Windows* are means over a stretch of time at a short
-//! hop, so that a shift of the times moves them slowly; *anchors* are frames chosen by what happens in the film (just
-//! after a cut, and where the motion is at its least), which a copy chooses again whatever was cut off before them.
+//! hop, so that a shift of the times moves them slowly; *covering* frames stand for all others, so that any still of the
+//! film is near one of them. Frames by the clock are what a query is asked by beside these.
 
 use std::collections::VecDeque;
 
+use super::cover::{Chosen, Cover};
 use super::grid::{Grid, Shape};
 use super::inner::Inner;
 use crate::error::{Error, Result};
@@ -23,29 +24,27 @@ pub struct Recipe {
     pub hop: f64,
     /// The length of a window in hops, at least 1.
     pub window: usize,
-    /// An anchor has the least motion within this time on both sides; 0 for no anchors.
-    pub anchor: f64,
-    /// From one look to the next at whether the picture has changed so much that its frame is kept for single stills to
-    /// find; 0 for no such frames.
+    /// From one look to the next at whether the picture has changed so much that its frame is asked for; 0 for no such
+    /// frames.
     pub frame: f64,
+    /// Whether frames are taken that stand for all others: what a single still finds, and what references keep.
+    pub cover: bool,
     /// The shortest time between two frames that are looked at.
     pub step: f64,
 }
 
 impl Default for Recipe {
     fn default() -> Self {
-        Self { hop: 0.5, window: 3, anchor: 0.5, frame: 0.25, step: 0.058 }
+        Self { hop: 0.5, window: 3, frame: 0.25, cover: true, step: 0.058 }
     }
 }
 
-/// A mean difference between frames above this many grey levels can be a cut.
-const CUT: f32 = 14.0;
-/// A cut moves the picture this many times as much as the frames around it.
-const CUT_RATIO: f32 = 3.0;
-/// An anchor that differs from the last one by fewer bits shows the same picture.
+/// A mean or a frame of a cheap look that differs from the last one by fewer bits shows the same picture.
 const SAME: u32 = 3;
-/// A frame by the clock that differs from the last one by fewer bits is not kept: a still is as close to that one.
+/// A frame by the clock that differs from the last one by fewer bits is left out: it would find what that one finds.
 const CHANGED: u32 = 14;
+/// The shortest time between two covering frames whose content boxes are hashed.
+const CONTENT_HOP: f64 = 0.4;
 /// Every which window of time is hashed in the windows of the picture that references are stored with.
 const WINDOWS_EVERY: usize = 4;
 /// The same picture is hashed again only after this many seconds.
@@ -111,9 +110,11 @@ impl Builder {
         self.end = self.end.max(time + duration);
         match self.sampling {
             Sampling::Mixed => {
-                if key || self.last.is_none_or(|last| time >= last + self.mixed.recipe.step) {
+                if self.last.is_none_or(|last| time >= last + self.mixed.recipe.step) {
                     self.last = Some(time);
-                    self.mixed.push(time, key, pixels, shape, &mut self.hashes);
+                    self.mixed.push(time, pixels, shape, &mut self.hashes);
+                } else if self.mixed.cover.is_moving() {
+                    self.mixed.push_between(time, pixels, shape, &mut self.hashes);
                 }
             }
             Sampling::EveryFrame => self.single(time, Role::Frame, pixels, shape),
@@ -182,15 +183,6 @@ impl Builder {
     }
 }
 
-/// A frame that may become an anchor.
-#[derive(Debug, Clone)]
-struct Waiting {
-    time: f64,
-    motion: f32,
-    after_cut: bool,
-    grid: Grid,
-}
-
 /// The state of [`Sampling::Mixed`].
 #[derive(Debug, Clone)]
 struct Mixed {
@@ -208,12 +200,11 @@ struct Mixed {
     /// The end of the unfinished hop.
     hop_end: f64,
     windows: usize,
-    waiting: VecDeque<Waiting>,
-    decided: f64,
-    last_anchor: Option<FrameHash>,
     last_window: Option<FrameHash>,
     last_frame: Option<FrameHash>,
+    cover: Cover,
     next_frame: f64,
+    next_content: f64,
     spare: Vec<Grid>,
 }
 
@@ -231,26 +222,22 @@ impl Mixed {
             hops: VecDeque::from([(Grid::default(), 0.0)]),
             hop_end: hop,
             windows: 0,
-            waiting: VecDeque::new(),
-            decided: f64::NEG_INFINITY,
-            last_anchor: None,
             last_window: None,
             last_frame: None,
+            cover: Cover::default(),
             next_frame: 0.0,
+            next_content: 0.0,
             spare: Vec::new(),
         }
     }
 
-    fn push(&mut self, time: f64, key: bool, pixels: &Pixels<'_>, shape: Shape, hashes: &mut Vec<FrameHash>) {
+    fn push(&mut self, time: f64, pixels: &Pixels<'_>, shape: Shape, hashes: &mut Vec<FrameHash>) {
         let mut grid = self.spare.pop().unwrap_or_default();
         if !grid.fill(pixels, shape) {
             return;
         }
         self.upright = upright(shape.upright(pixels.width(), pixels.height()));
-        if key {
-            // A cheap query looks at these alone. One that shows what the last frame shows is not kept twice.
-            emit(time, Role::Keyframe, &grid, self.boxes, &mut self.last_frame, SAME, &[], hashes);
-        }
+        self.cover(time, &grid, hashes);
         if self.recipe.frame > 0.0 && time + 1e-6 >= self.next_frame {
             // By a clock of its own, so that the time between two frames that are looked at adds nothing to it.
             self.next_frame = f64::max(self.next_frame, time - self.recipe.frame) + self.recipe.frame;
@@ -258,14 +245,36 @@ impl Mixed {
         }
         if let Some((since, before)) = self.shown.take() {
             self.show(since, time, &before, hashes);
-            if self.recipe.anchor > 0.0 {
-                self.wait(time, &before, &grid, hashes);
-            }
             self.spare.push(before);
-        } else if self.recipe.anchor > 0.0 {
-            self.waiting.push_back(Waiting { time, motion: f32::MAX, after_cut: false, grid: grid.clone() });
         }
         self.shown = Some((time, grid));
+    }
+
+    /// Takes a frame between two that are due, which is only looked at for what a still of it would be found by.
+    fn push_between(&mut self, time: f64, pixels: &Pixels<'_>, shape: Shape, hashes: &mut Vec<FrameHash>) {
+        let mut grid = self.spare.pop().unwrap_or_default();
+        if grid.fill(pixels, shape) {
+            self.cover(time, &grid, hashes);
+        }
+        self.spare.push(grid);
+    }
+
+    fn cover(&mut self, time: f64, grid: &Grid, hashes: &mut Vec<FrameHash>) {
+        if self.recipe.cover
+            && let Some(chosen) = self.cover.push(time, grid, self.boxes.content)
+        {
+            self.emit_cover(chosen, hashes);
+        }
+    }
+
+    /// Hashes a frame that stands for others, and now and then its content box.
+    fn emit_cover(&mut self, chosen: Chosen, hashes: &mut Vec<FrameHash>) {
+        let Chosen { time, full, content } = chosen;
+        hashes.push(FrameHash::of_view(time, Role::Cover, full));
+        if let Some((area, grid)) = content.filter(|_| time >= self.next_content) {
+            self.next_content = time + CONTENT_HOP;
+            hashes.push(FrameHash::of_samples(time, Role::Cover, View::Content, &grid.shrink(area)));
+        }
     }
 
     /// Hashes a frame and the parts that a query asks for; the content box is that of the mean of it and the two looked at
@@ -353,60 +362,6 @@ impl Mixed {
         emit(time, Role::Window, &mean, boxes, &mut self.last_window, SAME, windows, hashes);
     }
 
-    /// Judges whether frames that wait are anchors, now that the frames around them are known.
-    fn wait(&mut self, time: f64, before: &Grid, grid: &Grid, hashes: &mut Vec<FrameHash>) {
-        let motion = grid.difference(before);
-        let usual = self.waiting.back().map_or(0.0, |last| if last.motion == f32::MAX { 0.0 } else { last.motion });
-        // The frame that a cut leads to is what was behind it: the second one is already still.
-        let cut = motion > CUT && motion > CUT_RATIO * usual;
-        let mut copy = self.spare.pop().unwrap_or_default();
-        copy.clone_from(grid);
-        self.waiting.push_back(Waiting { time, motion, after_cut: cut, grid: copy });
-        self.decide(time, hashes);
-    }
-
-    /// Decides about all frames whose surroundings end before `now`.
-    fn decide(&mut self, now: f64, hashes: &mut Vec<FrameHash>) {
-        let reach = self.recipe.anchor;
-        while let Some(at) = self.waiting.iter().position(|w| w.time > self.decided) {
-            let time = self.waiting[at].time;
-            if time + reach > now {
-                break;
-            }
-            self.decided = time;
-            let least = self.is_least(at, reach);
-            if self.waiting[at].after_cut || least {
-                let grid = &self.waiting[at].grid;
-                emit(time, Role::Anchor, grid, self.boxes, &mut self.last_anchor, SAME, &[], hashes);
-            }
-            while self.waiting.front().is_some_and(|first| first.time < self.decided - reach) {
-                if let Some(gone) = self.waiting.pop_front()
-                    && self.spare.len() < 8
-                {
-                    self.spare.push(gone.grid);
-                }
-            }
-        }
-    }
-
-    /// Whether frame `at` moves less than all others within reach; the first of equals does.
-    fn is_least(&self, at: usize, reach: f64) -> bool {
-        let (time, motion) = (self.waiting[at].time, self.smooth(at));
-        self.waiting.iter().enumerate().all(|(other, w)| {
-            (w.time - time).abs() > reach || other == at || {
-                let theirs = self.smooth(other);
-                motion < theirs || (motion == theirs && at < other)
-            }
-        })
-    }
-
-    fn smooth(&self, at: usize) -> f32 {
-        let one = |at: usize| self.waiting.get(at).map(|w| w.motion).filter(|&motion| motion < f32::MAX);
-        let here = one(at).unwrap_or(f32::MAX);
-        let (before, after) = (at.checked_sub(1).and_then(one).unwrap_or(here), one(at + 1).unwrap_or(here));
-        here / 2.0 + before / 4.0 + after / 4.0
-    }
-
     fn finish(&mut self, end: f64, hashes: &mut Vec<FrameHash>) {
         if let Some((since, grid)) = self.shown.take() {
             self.show(since, end.max(since), &grid, hashes);
@@ -421,7 +376,9 @@ impl Mixed {
                 self.window(end, hashes);
             }
         }
-        self.decide(f64::INFINITY, hashes);
+        if let Some(chosen) = self.cover.finish() {
+            self.emit_cover(chosen, hashes);
+        }
     }
 }
 
@@ -469,7 +426,7 @@ fn emit(
     let full = FrameHash::of_view(time, role, ViewHash::with_pdq(View::Full, &samples, pdq));
     *last = Some(full.clone());
     hashes.push(full);
-    for (view, area) in views::of_content(boxes.content, windows) {
+    for (view, area) in views::of_film(boxes.content, windows) {
         hashes.push(FrameHash::of_samples(time, role, view, &grid.shrink(area)));
     }
     let inner = boxes.inner.filter(|area| boxes.content.is_none_or(|content| apart(*area, content) > 0.02));
@@ -513,17 +470,18 @@ mod tests {
     }
 
     #[test]
-    fn windows_and_anchors_cover_the_film() {
+    fn windows_and_frames_cover_the_film() {
         let film = film(Sampling::Mixed, 12.0, 25.0, false);
         assert!((film.duration - 12.0).abs() < 1e-6 && film.width == 64 && film.height == 48);
         let times = |role| {
             film.frames.iter().filter(|f| f.role == role && f.view == View::Full).map(|f| f.time).collect::<Vec<_>>()
         };
-        let (windows, anchors) = (times(Role::Window), times(Role::Anchor));
+        let (windows, frames) = (times(Role::Window), times(Role::Cover));
         assert!((18..=23).contains(&windows.len()), "{windows:?}");
         assert!((windows[0] - 0.75).abs() < 0.01, "{windows:?}");
-        for cut in [3.0, 6.0, 9.0] {
-            assert!(anchors.iter().any(|t| (t - cut).abs() < 0.05), "no anchor after the cut at {cut}: {anchors:?}");
+        for cut in [0.0, 3.0, 6.0, 9.0] {
+            let shot = |t: &f64| (cut..cut + 3.0).contains(t);
+            assert!(frames.iter().any(shot), "no frame of the shot from {cut}: {frames:?}");
         }
         assert!(film.frames.is_sorted_by(|a, b| a.time <= b.time));
     }

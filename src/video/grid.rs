@@ -161,6 +161,11 @@ impl Grid {
         self.0.fill(0.0);
     }
 
+    /// Becomes the other grid, in the memory that is there.
+    pub(crate) fn copy(&mut self, other: &Self) {
+        self.0.copy_from_slice(&other.0[..]);
+    }
+
     /// Adds `weight` times the other grid.
     pub(crate) fn add(&mut self, other: &Self, weight: f32) {
         for (sum, value) in self.0.iter_mut().zip(other.0.iter()) {
@@ -194,17 +199,6 @@ impl Grid {
     pub(crate) fn content(&self) -> Option<Area> {
         let plane: Vec<f32> = self.0.iter().map(|value| value.round().clamp(0.0, 255.0)).collect();
         content_box::of_plane(&plane, SIDE, SIDE)
-    }
-
-    /// The mean absolute difference of the samples.
-    pub(crate) fn difference(&self, other: &Self) -> f32 {
-        let mut lanes = [0.0f32; 16];
-        for (a, b) in self.0.chunks_exact(16).zip(other.0.chunks_exact(16)) {
-            for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
-                *lane += (a - b).abs();
-            }
-        }
-        lanes.iter().sum::<f32>() / CELLS as f32
     }
 
     /// The 64x64 samples of a part, as PDQ's DCT takes them: the mean over the area that each covers.

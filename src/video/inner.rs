@@ -12,6 +12,8 @@ const STILL: f32 = 1.6;
 const ENOUGH: f32 = 2.5;
 /// What is left of a change after one more hop: after some ten hops it is forgotten.
 const DECAY: f32 = 0.88;
+/// Half a cell, as a share of the picture.
+const HALF: f64 = 0.5 / SIDE as f64;
 /// The share of a line that may move in what stands still: a ticker's figures, a clock.
 const STRAY: f32 = 0.04;
 /// A side of the inner picture is at least this many cells.
@@ -92,7 +94,13 @@ impl Inner {
                 break;
             }
         }
-        area([left, top, right, bottom])
+        // A cell at the border moves wherever any part of it is of the picture, half of it in the mean.
+        area([left, top, right, bottom]).map(|area| Area {
+            left: area.left + if left > 0 { HALF } else { 0.0 },
+            top: area.top + if top > 0 { HALF } else { 0.0 },
+            right: area.right - if right < SIDE { HALF } else { 0.0 },
+            bottom: area.bottom - if bottom < SIDE { HALF } else { 0.0 },
+        })
     }
 }
 
@@ -234,7 +242,9 @@ mod tests {
                 _ => ((x / 5 + y / 7) % 2 * 120 + 60) as u8,
             }));
         }
-        assert_eq!(cells(inner.area().unwrap()), [20, 0, 120, 96]);
+        let area = inner.area().unwrap();
+        let found = [area.left, area.top, area.right, area.bottom].map(|share| share * SIDE as f64);
+        assert_eq!(found, [20.5, 0.0, 119.5, 95.5], "half a cell within what moves");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod builder;
 #[cfg(feature = "video")]
 mod clock;
+mod cover;
 #[cfg(feature = "video")]
 mod ffmpeg;
 #[cfg(feature = "video")]

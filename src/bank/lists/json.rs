@@ -202,7 +202,7 @@ impl Known {
 
 fn role(name: Option<&str>) -> Result<Role> {
     let Some(name) = name else { return Ok(Role::Frame) };
-    [Role::Window, Role::Anchor, Role::Keyframe, Role::Frame]
+    [Role::Window, Role::Keyframe, Role::Frame, Role::Cover]
         .into_iter()
         .find(|role| role.name() == name)
         .ok_or_else(|| Error::decode(format!("role: {name:?} is not known")))
