@@ -20,15 +20,7 @@ const AHEAD: usize = 128;
 /// Bytes that a part lies in.
 pub(in crate::index) type Bytes = Box<dyn AsRef<[u8]> + Send + Sync>;
 
-/// What a part consists of: hashes, ids, postings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Hashes,
-    Ids,
-    Postings,
-}
-
-/// The blocks that something of one kind lies in, and how many of them have not been checked yet.
+/// The blocks that a run of bytes lies in, and how many of them have not been checked yet.
 struct Section {
     first: usize,
     last: usize,
@@ -54,7 +46,8 @@ pub(in crate::index) struct Part {
     checked: Vec<AtomicU64>,
     /// One bit for each block that was announced.
     announced: Vec<AtomicU64>,
-    sections: [Section; 3],
+    in_hashes: Section,
+    in_postings: Section,
     damaged: AtomicBool,
 }
 
@@ -94,10 +87,10 @@ impl Part {
         let blocks = layout.blocks();
         let none = || (0..blocks.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         let (checked, announced) = (none(), none());
-        let sections = [layout.hashes..layout.ids, layout.ids..layout.postings(), layout.postings()..layout.checksums]
-            .map(Section::of);
+        let in_hashes = Section::of(layout.hashes..layout.ids);
+        let in_postings = Section::of(layout.postings()..layout.checksums);
         let path = path.to_path_buf();
-        Ok(Self { bytes, path, layout, checked, announced, sections, damaged: AtomicBool::new(false) })
+        Ok(Self { bytes, path, layout, checked, announced, in_hashes, in_postings, damaged: AtomicBool::new(false) })
     }
 
     /// All bytes, checked or not.
@@ -116,21 +109,16 @@ impl Part {
         self.layout.entries
     }
 
-    #[inline]
-    fn is_whole(&self, kind: Kind) -> bool {
-        self.sections[kind as usize].left.load(Ordering::Relaxed) == 0
-    }
-
     /// Whether all postings were found whole, so that none has to be announced or made sure of any more.
     #[inline]
     pub(in crate::index) fn has_sure_postings(&self) -> bool {
-        self.is_whole(Kind::Postings)
+        self.in_postings.left.load(Ordering::Acquire) == 0
     }
 
     /// As [`Self::has_sure_postings`], of the hashes.
     #[inline]
     pub(in crate::index) fn has_sure_hashes(&self) -> bool {
-        self.is_whole(Kind::Hashes)
+        self.in_hashes.left.load(Ordering::Acquire) == 0
     }
 
     /// Makes sure that `len` bytes at `at` are as they were written.
@@ -186,8 +174,10 @@ impl Part {
         }
         let bit = 1 << (block % 64);
         if self.checked[block / 64].fetch_or(bit, Ordering::Release) & bit == 0 {
-            for section in self.sections.iter().filter(|section| (section.first..=section.last).contains(&block)) {
-                section.left.fetch_sub(1, Ordering::Release);
+            for section in [&self.in_hashes, &self.in_postings] {
+                if (section.first..=section.last).contains(&block) {
+                    section.left.fetch_sub(1, Ordering::Release);
+                }
             }
         }
         Ok(())

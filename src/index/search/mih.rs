@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 use super::Emit;
-use super::plan::{BANDS, MAX_BUDGET, Masks, budgets, cheapest, choose, leeway, lookup_cost, scan_cost};
+use super::plan::{BANDS, MAX_BUDGET, Masks, budgets, cheapest, choose, leeway, lookup_cost, pass, scan_cost};
 use super::scan::Scan;
 use crate::error::{Error, Result};
 use crate::hash::Hash;
@@ -322,11 +322,14 @@ impl<'a> Mih<'a> {
     fn adapted(&self, asked: &Asked<'_>) -> Result<([u8; BANDS], f64)> {
         let (part, raw) = (self.part, self.part.raw());
         let mut costs = [[0.0; MAX_BUDGET + 1]; BANDS];
+        let certain = asked.query.certain.min(asked.query.max_distance);
+        let even = (certain as usize + 1).div_ceil(part.layout.bands.len());
+        let room = (2 * even - 1).max(asked.reach.leeway);
         for (number, band) in part.layout.bands.iter().enumerate() {
             let key = band.key(&asked.words);
             let bits = u32::from(band.key_bits);
             let average = part.len() as f64 / f64::from(1u32 << bits);
-            let (mut probes, mut postings, mut excess) = (0.0, 0.0, 1.0f64);
+            let (mut cost, mut excess) = (0.0, 1.0f64);
             for distance in 0..MAX_BUDGET {
                 let count = choose(bits, distance as u32);
                 if distance <= 2 {
@@ -337,17 +340,14 @@ impl<'a> Mih<'a> {
                         here += f64::from(word(raw, at + 4).saturating_sub(word(raw, at)));
                     }
                     excess = (here / (count * average)).max(1.0);
-                    postings += here;
-                } else {
-                    postings += (count * average * excess).min(part.len() as f64);
                 }
-                probes += count;
-                costs[number][distance + 1] = lookup_cost(probes, postings);
+                let usual = count * average;
+                let beyond = (usual * excess).min(part.len() as f64) - usual;
+                cost += lookup_cost(count, usual, beyond.max(0.0), pass(room.saturating_sub(distance)));
+                costs[number][distance + 1] = cost;
             }
         }
-        Ok(cheapest(part.layout.bands.len(), asked.query.certain.min(asked.query.max_distance), |band, budget| {
-            costs[band][budget]
-        }))
+        Ok(cheapest(part.layout.bands.len(), certain, |band, budget| costs[band][budget]))
     }
 
     /// The last resort: past every hash.

@@ -19,14 +19,14 @@ pub(super) const MAX_BUDGET: usize = 8;
 /// See [`leeway`].
 const LEEWAY: usize = 4;
 
-/// Nanoseconds, measured on one core of a Sapphire Rapids; only their proportions matter.
+/// Nanoseconds, measured on one core of a Zen 4; only their proportions matter.
 mod cost {
     /// Looking up a bucket.
-    pub(super) const PROBE: f64 = 14.0;
+    pub(super) const PROBE: f64 = 12.0;
     /// Filtering a posting.
-    pub(super) const POSTING: f64 = 0.15;
+    pub(super) const POSTING: f64 = 0.4;
     /// Fetching a hash whose residue passed.
-    pub(super) const CANDIDATE: f64 = 30.0;
+    pub(super) const CANDIDATE: f64 = 20.0;
     /// One query against one row.
     pub(super) const ROW: f64 = 0.7;
 }
@@ -103,8 +103,7 @@ fn mih_cost(layout: &Layout, certain: u32, radius: u32) -> Option<f64> {
         for distance in 0..u32::from(own) {
             let probes = choose(u32::from(band.key_bits), distance);
             let room = u32::from((own + next).saturating_sub(1)).max(leeway as u32).saturating_sub(distance);
-            let pass = PASS[room.min(16) as usize];
-            sum += probes * (cost::PROBE + per_bucket * (cost::POSTING + pass * cost::CANDIDATE));
+            sum += lookup_cost(probes, probes * per_bucket, 0.0, pass(room as usize));
         }
     }
     Some(sum)
@@ -150,9 +149,16 @@ pub(super) fn cheapest(bands: usize, radius: u32, weigh: impl Fn(usize, usize) -
     (budgets, best[all])
 }
 
-/// Nanoseconds that `probes` lookups and `postings` filtered take.
-pub(super) fn lookup_cost(probes: f64, postings: f64) -> f64 {
-    probes * cost::PROBE + postings * (cost::POSTING + 0.005 * cost::CANDIDATE)
+/// Nanoseconds that `probes` lookups take. Of the postings in their buckets a share of `pass` goes on to have its hash fetched, and
+/// of those that are there beyond what is usual, copies of one picture mostly, every fourth.
+pub(super) fn lookup_cost(probes: f64, usual: f64, beyond: f64, pass: f64) -> f64 {
+    let each = |pass: f64| cost::POSTING + pass * cost::CANDIDATE;
+    probes * cost::PROBE + usual * each(pass) + beyond * each(0.25)
+}
+
+/// The share of random postings that pass where a hash may be off by `room` bits in the residue.
+pub(super) fn pass(room: usize) -> f64 {
+    PASS[room.min(16)]
 }
 
 /// Ways to choose `k`, at most 16, of `n`, at most 24.

@@ -79,6 +79,19 @@ pub(crate) fn prefetch(bytes: &[u8], at: usize) {
     let _ = (bytes, at);
 }
 
+/// As [`prefetch`], into the first-level cache.
+#[inline(always)]
+fn fetch(bytes: &[u8], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: as above.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(bytes.as_ptr().wrapping_add(at).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (bytes, at);
+}
+
 /// The hashes that lie one after another in `bytes`; what is left over is left out.
 pub(crate) fn as_hashes(bytes: &[u8]) -> &[Hash] {
     let (rows, _) = bytes.as_chunks::<32>();
@@ -98,29 +111,42 @@ pub(crate) struct Bucket {
 
 /// Buckets that are asked for before they are filtered.
 const AHEAD: usize = 40;
+/// Buckets that are fetched from the second-level cache, or asked for again, before they are filtered: of what was asked for
+/// when too much was under way already, some never came.
+const NEXT: usize = 8;
 /// Residues of a bucket that are asked for ahead at most; what follows comes in by itself.
 const FAR: usize = 384;
 
-/// Asks for the residues of the bucket [`AHEAD`] of number `at`; at the first one, for those of all up to there.
+/// Asks for the residues of the bucket [`AHEAD`] of number `at`, and for those of the one that is soon due; at the first one, for
+/// all up to there.
 #[inline(always)]
 fn ask_ahead(bytes: &[u8], buckets: &[Bucket], at: usize) {
     let from = if at == 0 { 0 } else { at + AHEAD };
     for bucket in buckets.get(from..(at + AHEAD + 1).min(buckets.len())).unwrap_or_default() {
-        let (from, len) = (bucket.at, (bucket.len as usize).min(FAR));
-        // As many lines as [`Bucket::padded`] goes over. Most buckets are short, and end in the second line.
-        prefetch(bytes, from);
-        prefetch(bytes, from.wrapping_add(63));
-        if len > 32 {
-            for line in (from.wrapping_add(128)..from.wrapping_add(len * 2)).step_by(128) {
-                prefetch(bytes, line);
-                prefetch(bytes, line.wrapping_add(63));
-            }
-            prefetch(bytes, from.wrapping_add(len * 2 - 1));
-        }
+        bucket.lines(|line| prefetch(bytes, line));
+    }
+    if let Some(bucket) = buckets.get(at + NEXT) {
+        bucket.lines(|line| fetch(bytes, line));
     }
 }
 
 impl Bucket {
+    /// A byte of every cache line that [`Self::padded`] goes over, up to [`FAR`].
+    #[inline(always)]
+    fn lines(&self, mut each: impl FnMut(usize)) {
+        let (from, len) = (self.at, (self.len as usize).min(FAR));
+        // Most buckets are short, and end in the second line.
+        each(from);
+        each(from.wrapping_add(63));
+        if len > 32 {
+            for line in (from.wrapping_add(128)..from.wrapping_add(len * 2)).step_by(128) {
+                each(line);
+                each(line.wrapping_add(63));
+            }
+            each(from.wrapping_add(len * 2 - 1));
+        }
+    }
+
     /// The residues.
     #[inline(always)]
     fn cells<'a>(&self, bytes: &'a [u8]) -> Option<&'a [[u8; 2]]> {
