@@ -79,12 +79,14 @@ impl Store {
         };
         let film = matches!(fingerprint, Fingerprint::Video(_));
         fenced(&self.file, || {
+            let sequence = self.sequence();
             let far = Far::new(policies, options, film, 0);
             let candidates = self.candidates(&looks, policies, far)?;
             if candidates.is_empty() {
                 return Ok(Verdict::empty(Outcome::NoMatch));
             }
-            let question = Question { fingerprint, looks: &looks, policies, options, far, reading: self.reading()? };
+            let reading = self.reading()?;
+            let question = Question { fingerprint, looks: &looks, policies, options, far, sequence, reading };
             let mut matches = Vec::new();
             for candidates in candidates.chunk_by(|a, b| a.0 == b.0) {
                 matches.extend(question.judge(candidates)?);
@@ -99,13 +101,14 @@ impl Store {
         let policies = &self.policies(options)?;
         let Some(looks) = self.looks(glance, policies, options)? else { return Ok(None) };
         fenced(&self.file, || {
+            let sequence = self.sequence();
             let far = Far::new(policies, options, true, matching::LEEWAY);
             let candidates = self.candidates(&looks, policies, far)?;
             if candidates.is_empty() {
                 return Ok(Some(false));
             }
             let reading = self.reading()?;
-            let question = Question { fingerprint: glance, looks: &looks, policies, options, far, reading };
+            let question = Question { fingerprint: glance, looks: &looks, policies, options, far, sequence, reading };
             for candidates in candidates.chunk_by(|a, b| a.0 == b.0) {
                 if question.hints(candidates)? {
                     return Ok(Some(true));
@@ -281,6 +284,8 @@ struct Question<'q> {
     policies: &'q BTreeMap<String, Policy>,
     options: &'q AskOptions,
     far: Far,
+    /// The last change before the index was looked at.
+    sequence: u64,
     reading: Reading,
 }
 
@@ -309,8 +314,10 @@ impl<'q> Question<'q> {
     /// The reference that was hit, if it may answer.
     fn reference(&self, candidates: &[Candidate]) -> Result<Option<(ReferenceRecord, &Policy, Fingerprint)>> {
         let number = candidates[0].0;
-        // A reference that was removed after the index was looked at is not there any more.
-        let Some(record) = self.reading.reference(number)? else { return Ok(None) };
+        let Some(record) = self.reading.reference(number)? else {
+            // It was removed after the index was looked at, or something is damaged.
+            return if self.reading.sequence()? == self.sequence { Err(self.reading.lost(number)) } else { Ok(None) };
+        };
         let Some(policy) = self.policies.get(&record.bank) else { return Ok(None) };
         if record.state != State::Active {
             return Ok(None);

@@ -90,6 +90,11 @@ impl Reading {
         found.map(|bytes| self.decode_reference(number, bytes.value())).transpose()
     }
 
+    /// The error for a reference whose hashes are in the index while it is nowhere.
+    pub(crate) fn lost(&self, number: u64) -> Error {
+        Error::corrupt(&self.file, format!("reference {number} is in the index and nowhere else"))
+    }
+
     fn decode_reference(&self, number: u64, bytes: &[u8]) -> Result<ReferenceRecord> {
         let record: ReferenceRecord = records::decode(bytes, &self.file, format_args!("reference {number}"))?;
         // The checksum is of the record alone: its key may be damaged.
