@@ -234,3 +234,27 @@ fn a_flipped_bit_anywhere_is_an_error_or_harmless() {
     println!("{said} of {tried} flips were noticed; the others were in space that nothing is read from");
     assert!(tried > 150 && said > tried / 10, "{said} of {tried}");
 }
+
+#[test]
+fn a_reference_that_is_in_the_index_alone_is_an_error_and_no_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = whole(folder.path());
+    for table in ["references", "fingerprints"] {
+        let dir = folder.path().join(table);
+        copy(&from, &dir);
+        let rows: TableDefinition<'_, u64, &[u8]> = TableDefinition::new(table);
+        let database = redb::Database::open(dir.join("store.redb")).unwrap();
+        let write = database.begin_write().unwrap();
+        let number = {
+            let mut rows = write.open_table(rows).unwrap();
+            let first = redb::ReadableTable::first(&rows).unwrap().unwrap().0.value();
+            rows.remove(first).unwrap();
+            first
+        };
+        write.commit().unwrap();
+        drop(database);
+        let error = Store::open_reader(&dir).unwrap().ask_hash(&hash(0)).unwrap_err();
+        names(&error, &dir);
+        assert!(error.to_string().contains(&format!("reference {number} ")), "{error}");
+    }
+}

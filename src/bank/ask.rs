@@ -322,8 +322,8 @@ impl<'q> Question<'q> {
         if record.state != State::Active {
             return Ok(None);
         }
-        let fingerprint = self.reading.fingerprint(number)?;
-        Ok(fingerprint.map(|fingerprint| (record, policy, fingerprint)))
+        let fingerprint = self.reading.fingerprint(number)?.ok_or_else(|| self.reading.lost(number))?;
+        Ok(Some((record, policy, fingerprint)))
     }
 
     /// Every pair that the hits stand for: those themselves, and whatever else is near; of films, where the query is laid down as

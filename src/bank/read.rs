@@ -87,22 +87,12 @@ impl Reading {
 
     pub(crate) fn reference(&self, number: u64) -> Result<Option<ReferenceRecord>> {
         let found = self.table(REFERENCES)?.get(number).map_err(|error| failed(&self.file, error))?;
-        found.map(|bytes| self.decode_reference(number, bytes.value())).transpose()
+        found.map(|bytes| records::reference(bytes.value(), number, &self.file)).transpose()
     }
 
     /// The error for a reference whose hashes are in the index while it is nowhere.
     pub(crate) fn lost(&self, number: u64) -> Error {
-        Error::corrupt(&self.file, format!("reference {number} is in the index and nowhere else"))
-    }
-
-    fn decode_reference(&self, number: u64, bytes: &[u8]) -> Result<ReferenceRecord> {
-        let record: ReferenceRecord = records::decode(bytes, &self.file, format_args!("reference {number}"))?;
-        // The checksum is of the record alone: its key may be damaged.
-        if record.number != number {
-            let detail = format!("reference {} is kept under the number {number}", record.number);
-            return Err(Error::corrupt(&self.file, detail));
-        }
-        Ok(record)
+        Error::corrupt(&self.file, format!("reference {number} is in the index and not in the tables"))
     }
 
     pub(crate) fn fingerprint(&self, number: u64) -> Result<Option<Fingerprint>> {
@@ -140,7 +130,9 @@ impl Reading {
         let wrong = |error| failed(&self.file, error);
         let Some(bank) = bank.map(str::to_string) else {
             let rows = self.table(REFERENCES)?.range::<u64>(..).map_err(wrong)?;
-            return Ok(self.rows(rows, |this, (number, bytes)| this.decode_reference(number.value(), bytes.value())));
+            return Ok(
+                self.rows(rows, |this, (number, bytes)| records::reference(bytes.value(), number.value(), &this.file))
+            );
         };
         let rows = self.table(NAMES)?.range((bank.as_str(), "")..).map_err(wrong)?;
         let rows = rows.take_while(move |row| row.as_ref().map_or(true, |(key, _)| key.value().0 == bank));

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use redb::TableDefinition;
 
+use super::ReferenceRecord;
 use crate::error::{Error, Result};
 use crate::hash::Algorithm;
 
@@ -34,11 +35,11 @@ pub(crate) fn same_algorithm(stores: Algorithm, got: Algorithm) -> Result<()> {
 /// `format`; `algorithm`, by its [code](crate::hash::Algorithm::code); `sequence`, the last one of the log; `number`, the
 /// last one of a reference; [`PLAIN`].
 pub(crate) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
-/// In `meta`, how many references are [plain](super::ReferenceRecord::plain).
+/// In `meta`, how many references are [plain](ReferenceRecord::plain).
 pub(crate) const PLAIN: &str = "plain";
 /// Name to [`BankConfig`](super::BankConfig).
 pub(crate) const BANKS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("banks");
-/// Number to [`ReferenceRecord`](super::ReferenceRecord).
+/// Number to [`ReferenceRecord`].
 pub(crate) const REFERENCES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("references");
 /// Bank and id to number.
 pub(crate) const NAMES: TableDefinition<'_, (&str, &str), u64> = TableDefinition::new("names");
@@ -101,6 +102,15 @@ pub(crate) fn decode<T: bincode::Decode<()>>(bytes: &[u8], file: &Path, what: im
         Ok((_, used)) => Err(Error::corrupt(file, format!("{what} ends after {used} of {} bytes", fields.len()))),
         Err(error) => Err(Error::corrupt(file, format!("{what}: {error}"))),
     }
+}
+
+/// Decodes the record of reference `number`. The checksum is of the record alone: its key may be damaged.
+pub(crate) fn reference(bytes: &[u8], number: u64, file: &Path) -> Result<ReferenceRecord> {
+    let record: ReferenceRecord = decode(bytes, file, format_args!("reference {number}"))?;
+    if record.number != number {
+        return Err(Error::corrupt(file, format!("reference {} is kept under the number {number}", record.number)));
+    }
+    Ok(record)
 }
 
 #[cfg(test)]

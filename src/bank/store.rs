@@ -200,8 +200,9 @@ impl Store {
     fn with(dir: &Path, database: Database) -> Result<Self> {
         let file = database.path().to_path_buf();
         fenced(&file, || {
-            let index = Index::open(&database, &dir.join(PARTS))?;
+            // In this order, so that the index is never behind the sequence number.
             let reading = Reading::begin(&database, &file)?;
+            let index = Index::open(&database, &dir.join(PARTS))?;
             let known = Known { sequence: reading.sequence()?, banks: reading.banks()?, plain: reading.plain()? };
             let known = RwLock::new(Arc::new(known));
             let (dir, file, uploads) = (dir.to_path_buf(), file.clone(), Mutex::default());
@@ -264,8 +265,12 @@ impl Store {
             if sequence == self.known().sequence {
                 return Ok(index);
             }
-            let known = Known { sequence, banks: reading.banks()?, plain: reading.plain()? };
-            *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
+            let fresh = Known { sequence, banks: reading.banks()?, plain: reading.plain()? };
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            // Another thread may have seen more in the meantime.
+            if sequence > known.sequence {
+                *known = Arc::new(fresh);
+            }
             Ok(true)
         })
     }

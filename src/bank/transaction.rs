@@ -201,7 +201,7 @@ impl<'t> Tx<'t> {
         let bytes = self.references.get(number).map_err(wrong)?.ok_or_else(|| {
             Error::corrupt(self.file, format!("reference {number} ({id:?} of {bank:?}) is named but not there"))
         })?;
-        records::decode(bytes.value(), self.file, format_args!("reference {number}")).map(Some)
+        records::reference(bytes.value(), number, self.file).map(Some)
     }
 
     pub(crate) fn next_number(&self) -> u64 {

@@ -183,7 +183,7 @@ impl Seek for Reader {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub enum Sampling {
-    /// Windows, anchor frames and keyframes: what a reference or a careful query needs.
+    /// Windows, covering frames and frames by the clock: what a reference or a careful query needs.
     #[default]
     Mixed,
     /// Intra-coded pictures only: the cheapest look.

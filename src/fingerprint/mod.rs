@@ -64,8 +64,11 @@ impl Fingerprint {
         let mut bytes = vec![VERSION];
         bincode::encode_into_std_write(self, &mut bytes, config())
             .map_err(|error| Error::decode(format!("fingerprint cannot be encoded: {error}")))?;
-        if bytes.len() > MAX_BYTES {
-            return Err(Error::limit("fingerprint bytes", MAX_BYTES as u64, bytes.len() as u64));
+        // Decoding counts frames by their size in memory, and tags by four bytes.
+        let frames = if let Self::Video(video) = self { video.frames.len() } else { 0 };
+        let longest = (bytes.len() + frames * 8).max(frames * size_of::<FrameHash>());
+        if longest > MAX_BYTES {
+            return Err(Error::limit("fingerprint bytes", MAX_BYTES as u64, longest as u64));
         }
         Ok(bytes)
     }
@@ -89,5 +92,32 @@ impl Fingerprint {
                 got: format!("version {version}"),
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::Hash;
+
+    #[test]
+    fn what_could_not_be_decoded_is_not_encoded() {
+        let frame = |i: usize| FrameHash {
+            time: i as f64,
+            hash: Hash([i as u8; 32]),
+            detail: None,
+            quality: 100,
+            stability: 1.0,
+            orientations: None,
+            role: Role::Frame,
+            view: View::Full,
+        };
+        let film = |count: usize| {
+            Fingerprint::Video(VideoFingerprint::of_frames(count as f64, (0..count).map(frame).collect()))
+        };
+        let most = MAX_BYTES / size_of::<FrameHash>();
+        let bytes = film(most).to_bytes().unwrap();
+        assert!(Fingerprint::from_bytes(&bytes).is_ok());
+        assert!(matches!(film(most + 1).to_bytes(), Err(Error::Limit { .. })));
     }
 }

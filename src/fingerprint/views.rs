@@ -13,7 +13,8 @@ pub enum View {
     Full,
     /// The content box: what is left when borders, bars and caption strips are taken off.
     Content,
-    /// A part of the content box, in per cent of its width and height from its upper left corner.
+    /// A part of the content box, in per cent of its width and height from its upper left corner; of a film, the part above the
+    /// lower third is of the whole picture.
     Window(Window),
     /// The picture within the picture of a film: the part that moves, or what straight edges that stay mark off. Only
     /// queries ask for it: what is around it is of the copy.
@@ -107,8 +108,8 @@ impl ViewSet {
     }
 
     /// How near, in bits of the detail hash, a part of a still is found in a long list for certain, inclusive, and the whole
-    /// of it within 31; most of what is
-    /// further off and within the radius is found as well: docs/recall.md has how many, and the time.
+    /// of it within 31; most of what is further off and within the radius is found as well: docs/recall.md has how many, and
+    /// the time.
     pub const fn certain_distance(self) -> u32 {
         match self {
             Self::Standard => 19,

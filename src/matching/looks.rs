@@ -1,7 +1,7 @@
 //! The look-ups that one query costs: each of its hashes in eight orientations, as it is and inverted.
 
 use crate::fingerprint::{DetailHash, Fingerprint, FrameHash, Role, View};
-use crate::hash::pdq::Transform;
+use crate::hash::pdq::{MIN_QUALITY, Transform};
 use crate::hash::{Algorithm, Hash};
 
 /// The shortest time in seconds between two covering frames of a film that are known by PDQ as well.
@@ -45,7 +45,7 @@ pub(crate) fn items(fingerprint: &Fingerprint) -> Vec<Item<'_>> {
             let mut by_pdq = |frame: &FrameHash| {
                 let whole = frame.view == View::Full && frame.role != Role::Window;
                 let due = frame.role != Role::Cover || last.is_none_or(|last| frame.time >= last + PDQ_HOP);
-                if whole && due {
+                if whole && due && frame.quality >= MIN_QUALITY {
                     last = Some(frame.time);
                 }
                 frame.detail.is_none() || whole && due

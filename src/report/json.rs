@@ -48,7 +48,7 @@ pub struct FrameLine {
     pub hash: Hash,
     /// 0..=100.
     pub quality: u8,
-    /// `window`, `anchor`, `keyframe` or `frame`.
+    /// `window`, `cover`, `keyframe` or `frame`.
     pub role: String,
 }
 

@@ -160,6 +160,9 @@ impl Part {
 
     #[inline(never)]
     fn ensure_blocks(&self, first: usize, last: usize) -> Result<()> {
+        if (first..=last).all(|block| self.knows(block)) {
+            return Ok(());
+        }
         self.announce_blocks(first, last);
         (first..=last).filter(|&block| !self.knows(block)).try_for_each(|block| self.check(block))
     }

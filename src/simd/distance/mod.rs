@@ -139,9 +139,8 @@ impl Bucket {
         each(from);
         each(from.wrapping_add(63));
         if len > 32 {
-            for line in (from.wrapping_add(128)..from.wrapping_add(len * 2)).step_by(128) {
+            for line in (from.wrapping_add(64)..from.wrapping_add(len * 2)).step_by(64) {
                 each(line);
-                each(line.wrapping_add(63));
             }
             each(from.wrapping_add(len * 2 - 1));
         }
