@@ -323,8 +323,7 @@ impl<'a> Mih<'a> {
         let (part, raw) = (self.part, self.part.raw());
         let mut costs = [[0.0; MAX_BUDGET + 1]; BANDS];
         let certain = asked.query.certain.min(asked.query.max_distance);
-        let even = (certain as usize + 1).div_ceil(part.layout.bands.len());
-        let room = (2 * even - 1).max(asked.reach.leeway);
+        let room = (2 * (certain as usize + 1) / part.layout.bands.len()).saturating_sub(1).max(asked.reach.leeway);
         for (number, band) in part.layout.bands.iter().enumerate() {
             let key = band.key(&asked.words);
             let bits = u32::from(band.key_bits);
