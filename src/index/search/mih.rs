@@ -369,7 +369,7 @@ impl Reach {
     /// When nothing is known of the buckets.
     fn of(layout: &Layout, query: &Query) -> Self {
         let certain = query.certain.min(query.max_distance);
-        Self { budgets: budgets(layout, certain), leeway: leeway(certain, query.max_distance) }
+        Self { budgets: budgets(layout, certain, query.max_distance), leeway: leeway(certain, query.max_distance) }
     }
 
     /// A band's budget, and how far a hash may be off in the band and in its residue together.

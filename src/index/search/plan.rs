@@ -95,7 +95,7 @@ fn mih_cost(layout: &Layout, certain: u32, radius: u32) -> Option<f64> {
     if layout.bands.is_empty() {
         return None;
     }
-    let (budgets, leeway) = (budgets(layout, certain), leeway(certain, radius));
+    let (budgets, leeway) = (budgets(layout, certain, radius), leeway(certain, radius));
     let mut sum = 0.0;
     for (i, band) in layout.bands.iter().enumerate() {
         let (own, next) = (budgets[i], budgets[(i + 1) % layout.bands.len()]);
@@ -109,10 +109,18 @@ fn mih_cost(layout: &Layout, certain: u32, radius: u32) -> Option<f64> {
     Some(sum)
 }
 
-/// Budgets for `radius` when nothing is known of the buckets: even ones.
-pub(super) fn budgets(layout: &Layout, radius: u32) -> [u8; BANDS] {
-    let (all, count) = (radius as usize + 1, layout.bands.len());
-    std::array::from_fn(|i| if i < count { (all / count + usize::from(i < all % count)) as u8 } else { 0 })
+/// Budgets for a search that is certain within `certain` when nothing is known of the buckets: even ones.
+///
+/// What does not come out even goes to bands that are apart from one another where everything `within` is asked for: two large
+/// budgets one after the other let more residues pass. Otherwise it goes to the first bands, the slowest waves of a picture,
+/// which stay as they are in most copies.
+pub(super) fn budgets(layout: &Layout, certain: u32, within: u32) -> [u8; BANDS] {
+    let (all, count) = (certain as usize + 1, layout.bands.len());
+    std::array::from_fn(|i| match i {
+        _ if i >= count => 0,
+        _ if certain < within => (all / count + usize::from(i < all % count)) as u8,
+        _ => ((i + 1) * all / count - i * all / count) as u8,
+    })
 }
 
 /// How far a hash may be off in a band and the residue beside it at least, for one that is not found for certain not to be
@@ -230,16 +238,18 @@ mod tests {
         for entries in [50_000, 20_000_000] {
             let layout = Layout::new(entries).unwrap();
             for radius in 0..=96 {
-                let even = budgets(&layout, radius);
-                assert_eq!(even.iter().map(|b| u32::from(*b)).sum::<u32>(), radius + 1);
-                assert!(even.iter().all(|b| usize::from(*b) <= MAX_BUDGET));
-                let weigh = |band: usize, budget: usize| (budget * budget * (1 + band % 3)) as f64;
-                let (cheap, cost) = cheapest(layout.bands.len(), radius, weigh);
-                assert_eq!(cheap.iter().map(|b| u32::from(*b)).sum::<u32>(), radius + 1);
-                let sum = |budgets: &[u8; BANDS]| -> f64 {
-                    budgets.iter().enumerate().map(|(i, b)| weigh(i, usize::from(*b))).sum()
-                };
-                assert!(cost <= sum(&even) && (cost - sum(&cheap)).abs() < 1e-6);
+                for within in [radius, 96] {
+                    let even = budgets(&layout, radius, within);
+                    assert_eq!(even.iter().map(|b| u32::from(*b)).sum::<u32>(), radius + 1);
+                    assert!(even.iter().all(|b| usize::from(*b) <= MAX_BUDGET));
+                    let weigh = |band: usize, budget: usize| (budget * budget * (1 + band % 3)) as f64;
+                    let (cheap, cost) = cheapest(layout.bands.len(), radius, weigh);
+                    assert_eq!(cheap.iter().map(|b| u32::from(*b)).sum::<u32>(), radius + 1);
+                    let sum = |budgets: &[u8; BANDS]| -> f64 {
+                        budgets.iter().enumerate().map(|(i, b)| weigh(i, usize::from(*b))).sum()
+                    };
+                    assert!(cost <= sum(&even) && (cost - sum(&cheap)).abs() < 1e-6);
+                }
             }
         }
     }
