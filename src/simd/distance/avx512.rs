@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::sliced::{Depth, Lanes, Mask, Planes, SlicedQuery, Table, Wide, load_at, within_at};
+use super::sliced::{DEPTHS, Depth, Lanes, Mask, Planes, SlicedQuery, Table, Wide, by_depth, load_at, within_at};
 use super::{Bucket, ask_ahead, scalar};
 use crate::hash::Hash;
 
@@ -180,5 +180,11 @@ pub(super) fn load(hashes: &[Hash], depth: Depth, planes: &mut [Planes; 4], tabl
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt")]
 pub(super) fn within(table: &Table, query: &SlicedQuery, masks: &mut [Mask; 2]) -> bool {
-    within_at::<Full>(table, query, masks)
+    by_depth!(query.depth, counted(table, query, masks))
+}
+
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt")]
+fn counted<const DEPTH: usize>(table: &Table, query: &SlicedQuery, masks: &mut [Mask; 2]) -> bool {
+    within_at::<Full>(table, query, const { DEPTHS[DEPTH] }, masks)
 }

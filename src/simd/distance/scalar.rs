@@ -1,6 +1,6 @@
 //! Hamming distances in plain code.
 
-use super::sliced::{Depth, Lanes, Mask, Planes, SlicedQuery, Table, Wide, load_at, within_at};
+use super::sliced::{DEPTHS, Depth, Lanes, Mask, Planes, SlicedQuery, Table, Wide, by_depth, load_at, within_at};
 use super::{Bucket, ask_ahead};
 use crate::hash::Hash;
 
@@ -82,5 +82,10 @@ pub(super) fn load(hashes: &[Hash], depth: Depth, planes: &mut [Planes; 4], tabl
 }
 
 pub(super) fn within(table: &Table, query: &SlicedQuery, masks: &mut [Mask; 2]) -> bool {
-    within_at::<u64>(table, query, masks)
+    by_depth!(query.depth, counted(table, query, masks))
+}
+
+#[inline(never)]
+fn counted<const DEPTH: usize>(table: &Table, query: &SlicedQuery, masks: &mut [Mask; 2]) -> bool {
+    within_at::<u64>(table, query, const { DEPTHS[DEPTH] }, masks)
 }

@@ -48,6 +48,22 @@ pub(super) enum Depth {
     All,
 }
 
+/// All depths, by number.
+pub(super) const DEPTHS: [Depth; 4] = [Depth::Third, Depth::Half, Depth::Most, Depth::All];
+
+/// Calls a function that is compiled for each depth, by its number.
+macro_rules! by_depth {
+    ($depth:expr, $counted:ident($($argument:expr),*)) => {
+        match $depth {
+            Depth::Third => $counted::<0>($($argument),*),
+            Depth::Half => $counted::<1>($($argument),*),
+            Depth::Most => $counted::<2>($($argument),*),
+            Depth::All => $counted::<3>($($argument),*),
+        }
+    };
+}
+pub(super) use by_depth;
+
 impl Depth {
     /// The depth at which few enough of 512 random hashes pass: about one in ten blocks has one, or measuring those
     /// that pass costs less than counting on.
@@ -78,7 +94,7 @@ pub(crate) fn sliced_cost(limit: u32, kernels: Kernels) -> [f64; 2] {
     let (share, turn) = (f64::from(depth.bits()) / 256.0, if depth == Depth::All { 1.3 } else { 1.0 });
     match kernels.0 {
         #[cfg(target_arch = "x86_64")]
-        Kind::Avx512 => [0.02 + 0.17 * share, 3.5 * turn],
+        Kind::Avx512 => [0.015 + 0.105 * share, 3.5 * turn],
         #[cfg(target_arch = "x86_64")]
         Kind::Avx2 => [0.08 + 0.45 * share, 8.0 * turn],
         #[cfg(target_arch = "aarch64")]
@@ -97,7 +113,7 @@ pub(crate) struct SlicedQuery {
     limit: u32,
     /// The radius of the query's complement, if that is asked for as well.
     complement: Option<u32>,
-    depth: Depth,
+    pub(super) depth: Depth,
 }
 
 impl SlicedQuery {
@@ -211,14 +227,15 @@ pub(super) trait Lanes: Copy {
     }
 }
 
-/// The body of every level's `within`.
+/// The body of every level's `within`, for a depth that is known when it is compiled: with all depths in one function, the
+/// compiler fetches what they share before it knows which it is, and puts it aside for want of registers.
 #[inline(always)]
-pub(super) fn within_at<V: Lanes>(table: &Table, query: &SlicedQuery, masks: &mut [Mask; 2]) -> bool {
+pub(super) fn within_at<V: Lanes>(table: &Table, query: &SlicedQuery, depth: Depth, masks: &mut [Mask; 2]) -> bool {
     let mut any = false;
-    let bits = query.depth.bits();
+    let bits = depth.bits();
     for index in 0..512 / V::WIDTH {
         let sum = Sum { table, at: &query.at, index, c: [V::splat(false); 9] };
-        let count = match query.depth {
+        let count = match depth {
             Depth::Third => sum.third(),
             Depth::Half => sum.half(),
             Depth::Most => sum.most(),
