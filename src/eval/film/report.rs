@@ -18,6 +18,31 @@ pub(super) struct Claim {
     pub(super) score: f64,
 }
 
+/// Where a part was found, and where it is.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Border {
+    /// What was done to the clip.
+    pub attack: String,
+    /// The clip that was altered.
+    pub clip: String,
+    /// The reference that the part is of.
+    pub reference: String,
+    /// In the query, as found and in truth, in seconds.
+    pub query: [[f64; 2]; 2],
+    /// In the reference, as found and in truth.
+    pub span: [[f64; 2]; 2],
+    /// The speed that was found.
+    pub speed: f64,
+}
+
+impl Border {
+    /// How far the worst of the four borders is off.
+    fn off(&self) -> f64 {
+        let apart = |[a, b]: [[f64; 2]; 2]| (a[0] - b[0]).abs().max((a[1] - b[1]).abs());
+        apart(self.query).max(apart(self.span))
+    }
+}
+
 /// How vPDQ at one frame a second did on the same films.
 #[derive(Debug, Clone, Copy, Default, serde::Serialize, serde::Deserialize)]
 pub struct Baseline {
@@ -86,6 +111,8 @@ pub struct FilmReport {
     pub segment_ap: f64,
     /// Share of the segments found whose borders are all within half a second of the truth, and within one second.
     pub within: [f64; 2],
+    /// Those of the segments found whose borders are further off than half a second.
+    pub off: Vec<Border>,
     /// vPDQ on the same films.
     pub baseline: Baseline,
     /// By attack.
@@ -135,7 +162,7 @@ pub(super) fn report(parts: Parts<'_>) -> FilmReport {
         .enumerate()
         .map(|(at, attack)| {
             let asked: Vec<&Asked> = of_references().filter(|asked| asked.attack == Some(at)).collect();
-            let mut off: Vec<f64> = asked.iter().flat_map(|asked| asked.off.iter().copied()).collect();
+            let mut off: Vec<f64> = asked.iter().flat_map(|asked| asked.borders.iter().map(Border::off)).collect();
             off.sort_by(f64::total_cmp);
             FilmAttackReport {
                 name: attack.name.clone(),
@@ -164,7 +191,7 @@ pub(super) fn report(parts: Parts<'_>) -> FilmReport {
         let attack = asked.attack.map_or("as it is", |at| parts.attacks[at].name.as_str());
         format!("{} ({attack})", parts.clips[asked.clip].name)
     };
-    let off: Vec<f64> = of_references().flat_map(|asked| asked.off.iter().copied()).collect();
+    let off: Vec<f64> = of_references().flat_map(|asked| asked.borders.iter().map(Border::off)).collect();
     let within = |bound: f64| mean(off.iter().map(|&off| f64::from(u8::from(off <= bound))));
     let listed = parts.clips.iter().filter(|clip| clip.split == Split::Reference);
     let minutes = listed.map(|clip| clip.seconds / 60.0).sum::<f64>().max(1e-9);
@@ -181,6 +208,7 @@ pub(super) fn report(parts: Parts<'_>) -> FilmReport {
             .collect(),
         segment_ap: segment_ap(parts.asked),
         within: [within(0.5), within(1.0)],
+        off: of_references().flat_map(|asked| &asked.borders).filter(|border| border.off() > 0.5).cloned().collect(),
         baseline: Baseline {
             shipped: mean(attacks.iter().map(|attack| attack.vpdq[0])),
             shipped_false: parts.asked.iter().map(|asked| asked.plain_wrong[0]).sum(),
@@ -339,6 +367,7 @@ mod tests {
             wrong: Vec::new(),
             segment_ap: 0.9,
             within: [0.5, 1.0],
+            off: Vec::new(),
             baseline: Baseline::default(),
             attacks: vec![FilmAttackReport {
                 name: "a".into(),

@@ -11,7 +11,7 @@ use super::super::data::{Data, Excluded, Split};
 use super::super::metrics::Stretch;
 use super::super::run::{Config, Progress};
 use super::edit::{Clip, Edit, available};
-use super::report::{Claim, FilmReport, Parts, TemplateReport, report};
+use super::report::{Border, Claim, FilmReport, Parts, TemplateReport, report};
 use super::template::{FilmTemplate, LEAD};
 use crate::bank::{AskOptions, Reference, Store};
 use crate::cancel::Cancel;
@@ -36,8 +36,8 @@ pub(super) struct Asked {
     pub(super) clip: usize,
     /// For every part that is true, whether it was found.
     pub(super) found: Vec<bool>,
-    /// For every part that was found, how far its begin and end in the query and in the reference are off, at most.
-    pub(super) off: Vec<f64>,
+    /// For every part that was found, where it was and where it is.
+    pub(super) borders: Vec<Border>,
     /// Names of references that matched although nothing of them is shown.
     pub(super) wrong: Vec<String>,
     /// What was claimed, for the segment AP.
@@ -230,7 +230,7 @@ impl<'a> Bench<'a> {
         let verdict = self.store.ask_with(&print, &AskOptions::in_a_long_list())?;
         let millis = [made, started.elapsed().as_secs_f64() * 1e3];
         let known: Vec<_> = edit.truth.iter().filter(|part| self.is_reference(&part.clip)).collect();
-        let (mut found, mut off, mut wrong) = (vec![false; known.len()], Vec::new(), Vec::new());
+        let (mut found, mut borders, mut wrong) = (vec![false; known.len()], Vec::new(), Vec::new());
         let (mut claims, mut truth) = (Vec::new(), Vec::new());
         for (i, part) in known.iter().enumerate() {
             truth.push(Claim { reference: part.clip.clone(), ..Claim::of(part.query, part.reference, 0.0) });
@@ -240,7 +240,14 @@ impl<'a> Bench<'a> {
                 // A still found as a still has no segments.
                 found[i] |= matched.segments.is_empty() || overlapping.clone().next().is_some();
                 if let Some(best) = overlapping.max_by(|a, b| length(a).total_cmp(&length(b))) {
-                    off.push(apart(best.query, part.query).max(apart(best.reference, part.reference)));
+                    borders.push(Border {
+                        attack: attack.map(|(_, attack)| attack.name.clone()).unwrap_or_default(),
+                        clip: clip.name.clone(),
+                        reference: part.clip.clone(),
+                        query: [best.query, part.query],
+                        span: [best.reference, part.reference],
+                        speed: best.speed,
+                    });
                 }
             }
         }
@@ -268,7 +275,7 @@ impl<'a> Bench<'a> {
             }
         }
         let attack = attack.map(|(at, _)| at);
-        Ok(Asked { attack, clip: at, found, off, wrong, claims, truth, plain: shown, plain_wrong, millis })
+        Ok(Asked { attack, clip: at, found, borders, wrong, claims, truth, plain: shown, plain_wrong, millis })
     }
 
     fn is_reference(&self, name: &str) -> bool {
@@ -359,10 +366,6 @@ fn overlaps(segment: &Segment, query: [f64; 2], reference: [f64; 2]) -> bool {
 
 fn length(segment: &Segment) -> f64 {
     segment.query[1] - segment.query[0]
-}
-
-fn apart(a: [f64; 2], b: [f64; 2]) -> f64 {
-    (a[0] - b[0]).abs().max((a[1] - b[1]).abs())
 }
 
 impl Claim {
