@@ -94,7 +94,7 @@ pub fn weight(distance: u32, detail: Option<u32>) -> f64 {
 /// So many different scenes make a segment, where both films have as many.
 const LEAST_SCENES: u32 = 2;
 /// Speeds that are tried; each also backwards.
-const SPEEDS: [f64; 25] = [
+pub(super) const SPEEDS: [f64; 25] = [
     1.0, 0.5, 0.53, 0.56, 0.6, 0.63, 0.67, 0.71, 0.75, 0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.18, 1.25, 1.33, 1.41, 1.5,
     1.58, 1.67, 1.78, 1.88, 2.0,
 ];
@@ -164,18 +164,22 @@ pub fn align(hits: &[FrameHit], sides: [Side; 2], agreement: &Agreement) -> Vec<
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
     let mut segments: Vec<Segment> = Vec::new();
     for (_, segment) in found {
-        // A scene that hardly moves, or one that repeats, agrees with itself at other offsets and turns as well.
-        let shadow = segments.iter().any(|kept| {
-            covered(segment.query, kept.query) > 0.5 && covered(segment.reference, kept.reference) > 0.5
-                || covered(segment.query, kept.query) > 0.5
-                    && (segment.transform, segment.inverted) != (kept.transform, kept.inverted)
-                || covered(segment.query, kept.query) > 0.8 && segment.hits * 2 < kept.hits
-        });
-        if !shadow {
+        if !shadowed(&segment, &segments) {
             segments.push(segment);
         }
     }
     segments
+}
+
+/// Whether a segment is one of those that are kept over again: a scene that hardly moves, or one that repeats, agrees with
+/// itself at other offsets and turns as well.
+pub(super) fn shadowed(segment: &Segment, kept: &[Segment]) -> bool {
+    kept.iter().any(|kept| {
+        covered(segment.query, kept.query) > 0.5 && covered(segment.reference, kept.reference) > 0.5
+            || covered(segment.query, kept.query) > 0.5
+                && (segment.transform, segment.inverted) != (kept.transform, kept.inverted)
+            || covered(segment.query, kept.query) > 0.8 && segment.hits * 2 < kept.hits
+    })
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -189,13 +193,13 @@ struct Point {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Line {
-    speed: f64,
-    offset: f64,
+pub(super) struct Line {
+    pub(super) speed: f64,
+    pub(super) offset: f64,
 }
 
 impl Line {
-    fn at(self, q: f64) -> f64 {
+    pub(super) fn at(self, q: f64) -> f64 {
         self.speed * q + self.offset
     }
 }

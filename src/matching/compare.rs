@@ -1,7 +1,7 @@
 //! Two films at hand, hash by hash.
 
 use super::align::{Agreement, FrameHit, Side, align};
-use super::borders::widen;
+use super::borders::settle;
 use super::runs::runs;
 use super::{PDQ_LIMIT, Segment, film_slack, inverse};
 use crate::fingerprint::{FrameHash, VideoFingerprint, ViewSet};
@@ -52,7 +52,5 @@ pub fn compare(query: &VideoFingerprint, reference: &VideoFingerprint, agreement
         }
     }
     let sides = [Side::new(query.duration, &query_runs), Side::new(reference.duration, &reference_runs)];
-    let mut segments = align(&hits, sides, agreement);
-    segments.iter_mut().for_each(|segment| widen(segment, query, reference));
-    segments
+    settle(align(&hits, sides, agreement), query, reference)
 }

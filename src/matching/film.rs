@@ -1,7 +1,7 @@
 //! What the hits on one film amount to when the query is a film: stretches of both that show the same.
 
 use super::align::{Agreement, FrameHit, Run, Side, align, runs};
-use super::borders::widen;
+use super::borders::settle;
 use super::{Pair, Segment, film_slack};
 use crate::fingerprint::{ABOVE_LOWER_THIRD, Fingerprint, VideoFingerprint, View};
 use crate::hash::Hash;
@@ -44,8 +44,7 @@ pub(crate) fn films(
     let sides = [Side::new(query.duration, &query_runs), Side::new(reference.duration, &reference_runs)];
     let mut segments = align(&hits, sides, &agreement);
     segments.retain(|segment| !is_template(segment, pairs, query, reference));
-    segments.iter_mut().for_each(|segment| widen(segment, query, reference));
-    segments
+    settle(segments, query, reference)
 }
 
 /// Whether a segment rests on what two unrelated films of one channel have in common: their whole pictures agree, but

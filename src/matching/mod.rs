@@ -4,11 +4,13 @@ pub mod align;
 mod borders;
 mod closeness;
 mod compare;
+mod course;
 mod film;
 mod looks;
 mod runs;
 mod segment;
 mod still;
+mod tracks;
 mod turn;
 mod verdict;
 

@@ -36,8 +36,12 @@ pub struct Border {
 }
 
 impl Border {
-    /// How far the worst of the four borders is off.
+    /// How far the worst of the four borders is off. A still is a moment: its stretch of the reference is right if the moment
+    /// lies in it, since a film may show for seconds what the still shows.
     fn off(&self) -> f64 {
+        if let ([_, [_, 0.0]], [found, [at, _]]) = (self.query, self.span) {
+            return (found[0] - at).max(at - found[1]).max(0.0);
+        }
         let apart = |[a, b]: [[f64; 2]; 2]| (a[0] - b[0]).abs().max((a[1] - b[1]).abs());
         apart(self.query).max(apart(self.span))
     }
