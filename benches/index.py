@@ -11,6 +11,7 @@ import numpy as np
 
 RADII = [0, 16, 31, 48, 63, 64]
 BATCH = 64
+QUERIES = 8192
 GRAPHS = int(os.environ.get("GRAPHS", 1_000_000))
 
 
@@ -53,10 +54,10 @@ def make(kind, count):
     if kind == "heavy":
         data, copies = heavy(rng, count)
         # None of the copies, but near enough to fall into their buckets.
-        return data, disturbed(rng, copies[rng.integers(0, len(copies), 1024)], 45, 60)
+        return data, disturbed(rng, copies[rng.integers(0, len(copies), QUERIES)], 45, 60)
     data = uniform(rng, count) if kind == "uniform" else clustered(rng, count)
-    near = disturbed(rng, data[rng.integers(0, count, 512)], 0, 28)
-    queries = np.concatenate([near, uniform(rng, 512)])
+    near = disturbed(rng, data[rng.integers(0, count, QUERIES // 2)], 0, 28)
+    queries = np.concatenate([near, uniform(rng, QUERIES // 2)])
     rng.shuffle(queries)
     return data, queries
 

@@ -2,7 +2,7 @@
 //!
 //! - `build DATA FOLDER`: an index of a file of hashes, 32 bytes each;
 //! - `stream COUNT FOLDER`: an index of COUNT random hashes that are never in memory or on disk together;
-//! - `ask QUERIES RADII FOLDER`: opens it, asks singly and in batches of 64; RADII is a list with commas;
+//! - `ask QUERIES RADII FOLDER`: opens it, asks singly, in batches of 64 and of 8,192; RADII is a list with commas;
 //! - `add QUERIES FOLDER`: adds 1,000 at a time, and from several threads one at a time;
 //! - `writer QUERIES FOLDER`: asks while another thread adds 10,000 entries a second and merges;
 //! - `join RADIUS FOLDER`: the index against itself.
@@ -21,6 +21,12 @@ use refrain::{Cancel, Hash};
 
 /// Queries in a batch, as a picture's views make.
 const BATCH: usize = 64;
+/// Queries that are asked together as one list is held against another, up to a radius of [`BULK_UP_TO`].
+const BULK: usize = 8192;
+/// See [`BULK`].
+const BULK_UP_TO: u32 = 48;
+/// Queries whose hits are counted.
+const COUNTED: usize = 1024;
 /// Radii from [`CERTAIN_FROM`] on are also asked with only this for certain.
 const CERTAIN: u32 = 15;
 /// See [`CERTAIN`].
@@ -152,15 +158,18 @@ fn ask(queries: &str, radii: &str, folder: &Path) -> Result<()> {
             measure(&index, &queries, far, BATCH)?; // warm
             let (single, _) = measure(&index, &queries, far, 1)?;
             let (batch, _) = measure(&index, &queries, far, BATCH)?;
+            let bulk = queries.len().min(BULK);
+            let bulk = if radius <= BULK_UP_TO { measure(&index, &queries, far, bulk)?.0 } else { 0.0 };
             // Every query as often as the others.
-            let some: Vec<Query> = queries.iter().map(|&hash| Query::new(hash, radius).certain(certain)).collect();
+            let counted = &queries[..queries.len().min(COUNTED)];
+            let some: Vec<Query> = counted.iter().map(|&hash| Query::new(hash, radius).certain(certain)).collect();
             let hits = index.snapshot().search_each(&some, usize::MAX)?.hits.len() as f64;
             if certain == radius {
                 whole = hits;
             }
             println!(
-                "{{\"figure\":\"search\",\"radius\":{radius},\"certain\":{certain},\"single_us\":{single:.2},\"batch_us\":{batch:.2},\"hits\":{:.2},\"share\":{:.4}}}",
-                hits / queries.len() as f64,
+                "{{\"figure\":\"search\",\"radius\":{radius},\"certain\":{certain},\"single_us\":{single:.2},\"batch_us\":{batch:.2},\"bulk_us\":{bulk:.2},\"hits\":{:.2},\"share\":{:.4}}}",
+                hits / counted.len() as f64,
                 if whole > 0.0 { hits / whole } else { 1.0 },
             );
         }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::delta::Delta;
 use super::part::Part;
-use super::search::{Mih, Plan, Scan, plan};
+use super::search::{Mih, Plan, Scan, TOGETHER, plan};
 use super::tables::{Meta, Record};
 use super::tombstones::Tombstones;
 use super::{Hit, Query};
@@ -160,7 +160,7 @@ impl Snapshot {
         if let Some(query) = queries.iter().find(|query| query.max_distance > MAX_DISTANCE) {
             return Err(too_wide(query.max_distance));
         }
-        let kernels = self.kernels();
+        let (kernels, threads) = (self.kernels(), rayon::current_num_threads());
         let (mut tasks, mut total) = (Vec::new(), 0.0);
         let mut everything = None;
         let mut all = || {
@@ -189,7 +189,8 @@ impl Snapshot {
                 total += cost * group.len() as f64;
                 match way {
                     Plan::Mih => {
-                        let size = ((TASK / cost) as usize).clamp(8, 1024);
+                        // Many queries are swept together, as many as the threads leave.
+                        let size = ((TASK / cost) as usize).max(group.len().div_ceil(threads)).clamp(8, TOGETHER);
                         tasks.extend(group.chunks(size).map(|some| Task::Mih(slot, some.to_vec())));
                     }
                     Plan::Scan => scanned.extend_from_slice(group),

@@ -17,9 +17,9 @@ use crate::index::part::{Band, Layout, Part};
 use crate::simd::distance::{Bucket, Kernels, distances, filter, prefetch};
 
 /// Lookups that are under way at once: enough to hide memory, few enough for what is known of them to stay in the cache.
-const LOOKUPS: usize = 1024;
+pub(super) const LOOKUPS: usize = 1024;
 /// A query of more lookups than this is planned from the real sizes of some buckets in any case.
-const WIDE: usize = 1 << 12;
+pub(super) const WIDE: usize = 1 << 12;
 /// Entries from which on every bit of a band chooses the bucket.
 const LONG: usize = 6 << 16;
 /// A thread keeps buffers of up to this many candidates.
@@ -31,20 +31,22 @@ const HEAVY_LEAST: f64 = 4096.0;
 
 /// A search of one part. Its buffers stay with the thread for the search after it.
 pub(in crate::index) struct Mih<'a> {
-    part: &'a Part,
-    kernels: Kernels,
+    pub(super) part: &'a Part,
+    pub(super) kernels: Kernels,
     masks: [Option<&'static Masks>; BANDS],
-    room: Box<Room>,
+    pub(super) room: Box<Room>,
 }
 
 /// What a search needs to remember between its stages.
 #[derive(Default)]
-struct Room {
+pub(super) struct Room {
     /// Which buckets to look up, run by run.
     keys: Vec<u32>,
     runs: Vec<Run>,
-    buckets: Vec<Bucket>,
-    passed: Vec<(u32, u32)>,
+    pub(super) buckets: Vec<Bucket>,
+    /// Where there are no runs: the query of each bucket, all in one band.
+    pub(super) owners: Vec<u32>,
+    pub(super) passed: Vec<(u32, u32)>,
     pairs: Vec<(u32, u32)>,
     bands: Vec<u8>,
     distances: Vec<u16>,
@@ -77,13 +79,13 @@ struct Run {
 
 /// A query on its way through the bands.
 #[derive(Clone, Copy)]
-struct Asked<'a> {
-    number: u32,
-    query: &'a Query,
-    words: [u64; 4],
-    reach: Reach,
+pub(super) struct Asked<'a> {
+    pub(super) number: u32,
+    pub(super) query: &'a Query,
+    pub(super) words: [u64; 4],
+    pub(super) reach: Reach,
     /// Postings in its buckets.
-    load: u64,
+    pub(super) load: u64,
 }
 
 impl<'a> Mih<'a> {
@@ -96,6 +98,18 @@ impl<'a> Mih<'a> {
 
     /// Answers `queries`, giving the number of each back with its hits.
     pub(in crate::index) fn run(&mut self, queries: &[(u32, &Query)], emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
+        if !self.pays_to_sweep(queries) {
+            return self.step(queries, emit);
+        }
+        let mut crowded = Vec::new();
+        if self.sweep(queries, &mut crowded, emit)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        self.step(&crowded, emit)
+    }
+
+    /// A few queries at a time, in all bands at once.
+    fn step(&mut self, queries: &[(u32, &Query)], emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
         let mut batch: Vec<Asked<'_>> = Vec::new();
         let mut lookups = 0;
         let mut known: Option<(u32, u32, Reach, usize)> = None;
@@ -122,7 +136,7 @@ impl<'a> Mih<'a> {
         self.batch(&mut batch, true, emit)
     }
 
-    fn lookups(&self, reach: &Reach) -> usize {
+    pub(super) fn lookups(&self, reach: &Reach) -> usize {
         let of = |(band, budget): (&Band, &u8)| {
             (0..u32::from(*budget)).map(|d| choose(u32::from(band.key_bits), d)).sum::<f64>()
         };
@@ -174,12 +188,7 @@ impl<'a> Mih<'a> {
 
     /// The queries whose buckets hold far more than was expected, in order; their buckets are emptied.
     fn set_aside(&mut self, batch: &[Asked<'_>]) -> Vec<u32> {
-        let postings = self.part.len() as f64;
-        let bits = self.part.layout.bands.first().map_or(16, |band| band.key_bits);
-        let is_heavy = |asked: &Asked<'_>| {
-            let expected = self.lookups(&asked.reach) as f64 * postings / f64::from(1u32 << bits);
-            asked.load as f64 > expected * HEAVY + HEAVY_LEAST
-        };
+        let is_heavy = |asked: &Asked<'_>| asked.load as f64 > self.heavy(self.lookups(&asked.reach));
         let heavy: Vec<u32> = (0u32..).zip(batch).filter(|(_, asked)| is_heavy(asked)).map(|(i, _)| i).collect();
         if !heavy.is_empty() {
             // Empty buckets answer nothing; their queries are asked again.
@@ -193,8 +202,14 @@ impl<'a> Mih<'a> {
         heavy
     }
 
+    /// The postings in so many buckets that are far more than was expected.
+    pub(super) fn heavy(&self, lookups: usize) -> f64 {
+        let bits = self.part.layout.bands.first().map_or(16, |band| band.key_bits);
+        lookups as f64 * self.part.len() as f64 / f64::from(1u32 << bits) * HEAVY + HEAVY_LEAST
+    }
+
     /// One query, planned anew from the real sizes of the buckets near it.
-    fn again(&mut self, asked: &Asked<'_>, emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
+    pub(super) fn again(&mut self, asked: &Asked<'_>, emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
         let (budgets, cost) = self.adapted(asked)?;
         let reach = Reach { budgets, ..asked.reach };
         let (number, query) = (asked.number, asked.query);
@@ -204,7 +219,8 @@ impl<'a> Mih<'a> {
         self.batch(&mut [Asked { reach, load: 0, ..*asked }], false, emit)
     }
 
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
+        self.room.owners.clear();
         self.room.keys.clear();
         self.room.runs.clear();
         self.room.buckets.clear();
@@ -261,18 +277,36 @@ impl<'a> Mih<'a> {
 
     /// Buckets to hits.
     fn finish(&mut self, batch: &[Asked<'_>], hashes: &[Hash], emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
-        let (part, raw) = (self.part, self.part.raw());
-        let (width, posting) = (part.layout.position_bytes, part.layout.posting_bytes());
+        self.fill()?;
+        filter(self.kernels, self.part.raw(), &self.room.buckets, 0, &mut self.room.passed);
+        self.check(None, batch, hashes, emit)
+    }
+
+    /// Has the buckets checked, where they were not yet.
+    pub(super) fn fill(&mut self) -> Result<()> {
+        let (part, posting) = (self.part, self.part.layout.posting_bytes());
         self.room.passed.clear();
-        self.room.pairs.clear();
-        self.room.bands.clear();
         if !part.has_sure_postings() {
             let full = || self.room.buckets.iter().filter(|bucket| bucket.len > 0);
             full().for_each(|bucket| part.announce(bucket.at, bucket.len as usize * posting));
             full().try_for_each(|bucket| part.ensure(bucket.at, bucket.len as usize * posting))?;
         }
-        // Which postings pass; ask for the positions of those that do, which lie behind the bucket's residues.
-        filter(self.kernels, raw, &self.room.buckets, 0, &mut self.room.passed);
+        Ok(())
+    }
+
+    /// What passed to hits. All of it is of one band and its buckets have owners, or they come in runs.
+    pub(super) fn check(
+        &mut self,
+        only: Option<u8>,
+        batch: &[Asked<'_>],
+        hashes: &[Hash],
+        emit: &mut Emit<'_>,
+    ) -> Result<ControlFlow<()>> {
+        let (part, raw) = (self.part, self.part.raw());
+        let width = part.layout.position_bytes;
+        self.room.pairs.clear();
+        self.room.bands.clear();
+        // Ask for the positions of those that passed, which lie behind the bucket's residues.
         let at = |buckets: &[Bucket], (bucket, passed): (u32, u32)| {
             let bucket = &buckets[bucket as usize];
             bucket.at + bucket.len as usize * 2 + passed as usize * width
@@ -282,8 +316,11 @@ impl<'a> Mih<'a> {
         }
         // Where their hashes are; ask for those.
         let mut runs = self.room.runs.iter().peekable();
-        let (mut band, mut asked) = (0, 0);
+        let (mut band, mut asked) = (only.unwrap_or_default(), 0);
         for &passed in &self.room.passed {
+            if only.is_some() {
+                asked = self.room.owners[passed.0 as usize];
+            }
             while let Some(run) = runs.next_if(|run| run.first <= passed.0) {
                 (band, asked) = (run.band, run.asked);
             }
@@ -358,7 +395,7 @@ impl<'a> Mih<'a> {
 
 /// How far a search goes for one query.
 #[derive(Clone, Copy)]
-struct Reach {
+pub(super) struct Reach {
     /// In each band, a hash is off by fewer bits.
     budgets: [u8; BANDS],
     /// How far it may be off in a band and its residue together, at least: see [`leeway`].
@@ -367,21 +404,21 @@ struct Reach {
 
 impl Reach {
     /// When nothing is known of the buckets.
-    fn of(layout: &Layout, query: &Query) -> Self {
+    pub(super) fn of(layout: &Layout, query: &Query) -> Self {
         let certain = query.certain.min(query.max_distance);
         Self { budgets: budgets(layout, certain, query.max_distance), leeway: leeway(certain, query.max_distance) }
     }
 
     /// A band's budget, and how far a hash may be off in the band and in its residue together.
     #[inline]
-    fn room(&self, bands: &[Band], band: usize) -> (usize, usize) {
+    pub(super) fn room(&self, bands: &[Band], band: usize) -> (usize, usize) {
         let own = usize::from(self.budgets[band]);
         let next = usize::from(self.budgets[if band + 1 < bands.len() { band + 1 } else { 0 }]);
         (own, (own + next).saturating_sub(1).max(self.leeway))
     }
 
     /// Whether a band finds one hash for another, by the words of both.
-    fn finds(&self, bands: &[Band], band: usize, asked: &[u64; 4], words: &[u64; 4]) -> bool {
+    pub(super) fn finds(&self, bands: &[Band], band: usize, asked: &[u64; 4], words: &[u64; 4]) -> bool {
         let (own, room) = self.room(bands, band);
         let band = &bands[band];
         let distance = (band.key(words) ^ band.key(asked)).count_ones() as usize;
@@ -401,7 +438,7 @@ pub(in crate::index) fn finds(query: &Query, hash: &Hash) -> bool {
 
 /// The eight bytes at `at`.
 #[inline]
-fn two_words(bytes: &[u8], at: usize) -> [u32; 2] {
+pub(super) fn two_words(bytes: &[u8], at: usize) -> [u32; 2] {
     let mut words = [0; 8];
     words.copy_from_slice(&bytes[at..at + 8]);
     let words = u64::from_le_bytes(words);

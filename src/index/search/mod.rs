@@ -3,10 +3,12 @@
 mod mih;
 mod plan;
 mod scan;
+mod sweep;
 
 pub(super) use mih::{Mih, finds};
 pub(super) use plan::{Plan, plan};
 pub(super) use scan::Scan;
+pub(super) use sweep::TOGETHER;
 
 use std::ops::ControlFlow;
 

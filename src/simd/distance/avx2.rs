@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::sliced::{DEPTHS, Depth, Lanes, Mask, Planes, SlicedQuery, Table, Wide, by_depth, load_at, within_at};
-use super::{Bucket, ask_ahead, scalar};
+use super::{Bucket, scalar};
 use crate::hash::Hash;
 
 /// The number of bits set in each 16-bit cell.
@@ -36,11 +36,17 @@ fn near(cells: &[u8; 64], wanted: __m256i, over: __m256i) -> u32 {
 }
 
 #[target_feature(enable = "avx2,popcnt,bmi1")]
-pub(super) fn filter(bytes: &[u8], buckets: &[Bucket], first: u32, out: &mut Vec<(u32, u32)>) {
+pub(super) fn filter(
+    bytes: &[u8],
+    buckets: &[Bucket],
+    first: u32,
+    mut meanwhile: impl FnMut(usize),
+    out: &mut Vec<(u32, u32)>,
+) {
     for (i, (number, bucket)) in (first..).zip(buckets).enumerate() {
-        ask_ahead(bytes, buckets, i);
+        meanwhile(i);
         let Some((start, further)) = bucket.padded(bytes) else {
-            scalar::filter(bytes, &[*bucket], number, out);
+            scalar::filter(bytes, &[*bucket], number, |_| (), out);
             continue;
         };
         let wanted = _mm256_set1_epi16(bucket.residue as i16);

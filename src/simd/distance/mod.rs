@@ -165,19 +165,32 @@ impl Bucket {
 }
 
 /// Appends `(bucket, number in it)` for every residue that passes its bucket's filter, the first bucket being `first`. A
-/// bucket that does not lie within `bytes` yields nothing.
+/// bucket that does not lie within `bytes` yields nothing. Buckets are at random places, and asked for ahead.
 #[inline]
 pub(crate) fn filter(kernels: Kernels, bytes: &[u8], buckets: &[Bucket], first: u32, out: &mut Vec<(u32, u32)>) {
+    filter_with(kernels, bytes, buckets, first, |at| ask_ahead(bytes, buckets, at), out);
+}
+
+/// As [`filter`], for buckets that are near already; `meanwhile` is called before each, with how many came before.
+#[inline]
+pub(crate) fn filter_with(
+    kernels: Kernels,
+    bytes: &[u8],
+    buckets: &[Bucket],
+    first: u32,
+    meanwhile: impl FnMut(usize),
+    out: &mut Vec<(u32, u32)>,
+) {
     match kernels.0 {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: this kind is only given out where the processor has its features.
-        Kind::Avx512 => unsafe { avx512::filter(bytes, buckets, first, out) },
+        Kind::Avx512 => unsafe { avx512::filter(bytes, buckets, first, meanwhile, out) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        Kind::Avx2 => unsafe { avx2::filter(bytes, buckets, first, out) },
+        Kind::Avx2 => unsafe { avx2::filter(bytes, buckets, first, meanwhile, out) },
         #[cfg(target_arch = "aarch64")]
-        Kind::Neon => neon::filter(bytes, buckets, first, out),
-        Kind::Scalar => scalar::filter(bytes, buckets, first, out),
+        Kind::Neon => neon::filter(bytes, buckets, first, meanwhile, out),
+        Kind::Scalar => scalar::filter(bytes, buckets, first, meanwhile, out),
     }
 }
 

@@ -2,13 +2,19 @@
 
 use std::arch::aarch64::*;
 
+use super::Bucket;
 use super::sliced::{DEPTHS, Depth, Lanes, Mask, Planes, SlicedQuery, Table, Wide, by_depth, load_at, within_at};
-use super::{Bucket, ask_ahead};
 use crate::hash::Hash;
 
-pub(super) fn filter(bytes: &[u8], buckets: &[Bucket], first: u32, out: &mut Vec<(u32, u32)>) {
+pub(super) fn filter(
+    bytes: &[u8],
+    buckets: &[Bucket],
+    first: u32,
+    mut meanwhile: impl FnMut(usize),
+    out: &mut Vec<(u32, u32)>,
+) {
     for (i, (number, bucket)) in (first..).zip(buckets).enumerate() {
-        ask_ahead(bytes, buckets, i);
+        meanwhile(i);
         let Some(cells) = bucket.cells(bytes) else { continue };
         let (whole, rest) = cells.as_chunks::<8>();
         let mut at = 0;
