@@ -11,15 +11,17 @@ use rayon::prelude::*;
 
 use super::delta::Chunk;
 use super::part::Part;
-use super::search::{Mih, Plan, Scan, plan};
+use super::search::{Mih, Plan, Scan, TOGETHER, plan};
 use super::snapshot::{MAX_DISTANCE, Snapshot, copy, too_wide};
 use super::{EntryId, Query};
 use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::hash::Hash;
 
-/// Entries that ask together.
+/// Entries that ask together at least: of a long source more do, so that they are swept through the postings of others.
 const BLOCK: usize = 512;
+/// See [`BLOCK`].
+const MOST: usize = TOGETHER / 2;
 /// Hashes that are scanned between two looks at whether to stop.
 const ROWS: usize = 1 << 16;
 
@@ -114,9 +116,10 @@ impl Snapshot {
         sources.sort_by_key(Source::len);
         let stop = AtomicBool::new(false);
         for (rank, source) in sources.iter().enumerate() {
-            (0..source.len().div_ceil(BLOCK)).into_par_iter().try_for_each(|block| -> Result<()> {
-                let from = block * BLOCK;
-                let block = from..(from + BLOCK).min(source.len());
+            let size = (source.len() / (rayon::current_num_threads() * 4)).clamp(BLOCK, MOST);
+            (0..source.len().div_ceil(size)).into_par_iter().try_for_each(|block| -> Result<()> {
+                let from = block * size;
+                let block = from..(from + size).min(source.len());
                 self.join_block(&sources[rank..], block, max_distance, cancel, &stop, &each)
             })?;
         }
@@ -151,7 +154,7 @@ impl Snapshot {
             return Ok(());
         }
         let kernels = self.kernels();
-        let mut scan: Option<Scan<'_>> = None;
+        let mut scans: Vec<Scan<'_>> = Vec::new();
         for (rank, target) in sources.iter().enumerate() {
             let mut emit = |query: u32, distance: u32, at: usize| {
                 cancel.check()?;
@@ -181,7 +184,9 @@ impl Snapshot {
                 let _ = Mih::new(part, kernels).run(&asked, &mut emit)?;
                 continue;
             }
-            let scan = scan.get_or_insert_with(|| Scan::new(kernels, asked.clone()));
+            if scans.is_empty() {
+                scans.extend(asked.chunks(BLOCK).map(|some| Scan::new(kernels, some.to_vec())));
+            }
             let start = if rank == 0 { block.start } else { 0 };
             for from in (start..target.len()).step_by(ROWS) {
                 cancel.check()?;
@@ -189,8 +194,10 @@ impl Snapshot {
                 if let Source::Part(part, _) = target {
                     part.ensure_hashes(rows.start, rows.len())?;
                 }
-                if scan.run(&target.hashes()[rows], from, &mut emit)?.is_break() {
-                    return Ok(());
+                for scan in &scans {
+                    if scan.run(&target.hashes()[rows.clone()], from, &mut emit)?.is_break() {
+                        return Ok(());
+                    }
                 }
             }
         }
