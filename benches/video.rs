@@ -142,7 +142,7 @@ fn frame(time: f64, [hash, detail]: [Hash; 2], all: bool) -> FrameHash {
         time,
         role: Role::Frame,
         view: View::Full,
-        hash,
+        hash: Some(hash),
         quality: 100,
         stability: 1.0,
         orientations: turned(hash, 1 << 50 | time as u64),
@@ -233,7 +233,7 @@ fn ask(folder: &Path) {
     {
         let index = DiskIndex::open_reader(&folder.join("index")).unwrap();
         let Fingerprint::Video(film) = &plain else { unreachable!() };
-        let queries: Vec<Hash> = film.frames.iter().map(|frame| frame.hash).collect();
+        let queries: Vec<Hash> = film.frames.iter().filter_map(|frame| frame.hash).collect();
         let snapshot = index.snapshot();
         for radius in [31, 48, 64] {
             let ms = milliseconds(5, || snapshot.search(&queries, radius).unwrap().len());
@@ -249,7 +249,7 @@ fn ask(folder: &Path) {
                     reference_time: other as f64 * 0.5,
                     query_run: query_runs[at as usize],
                     reference_run: reference_runs[other as usize],
-                    distance: 12,
+                    distance: Some(12),
                     detail: Some(12),
                     transform: Transform::Original,
                     inverted: false,

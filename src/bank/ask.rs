@@ -164,7 +164,8 @@ impl Store {
                 // Parts are known by their detail hash only.
                 matches!(look.view, View::Full | View::Content) && asked(look)
             });
-            let (at, hashes): (Vec<u32>, Vec<Hash>) = looks.map(|(at, look)| (at, look.hash)).unzip();
+            let known = looks.filter_map(|(at, look)| Some((at, look.hash?)));
+            let (at, hashes): (Vec<u32>, Vec<Hash>) = known.unzip();
             for hit in snapshot.search(&hashes, radius)? {
                 if hit.id.ordinal() & DETAIL == 0 {
                     candidates.push((hit.id.owner(), at[hit.query as usize], hit.id.ordinal()));
@@ -394,7 +395,9 @@ impl<'q> Question<'q> {
         let mut near = closest == Closeness::Near;
         let mut segments = Vec::new();
         if query_is_film && reference_is_film {
-            pairs.retain(|pair| pair.distance <= policy.frames || policy.radii.judge(pair) == Closeness::Match);
+            pairs.retain(|pair| {
+                pair.distance.is_none_or(|bits| bits <= policy.frames) || policy.radii.judge(pair) == Closeness::Match
+            });
             segments = matching::films(&pairs, self.fingerprint, reference, policy.frames);
             let whole = segments.first()?;
             near = Coverage::of(&segments, durations).larger() < f64::from(policy.bank.min_coverage);
@@ -415,7 +418,7 @@ impl<'q> Question<'q> {
             reference: record.id.clone(),
             action: policy.bank.action,
             near,
-            distance: best.distance,
+            distance: best.bits(),
             detail_distance: best.detail,
             quality: best.look.quality.min(best.quality),
             coverage: (!segments.is_empty()).then(|| Coverage::of(&segments, durations)),

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::hash::Algorithm;
 
 /// The format of a whole store, in the table `meta` under `format`. A program reads the one that it writes.
-pub const FORMAT: u64 = 5;
+pub const FORMAT: u64 = 6;
 /// The version of each record's encoding.
 const RECORD: u8 = 1;
 /// The longest encoded record in bytes, fingerprints aside.

@@ -63,7 +63,9 @@ pub(crate) fn digest(fingerprint: &Fingerprint) -> String {
     let mut digest = blake3::Hasher::new();
     match fingerprint {
         Fingerprint::Image(image) => image.views.iter().for_each(|view| _ = digest.update(&view.hash.0)),
-        Fingerprint::Video(video) => video.frames.iter().for_each(|frame| _ = digest.update(&frame.hash.0)),
+        Fingerprint::Video(video) => {
+            video.frames.iter().filter_map(|frame| frame.hash).for_each(|hash| _ = digest.update(&hash.0));
+        }
     }
     digest.finalize().to_hex()[..32].to_string()
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::fingerprint::{Fingerprint, FrameHash, ImageFingerprint, Role, VideoFingerprint, View};
+use crate::fingerprint::{DetailHash, Fingerprint, FrameHash, ImageFingerprint, Role, VideoFingerprint, View, Window};
 use crate::hash::{Format, Hash, Pixels};
 use crate::matching::Outcome;
 use crate::{Error, Store};
@@ -49,7 +49,7 @@ fn film(seeds: impl IntoIterator<Item = u64>) -> Fingerprint {
             time: at as f64,
             role: Role::Frame,
             view: View::Full,
-            hash: hash(seed),
+            hash: Some(hash(seed)),
             quality: 90,
             stability: 0.9,
             orientations: None,
@@ -266,6 +266,58 @@ fn a_refused_pair_does_not_come_back_but_other_pairs_do() {
     assert!(!store.writer().restore(&Upload::Hash(hash(1)), "removed", "a").unwrap());
     assert_eq!(store.ask_hash_with(&hash(1), &named).unwrap().matches[0].reference, "a");
     assert!(!store.refuse(&Upload::Id("u7"), "removed", "nobody").unwrap());
+}
+
+#[test]
+fn a_reference_of_a_film_keeps_pdq_where_the_index_has_it() {
+    // A covering frame every 0.25 s, a mean and a window every second, each with both hashes.
+    let frame = |at: u64, role: Role, view: View, seed: u64| FrameHash {
+        time: at as f64 * 0.25 + 1e-5,
+        role,
+        view,
+        hash: Some(hash(seed)),
+        quality: 90,
+        stability: 0.93,
+        orientations: None,
+        detail: Some(DetailHash { hash: hash(seed + 5000), orientations: None }),
+    };
+    let frames = (0..80).flat_map(|at| {
+        let cover = frame(at, Role::Cover, View::Full, at);
+        let parts = [(View::Full, 1000), (View::Window(Window::centred(90)), 2000)];
+        let parts = parts.map(|(view, more)| frame(at, Role::Window, view, at + more));
+        [cover].into_iter().chain(parts.into_iter().filter(move |_| at % 4 == 3))
+    });
+    let given = VideoFingerprint::of_frames(20.0, frames.collect());
+    let (_folder, store) = fresh();
+    let added = store.add(&removed("film"), &Fingerprint::Video(given.clone())).unwrap();
+    let Some(Fingerprint::Video(kept)) = store.fingerprint("removed", "film").unwrap() else { unreachable!() };
+    assert_eq!(kept.frames.len(), 80 + 10 + 10, "means and windows every two seconds");
+    assert!(kept.frames.iter().all(|frame| frame.detail.is_some() && (frame.time * 1000.0).fract() == 0.0));
+    let known: Vec<&FrameHash> = kept.frames.iter().filter(|frame| frame.hash.is_some()).collect();
+    assert!(known.len() == 40 && known.iter().all(|frame| frame.role == Role::Cover));
+    assert_eq!(added.hashes as usize, 100 + 40);
+    assert_eq!(store.verify().unwrap().problems.len(), 0);
+    // By itself, by one plain hash, and what was written and read again.
+    let ask = |store: &Store| {
+        let verdict = store.ask(&Fingerprint::Video(given.clone())).unwrap();
+        assert_eq!((verdict.outcome, verdict.matches[0].distance), (Outcome::Match, 0));
+        let [a, b] = [verdict.matches[0].segments[0].query, verdict.matches[0].segments[0].reference];
+        assert!(a[0] < 0.5 && a[1] > 19.5 && b[0] < 0.5 && b[1] > 19.5, "{verdict:?}");
+        assert_eq!(store.ask_hash(&bent(hash(40), 9)).unwrap().matches.len(), 1);
+        assert_eq!(store.ask_hash(&hash(41)).unwrap().outcome, Outcome::NoMatch, "too soon after the one before");
+    };
+    ask(&store);
+    let mut list = Vec::new();
+    store.export(&mut list, lists::Format::JsonLines, None).unwrap();
+    let (_folder, other) = fresh();
+    other
+        .import(list.as_slice(), &lists::ImportOptions::new(lists::Format::JsonLines, "removed"), |_, added| {
+            assert!(added.is_ok(), "{added:?}");
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(other.fingerprint("removed", "film").unwrap(), Some(Fingerprint::Video(kept)));
+    ask(&other);
 }
 
 #[test]

@@ -383,7 +383,8 @@ pub(crate) fn add(
     Ok(Added { number, hashes, skipped, new: true })
 }
 
-/// What is kept of a reference's fingerprint: the bank's views, without the orientations that only queries need.
+/// What is kept of a reference's fingerprint: the bank's views, without the orientations that only queries need; of a film, PDQ
+/// where the index has it as well.
 fn stored(fingerprint: &Fingerprint, config: &BankConfig) -> Fingerprint {
     match fingerprint.clone() {
         Fingerprint::Image(mut image) => {
@@ -393,7 +394,12 @@ fn stored(fingerprint: &Fingerprint, config: &BankConfig) -> Fingerprint {
         }
         Fingerprint::Video(mut video) => {
             video.frames = thinned(video.frames, config.views);
-            Fingerprint::Video(video.into_reference())
+            let mut video = video.into_reference();
+            let by_pdq = matching::by_pdq(&video.frames);
+            for (frame, _) in video.frames.iter_mut().zip(by_pdq).filter(|(_, by_pdq)| !by_pdq) {
+                frame.hash = None;
+            }
+            Fingerprint::Video(video)
         }
     }
 }
@@ -451,8 +457,8 @@ fn entries(number: u64, fingerprint: &Fingerprint, config: &BankConfig) -> Resul
         let id = |ordinal| {
             EntryId::new(number, ordinal).ok_or_else(|| Error::limit("references", EntryId::MAX_OWNER, number))
         };
-        if by_pdq {
-            entries.push(Entry { id: id(at)?, hash: item.hash });
+        if by_pdq && let Some(hash) = item.hash {
+            entries.push(Entry { id: id(at)?, hash });
         }
         if by_detail && let Some(detail) = item.detail {
             entries.push(Entry { id: id(at | DETAIL)?, hash: detail.hash });

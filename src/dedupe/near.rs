@@ -139,13 +139,14 @@ fn films(gathered: &Gathered, choice: &Choice, folder: &Temporary) -> Result<Vec
     for (at, film) in (0..gathered.files.len()).filter_map(|at| Some((at, film(at)?))) {
         let mut before = None;
         for (ordinal, frame) in (0..=EntryId::MAX_ORDINAL).zip(&film.frames) {
+            let Some(hash) = frame.hash else { continue };
             // a scene without motion is one picture
-            if before.is_some_and(|before: Hash| before.distance(&frame.hash) <= 4) {
+            if before.is_some_and(|before: Hash| before.distance(&hash) <= 4) {
                 continue;
             }
-            before = Some(frame.hash);
+            before = Some(hash);
             let id = EntryId::new(at as u64, ordinal).ok_or_else(too_many)?;
-            entries.push(Entry { id, hash: frame.hash });
+            entries.push(Entry { id, hash });
         }
     }
     let cancel = &choice.parallel.cancel;

@@ -4,6 +4,7 @@
 
 mod image;
 pub(crate) mod media;
+mod pack;
 mod video;
 pub(crate) mod views;
 
@@ -19,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::hash::Algorithm;
 
 /// The version that [`Fingerprint::to_bytes`] writes.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 /// How media become fingerprints: raised whenever the same file may give other hashes than before, so that caches notice.
 pub const RECIPE: u32 = 7;
 /// The longest encoded fingerprint that is read, in bytes.
@@ -104,7 +105,7 @@ mod tests {
     fn what_could_not_be_decoded_is_not_encoded() {
         let frame = |i: usize| FrameHash {
             time: i as f64,
-            hash: Hash([i as u8; 32]),
+            hash: Some(Hash([i as u8; 32])),
             detail: None,
             quality: 100,
             stability: 1.0,

@@ -1,5 +1,6 @@
 //! The fingerprint of a film.
 
+use super::pack::{Packed, short_stability, short_time};
 use super::{DetailHash, View, ViewHash};
 use crate::hash::{Hash, pdq};
 
@@ -30,7 +31,7 @@ impl Role {
 }
 
 /// One hash of a film.
-#[derive(Debug, Clone, PartialEq, bincode::Encode, bincode::Decode)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FrameHash {
     /// Seconds from the first frame; the middle of a window.
     pub time: f64,
@@ -38,8 +39,8 @@ pub struct FrameHash {
     pub role: Role,
     /// Which part of the picture.
     pub view: View,
-    /// The hash.
-    pub hash: Hash,
+    /// PDQ; `None` where a reference is known by the detail hash alone.
+    pub hash: Option<Hash>,
     /// 0..=100.
     pub quality: u8,
     /// 0.0..=1.0.
@@ -59,12 +60,12 @@ impl FrameHash {
     /// The hashes of a view, at a time.
     pub(crate) fn of_view(time: f64, role: Role, hashed: ViewHash) -> Self {
         let ViewHash { view, hash, quality, stability, orientations, detail } = hashed;
-        Self { time, role, view, hash, quality, stability, orientations, detail }
+        Self { time, role, view, hash: Some(hash), quality, stability, orientations, detail }
     }
 }
 
 /// The fingerprint of a film.
-#[derive(Debug, Clone, PartialEq, bincode::Encode, bincode::Decode)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct VideoFingerprint {
     /// Width of the upright frames in pixels, pixel aspect applied.
@@ -86,10 +87,13 @@ impl VideoFingerprint {
         Self { width: 0, height: 0, duration, frames, warnings: Vec::new() }
     }
 
-    /// Without the orientations that only queries need.
+    /// Without the orientations that only queries need, times to a thousandth of a second, and stabilities rounded down to a
+    /// 200th: what takes less room.
     #[must_use]
     pub fn into_reference(mut self) -> Self {
         for frame in &mut self.frames {
+            frame.time = short_time(frame.time);
+            frame.stability = short_stability(frame.stability);
             frame.orientations = None;
             if let Some(detail) = &mut frame.detail {
                 detail.orientations = None;
@@ -98,3 +102,21 @@ impl VideoFingerprint {
         self
     }
 }
+
+impl bincode::Encode for VideoFingerprint {
+    fn encode<E: bincode::enc::Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
+        (self.width, self.height, self.duration).encode(encoder)?;
+        Packed::of(&self.frames).encode(encoder)?;
+        self.warnings.encode(encoder)
+    }
+}
+
+impl<C> bincode::Decode<C> for VideoFingerprint {
+    fn decode<D: bincode::de::Decoder<Context = C>>(decoder: &mut D) -> Result<Self, bincode::error::DecodeError> {
+        let (width, height, duration) = bincode::Decode::decode(decoder)?;
+        let frames = Packed::decode(decoder)?.frames()?;
+        Ok(Self { width, height, duration, frames, warnings: bincode::Decode::decode(decoder)? })
+    }
+}
+
+bincode::impl_borrow_decode!(VideoFingerprint);

@@ -22,8 +22,8 @@ pub struct FrameHit {
     pub query_run: Run,
     /// Which picture of the reference, in the same way.
     pub reference_run: Run,
-    /// Distance of the PDQ hashes.
-    pub distance: u32,
+    /// Distance of the PDQ hashes, where both sides have one.
+    pub distance: Option<u32>,
     /// Distance of the detail hashes, where both sides have one.
     pub detail: Option<u32>,
     /// How the query is laid down, seen from the reference.
@@ -80,13 +80,15 @@ impl Side {
 /// What one hit weighs: 1 at the edge of what is looked at, more where chance is out of the question.
 ///
 /// A pair of unrelated pictures comes within 31 bits about once in ten million, and hardly ever in both hashes.
-pub fn weight(distance: u32, detail: Option<u32>) -> f64 {
+pub fn weight(distance: Option<u32>, detail: Option<u32>) -> f64 {
     match (distance, detail) {
-        (0..=31, Some(0..=47)) => 3.0,
-        (0..=31, Some(_)) => 1.0,
-        (0..=24, None) => 3.0,
-        (0..=31, None) => 1.5,
-        (32..=48, Some(0..=47)) => 1.5,
+        (Some(0..=31), Some(0..=47)) => 3.0,
+        (Some(0..=31), Some(_)) => 1.0,
+        (Some(0..=24), None) => 3.0,
+        (Some(0..=31), None) => 1.5,
+        (Some(32..=48), Some(0..=47)) => 1.5,
+        (None, Some(0..=24)) => 3.0,
+        (None, Some(25..=36)) => 1.5,
         _ => 1.0,
     }
 }
@@ -116,8 +118,11 @@ pub fn align(hits: &[FrameHit], sides: [Side; 2], agreement: &Agreement) -> Vec<
     let mut groups: Vec<((Transform, bool), Vec<Point>)> = Vec::new();
     for hit in hits {
         let near = match hit.detail {
-            Some(detail) => detail <= agreement.max_detail && hit.distance <= PDQ_LIMIT.max(agreement.max_distance),
-            None => hit.distance <= agreement.max_distance,
+            Some(detail) => {
+                let most = PDQ_LIMIT.max(agreement.max_distance);
+                detail <= agreement.max_detail && hit.distance.is_none_or(|distance| distance <= most)
+            }
+            None => hit.distance.is_some_and(|distance| distance <= agreement.max_distance),
         };
         if !near || !hit.query_time.is_finite() || !hit.reference_time.is_finite() {
             continue;
@@ -126,7 +131,7 @@ pub fn align(hits: &[FrameHit], sides: [Side; 2], agreement: &Agreement) -> Vec<
             q: hit.query_time,
             r: hit.reference_time,
             runs: [hit.query_run, hit.reference_run],
-            distance: hit.distance,
+            distance: hit.distance.or(hit.detail).unwrap_or(256),
             weight: weight(hit.distance, hit.detail),
             sparse: hit.sparse,
         };
@@ -408,7 +413,7 @@ mod tests {
             time,
             role: Role::Window,
             view: View::Full,
-            hash,
+            hash: Some(hash),
             quality: 100,
             stability: 1.0,
             orientations: None,
@@ -524,7 +529,7 @@ mod tests {
             let mut film = film(id, 60.0, 0.5);
             for frame in &mut film.frames {
                 if frame.time > 10.0 && frame.time < 40.0 {
-                    frame.hash = random.disturbed(still[0], 3);
+                    frame.hash = Some(random.disturbed(still[0], 3));
                     frame.detail = Some(DetailHash { hash: random.disturbed(still[1], 50), orientations: None });
                 }
             }
@@ -539,7 +544,7 @@ mod tests {
         let mut random = Random(19);
         let (a, mut b) = (film(1, 60.0, 0.5), film(2, 60.0, 0.5));
         for (frame, like) in b.frames.iter_mut().zip(&a.frames) {
-            frame.hash = random.disturbed(like.hash, 40);
+            frame.hash = like.hash.map(|hash| random.disturbed(hash, 40));
         }
         assert!(compare(&b, &a, &Agreement::default()).is_empty());
     }
@@ -551,7 +556,7 @@ mod tests {
             reference_time: f64::INFINITY,
             query_run: Run::default(),
             reference_run: Run::default(),
-            distance: 0,
+            distance: Some(0),
             detail: None,
             transform: Transform::Original,
             inverted: false,

@@ -62,7 +62,7 @@ pub(crate) struct Radii {
     pub(crate) pdq: u32,
     /// PDQ alone, where there is no detail hash: near.
     pub(crate) pdq_near: u32,
-    /// Detail hash, with PDQ within [`PDQ_LIMIT`]: a match. `None` if it is not asked.
+    /// Detail hash, with PDQ within [`PDQ_LIMIT`] where that is known: a match. `None` if it is not asked.
     pub(crate) detail: Option<u32>,
     /// The same: near.
     pub(crate) detail_near: Option<u32>,
@@ -85,14 +85,15 @@ impl Radii {
         let slack = slack(pair.look.view, pair.view);
         let whole = ![pair.look.view, pair.view].iter().any(|view| view.is_window());
         let witnessed = |radius: Option<u32>| {
-            pair.distance <= PDQ_LIMIT
+            pair.distance.is_none_or(|distance| distance <= PDQ_LIMIT)
                 && pair.detail.zip(radius).is_some_and(|(detail, radius)| detail + slack <= radius)
         };
         let alone = self.detail.is_none() || pair.detail.is_none();
         let unlike = pair.detail.zip(self.detail_near).is_some_and(|(detail, near)| detail > near);
-        if whole && pair.distance <= self.pdq && !unlike || witnessed(self.detail) {
+        let within = |radius: u32| pair.distance.is_some_and(|distance| distance <= radius);
+        if whole && within(self.pdq) && !unlike || witnessed(self.detail) {
             Closeness::Match
-        } else if witnessed(self.detail_near) || alone && whole && pair.distance <= self.pdq_near {
+        } else if witnessed(self.detail_near) || alone && whole && within(self.pdq_near) {
             Closeness::Near
         } else {
             Closeness::Far

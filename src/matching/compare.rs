@@ -20,18 +20,22 @@ pub fn compare(query: &VideoFingerprint, reference: &VideoFingerprint, agreement
         for (r, reference_run) in
             reference.frames.iter().zip(&reference_runs).filter(|(frame, _)| clear(frame) && stored(frame))
         {
-            let mut consider = |turn: usize, hash: &Hash| {
-                let distance = hash.distance(&r.hash);
-                for (inverted, distance) in [(false, distance), (true, 256 - distance)] {
-                    if distance > PDQ_LIMIT.max(agreement.max_distance) {
+            let mut consider = |turn: usize, hash: Option<Hash>| {
+                for inverted in [false, true] {
+                    let laid = |distance: u32| if inverted { 256 - distance } else { distance };
+                    let distance = hash.zip(r.hash).map(|(q, r)| laid(q.distance(&r)));
+                    if distance.is_some_and(|distance| distance > PDQ_LIMIT.max(agreement.max_distance)) {
                         continue;
                     }
                     let apart = film_slack(q.view, r.view);
                     let detail = q.detail.as_ref().zip(r.detail.as_ref()).map(|(q, r)| {
                         let turned = q.orientations.as_ref().map_or(&q.hash, |all| &all[turn]);
-                        let distance = turned.distance(&r.hash);
-                        apart + if inverted { 256 - distance } else { distance }
+                        apart + laid(turned.distance(&r.hash))
                     });
+                    // Without PDQ there are too many pairs to keep those that say nothing.
+                    if distance.is_none() && detail.is_none_or(|detail| detail > agreement.max_detail) {
+                        continue;
+                    }
                     hits.push(FrameHit {
                         query_time: q.time,
                         reference_time: r.time,
@@ -46,8 +50,8 @@ pub fn compare(query: &VideoFingerprint, reference: &VideoFingerprint, agreement
                 }
             };
             match &q.orientations {
-                Some(all) => all.iter().enumerate().for_each(|(turn, hash)| consider(turn, hash)),
-                None => consider(0, &q.hash),
+                Some(all) => all.iter().enumerate().for_each(|(turn, hash)| consider(turn, Some(*hash))),
+                None => consider(0, q.hash),
             }
         }
     }

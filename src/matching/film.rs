@@ -88,7 +88,9 @@ pub(crate) fn hint_of_a_segment(pair: &Pair<'_>, max_distance: u32) -> bool {
     let usual = Agreement::default();
     let (pdq, detail) = (usual.max_distance.max(max_distance) + LEEWAY, usual.max_detail + LEEWAY);
     match pair.detail {
-        Some(distance) => pair.distance <= pdq && distance + film_slack(pair.look.view, pair.view) <= detail,
-        None => pair.distance <= usual.max_distance.max(max_distance),
+        Some(distance) => {
+            pair.distance.is_none_or(|bits| bits <= pdq) && distance + film_slack(pair.look.view, pair.view) <= detail
+        }
+        None => pair.distance.is_some_and(|bits| bits <= usual.max_distance.max(max_distance)),
     }
 }

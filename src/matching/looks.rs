@@ -13,7 +13,7 @@ pub(crate) struct Item<'f> {
     pub(crate) view: View,
     /// Seconds from the begin of a film, 0 for stills.
     pub(crate) time: f64,
-    pub(crate) hash: Hash,
+    pub(crate) hash: Option<Hash>,
     pub(crate) orientations: Option<&'f [Hash; 8]>,
     pub(crate) detail: Option<&'f DetailHash>,
     pub(crate) quality: u8,
@@ -32,7 +32,7 @@ pub(crate) fn items(fingerprint: &Fingerprint) -> Vec<Item<'_>> {
             .map(|view| Item {
                 view: view.view,
                 time: 0.0,
-                hash: view.hash,
+                hash: Some(view.hash),
                 orientations: view.orientations.as_deref(),
                 detail: view.detail.as_ref(),
                 quality: view.quality,
@@ -41,19 +41,9 @@ pub(crate) fn items(fingerprint: &Fingerprint) -> Vec<Item<'_>> {
             })
             .collect(),
         Fingerprint::Video(video) => {
-            let mut last = None;
-            let mut by_pdq = |frame: &FrameHash| {
-                let whole = frame.view == View::Full && frame.role != Role::Window;
-                let due = frame.role != Role::Cover || last.is_none_or(|last| frame.time >= last + PDQ_HOP);
-                if whole && due && frame.quality >= MIN_QUALITY {
-                    last = Some(frame.time);
-                }
-                frame.detail.is_none() || whole && due
-            };
-            video
-                .frames
-                .iter()
-                .map(|frame| Item {
+            let frames = video.frames.iter().zip(by_pdq(&video.frames));
+            frames
+                .map(|(frame, by_pdq)| Item {
                     view: frame.view,
                     time: frame.time,
                     hash: frame.hash,
@@ -61,17 +51,33 @@ pub(crate) fn items(fingerprint: &Fingerprint) -> Vec<Item<'_>> {
                     detail: frame.detail.as_ref(),
                     quality: frame.quality,
                     stability: frame.stability,
-                    by_pdq: by_pdq(frame),
+                    by_pdq,
                 })
                 .collect()
         }
     }
 }
 
+/// Of the hashes of a film, which ones a reference is known by in PDQ as well: whole frames, of covering ones not all, and
+/// what has no detail hash.
+pub(crate) fn by_pdq(frames: &[FrameHash]) -> Vec<bool> {
+    let mut last = None;
+    let known = |frame: &FrameHash| {
+        let whole = frame.view == View::Full && frame.role != Role::Window;
+        let due = frame.role != Role::Cover || last.is_none_or(|last| frame.time >= last + PDQ_HOP);
+        if whole && due && frame.quality >= MIN_QUALITY {
+            last = Some(frame.time);
+        }
+        frame.detail.is_none() || whole && due
+    };
+    frames.iter().map(known).collect()
+}
+
 /// One picture to look up, and what it means if it is found.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Look {
-    pub(crate) hash: Hash,
+    /// PDQ, where it is known.
+    pub(crate) hash: Option<Hash>,
     /// The second hash, laid down in the same way.
     pub(crate) detail: Option<Hash>,
     /// Which view or frame of the query.
@@ -108,7 +114,7 @@ pub(crate) fn looks(query: &Fingerprint, min_quality: u8, min_stability: f32, tu
             continue;
         }
         let near = |hash: Hash| if turned { super::turn::turned(&hash) } else { [hash; 8] };
-        let hashes = item.orientations.copied().unwrap_or_else(|| near(item.hash));
+        let hashes = item.orientations.copied().or_else(|| item.hash.map(near));
         let details = item.detail.map(|detail| match &detail.orientations {
             Some(hashes) => **hashes,
             None => near(detail.hash),
@@ -118,7 +124,7 @@ pub(crate) fn looks(query: &Fingerprint, min_quality: u8, min_stability: f32, tu
             let laid = |hash: Hash| if inverted { hash.complement() } else { hash };
             for (o, &orientation) in all.iter().enumerate() {
                 looks.push(Look {
-                    hash: laid(hashes[o]),
+                    hash: hashes.map(|hashes| laid(hashes[o])),
                     detail: details.map(|hashes| laid(hashes[o])),
                     item: at as u32,
                     transform: inverse(orientation),
@@ -185,9 +191,13 @@ mod tests {
                 let mut looks = looks(&Fingerprint::Image(print(&pixels)), 0, 0.0, false);
                 looks.retain(|look| look.view == View::Full);
                 assert_eq!(looks.len(), 16);
-                let best = looks.iter().min_by_key(|look| look.hash.distance(&reference)).unwrap();
+                let best = looks.iter().min_by_key(|look| look.hash.unwrap().distance(&reference)).unwrap();
                 assert_eq!((best.transform, best.inverted), (transform, inverted));
-                assert!(best.hash.distance(&reference) <= 10, "{transform:?} {}", best.hash.distance(&reference));
+                assert!(
+                    best.hash.unwrap().distance(&reference) <= 10,
+                    "{transform:?} {}",
+                    best.hash.unwrap().distance(&reference)
+                );
             }
         }
     }

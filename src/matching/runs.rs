@@ -30,21 +30,22 @@ pub fn runs<'a>(frames: impl IntoIterator<Item = &'a FrameHash>) -> Vec<Run> {
     frames
         .into_iter()
         .map(|frame| {
-            let other = match first {
+            // What a reference knows by the detail hash alone belongs to the picture before it.
+            let hash = frame.hash.filter(|shown| match first {
                 None => true,
                 Some((hash, time)) => {
-                    frame.view == View::Full && frame.time >= time + MOMENT && hash.distance(&frame.hash) > SAME_PICTURE
+                    frame.view == View::Full && frame.time >= time + MOMENT && hash.distance(shown) > SAME_PICTURE
                 }
-            };
-            if other {
+            });
+            if let Some(hash) = hash {
                 run.number += u32::from(first.is_some());
-                first = Some((frame.hash, frame.time));
-                let known = scenes.iter().find(|(scene, _)| scene.distance(&frame.hash) <= SAME_SCENE);
+                first = Some((hash, frame.time));
+                let known = scenes.iter().find(|(scene, _)| scene.distance(&hash) <= SAME_SCENE);
                 run.scene = match known {
                     Some(&(_, number)) => number,
                     None => {
                         if scenes.len() < MAX_SCENES {
-                            scenes.push((frame.hash, different));
+                            scenes.push((hash, different));
                         }
                         different += 1;
                         different - 1

@@ -65,7 +65,7 @@ pub struct Segment {
     pub inverted: bool,
     /// How many hashes of the query agree.
     pub hits: u32,
-    /// Their mean distance.
+    /// Their mean distance, by PDQ where both have it, else by the detail hash.
     pub distance: f64,
     /// How much agrees: the sum of what the different pictures weigh, see [`weight`](super::align::weight). At least
     /// [`Agreement::needed`](super::align::Agreement::needed) between two films.

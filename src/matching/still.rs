@@ -10,8 +10,8 @@ pub(crate) struct Pair<'a> {
     pub(crate) look: &'a Look,
     /// Which of the reference's hashes.
     pub(crate) ordinal: u32,
-    /// Between the PDQ hashes.
-    pub(crate) distance: u32,
+    /// Between the PDQ hashes, where both sides have one.
+    pub(crate) distance: Option<u32>,
     /// Between the detail hashes, where both sides have one.
     pub(crate) detail: Option<u32>,
     /// Of the reference's hash.
@@ -21,13 +21,18 @@ pub(crate) struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
+    /// How far apart they are: by PDQ, or where that is not known by the detail hash.
+    pub(crate) fn bits(&self) -> u32 {
+        self.distance.or(self.detail).unwrap_or(256)
+    }
+
     /// `None` if the reference has no such hash.
     pub(crate) fn new(look: &'a Look, reference: &[Item<'_>], ordinal: u32) -> Option<Self> {
         let item = reference.get(ordinal as usize)?;
         Some(Self {
             look,
             ordinal,
-            distance: look.hash.distance(&item.hash),
+            distance: look.hash.zip(item.hash).map(|(asked, known)| asked.distance(&known)),
             detail: look.detail.zip(item.detail).map(|(asked, known)| asked.distance(&known.hash)),
             view: item.view,
             quality: item.quality,
@@ -42,9 +47,9 @@ where
     'a: 'p,
 {
     pairs.into_iter().min_by_key(|pair| {
-        let detail = pair.detail.unwrap_or(pair.distance);
+        let detail = pair.detail.unwrap_or(pair.bits());
         let laid = (pair.look.inverted, pair.look.transform, pair.look.view, pair.view);
-        (pair.distance, detail, laid, pair.look.item, pair.ordinal)
+        (pair.bits(), detail, laid, pair.look.item, pair.ordinal)
     })
 }
 
@@ -58,7 +63,7 @@ pub(crate) fn still_in_film(pairs: &[Pair<'_>], query_is_film: bool, gap: f64) -
     let mut segments: Vec<(u32, Segment)> = stretches
         .filter_map(|stretch| {
             let closest = best(stretch.iter().copied())?;
-            let mut instants: Vec<(f64, u32)> = stretch.iter().map(|pair| (time(pair), pair.distance)).collect();
+            let mut instants: Vec<(f64, u32)> = stretch.iter().map(|pair| (time(pair), pair.bits())).collect();
             instants.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
             instants.dedup_by(|later, first| later.0 == first.0);
             let film = [instants.first()?.0, instants.last()?.0];
@@ -74,7 +79,7 @@ pub(crate) fn still_in_film(pairs: &[Pair<'_>], query_is_film: bool, gap: f64) -
                 distance: distance / instants.len() as f64,
                 score: weight(closest.distance, closest.detail),
             };
-            Some((closest.distance, segment))
+            Some((closest.bits(), segment))
         })
         .collect();
     segments.sort_by_key(|&(closest, _)| closest);

@@ -50,7 +50,7 @@ pub struct Match {
     /// True if only the wider radius was met, or if two films share less than the bank asks for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub near: bool,
-    /// The smallest distance found, between PDQ hashes.
+    /// The smallest distance found, between PDQ hashes; of a film that is known there by its detail hashes alone, between those.
     pub distance: u32,
     /// The distance of the detail hashes of the same pair, where both sides have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

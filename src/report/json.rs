@@ -140,11 +140,13 @@ impl HashLine {
                     .frames
                     .iter()
                     .filter(|frame| frame.view == View::Full)
-                    .map(|frame| FrameLine {
-                        time: rounded(frame.time, 3),
-                        hash: frame.hash,
-                        quality: frame.quality,
-                        role: frame.role.name().into(),
+                    .filter_map(|frame| {
+                        Some(FrameLine {
+                            time: rounded(frame.time, 3),
+                            hash: frame.hash?,
+                            quality: frame.quality,
+                            role: frame.role.name().into(),
+                        })
                     })
                     .collect(),
             },

@@ -419,7 +419,9 @@ fn emit(
 ) {
     let samples = grid.shrink(Area::FULL);
     let pdq = pdq::dihedral_of_samples(&samples);
-    let known = |last: &FrameHash| last.hash.distance(&pdq.hashes[0]) < same && time < last.time + SAME_FOR;
+    let known = |last: &FrameHash| {
+        last.hash.is_some_and(|hash| hash.distance(&pdq.hashes[0]) < same) && time < last.time + SAME_FOR
+    };
     if last.as_ref().is_some_and(known) {
         return; // before the detail hash, which costs several times as much
     }

@@ -130,7 +130,7 @@ mod tests {
                 time: at as f64,
                 role: Role::Keyframe,
                 view: View::Full,
-                hash: Default::default(),
+                hash: Some(Default::default()),
                 quality,
                 stability: 1.0,
                 orientations: None,

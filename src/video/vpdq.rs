@@ -84,11 +84,13 @@ pub fn write(mut writer: impl Write, lines: &[Line]) -> Result<()> {
 pub fn lines(film: &VideoFingerprint, rate: f64) -> Vec<Line> {
     let whole = film.frames.iter().filter(|frame| frame.view == View::Full && frame.role != Role::Window);
     whole
-        .map(|frame| Line {
-            frame: (frame.time * rate).round().max(0.0) as u64,
-            quality: frame.quality,
-            hash: frame.hash,
-            seconds: frame.time,
+        .filter_map(|frame| {
+            Some(Line {
+                frame: (frame.time * rate).round().max(0.0) as u64,
+                quality: frame.quality,
+                hash: frame.hash?,
+                seconds: frame.time,
+            })
         })
         .collect()
 }
@@ -101,7 +103,7 @@ pub fn fingerprint(lines: &[Line]) -> VideoFingerprint {
         time: line.seconds,
         role: Role::Frame,
         view: View::Full,
-        hash: line.hash,
+        hash: Some(line.hash),
         quality: line.quality,
         stability: 1.0,
         orientations: None,

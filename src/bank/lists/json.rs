@@ -57,7 +57,8 @@ struct Hashed {
     role: Option<String>,
     #[serde(default = "full")]
     view: String,
-    hash: Hash,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hash: Option<Hash>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     detail: Option<Hash>,
     #[serde(default = "best")]
@@ -86,7 +87,7 @@ pub(super) fn write(record: &ReferenceRecord, fingerprint: &Fingerprint) -> Resu
                 time: None,
                 role: None,
                 view: view.view.name(),
-                hash: view.hash,
+                hash: Some(view.hash),
                 detail: view.detail.as_ref().map(|detail| detail.hash),
                 quality: view.quality,
                 stability: view.stability,
@@ -161,18 +162,23 @@ impl Known {
                 algorithm: self.algorithm,
                 views: hashes
                     .into_iter()
-                    .map(|(view, hashed)| ViewHash {
-                        view,
-                        hash: hashed.hash,
-                        quality: hashed.quality,
-                        stability: hashed.stability,
-                        orientations: None,
-                        detail: hashed.detail.map(|hash| DetailHash { hash, orientations: None }),
+                    .map(|(view, hashed)| {
+                        Ok(ViewHash {
+                            view,
+                            hash: hashed.hash.ok_or_else(|| Error::decode("a picture's hash is missing"))?,
+                            quality: hashed.quality,
+                            stability: hashed.stability,
+                            orientations: None,
+                            detail: hashed.detail.map(|hash| DetailHash { hash, orientations: None }),
+                        })
                     })
-                    .collect(),
+                    .collect::<Result<_>>()?,
             }),
             "video" => {
                 let frames = hashes.into_iter().map(|(view, hashed)| {
+                    if hashed.hash.is_none() && hashed.detail.is_none() {
+                        return Err(Error::decode("a frame has neither hash nor detail"));
+                    }
                     Ok(FrameHash {
                         time: seconds(hashed.time, "time")?,
                         role: role(hashed.role.as_deref())?,

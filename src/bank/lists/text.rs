@@ -44,8 +44,8 @@ pub(super) fn vpdq(line: &str) -> Result<FrameHash> {
 }
 
 /// A line that [`vpdq`] reads.
-pub(super) fn write_vpdq(number: usize, frame: &FrameHash) -> String {
-    format!("{number},{},{},{:.3}", frame.quality, frame.hash, frame.time)
+pub(super) fn write_vpdq(number: usize, frame: &FrameHash) -> Option<String> {
+    Some(format!("{number},{},{},{:.3}", frame.quality, frame.hash?, frame.time))
 }
 
 fn frame(hash: &str, quality: &str, time: &str) -> Result<FrameHash> {
@@ -63,7 +63,7 @@ fn frame(hash: &str, quality: &str, time: &str) -> Result<FrameHash> {
         time,
         role: Role::Frame,
         view: View::Full,
-        hash: hash.parse()?,
+        hash: Some(hash.parse()?),
         quality,
         stability: 1.0,
         orientations: None,
@@ -155,7 +155,7 @@ fn compact(value: &str, metadata: &str) -> Result<Listed> {
         }
     }
     let mut digest = blake3::Hasher::new();
-    frames.iter().for_each(|frame| _ = digest.update(&frame.hash.0));
+    frames.iter().filter_map(|frame| frame.hash).for_each(|hash| _ = digest.update(&hash.0));
     digest.update(metadata.as_bytes());
     let id = format!("vpdq-{}", &digest.finalize().to_hex()[..24]);
     let reference = Reference::new(id).bank("").metadata(metadata);
@@ -168,8 +168,8 @@ pub(super) fn write_threatexchange(fingerprint: &Fingerprint, metadata: &str) ->
         Fingerprint::Image(image) => ("pdq", image.views.first()?.hash.to_string()),
         Fingerprint::Video(video) => {
             let whole = video.frames.iter().filter(|frame| frame.view == View::Full);
-            let frames: Vec<String> =
-                whole.map(|frame| format!("{},{},{:.3}", frame.hash, frame.quality, frame.time)).collect();
+            let line = |frame: &FrameHash| Some(format!("{},{},{:.3}", frame.hash?, frame.quality, frame.time));
+            let frames: Vec<String> = whole.filter_map(line).collect();
             ("vpdq", serde_json::to_string(&frames).ok()?)
         }
     };
@@ -229,7 +229,7 @@ mod tests {
     fn frames_of_a_vpdq_list_are_checked() {
         let frame = vpdq(&format!("30, 100, {HASH}, 1.000")).unwrap();
         assert_eq!((frame.time, frame.quality), (1.0, 100));
-        assert_eq!(vpdq(&write_vpdq(30, &frame)).unwrap(), frame);
+        assert_eq!(vpdq(&write_vpdq(30, &frame).unwrap()).unwrap(), frame);
         for bad in ["", "1,2,3", &format!("x,1,{HASH},0"), &format!("0,101,{HASH},0"), &format!("0,1,{HASH},nan")] {
             assert!(vpdq(bad).is_err(), "{bad}");
         }

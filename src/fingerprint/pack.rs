@@ -1,0 +1,288 @@
+//! How the hashes of a film lie in an encoded fingerprint: column by column, so that what is the same for many is said once.
+
+use bincode::error::DecodeError;
+use bincode::{Decode, Encode};
+
+use super::{DetailHash, FrameHash, MAX_BYTES, Role, View};
+use crate::hash::Hash;
+
+/// Times that are whole thousandths of a second take a byte or two.
+const TICKS: f64 = 1000.0;
+/// Stabilities that are whole steps of this take one.
+const STEPS: f32 = 200.0;
+
+/// What a hash is of and which hashes there are; few of these occur.
+#[derive(Debug, Clone, Copy, PartialEq, Encode, Decode)]
+struct Kind {
+    role: Role,
+    view: View,
+    /// Bit 0: PDQ. Bit 1: its orientations. Bit 2: the detail hash. Bit 3: its orientations.
+    has: u8,
+}
+
+#[derive(Debug, Encode, Decode)]
+enum Times {
+    /// Thousandths of a second after the one before, which may be negative.
+    Ticks(Vec<i64>),
+    Seconds(Vec<f64>),
+}
+
+#[derive(Debug, Encode, Decode)]
+enum Stabilities {
+    Steps(Vec<u8>),
+    Exact(Vec<f32>),
+}
+
+/// The hashes of a film.
+#[derive(Debug, Encode, Decode)]
+pub(super) struct Packed {
+    kinds: Vec<Kind>,
+    /// For each frame its kind.
+    frames: Vec<u32>,
+    times: Times,
+    qualities: Vec<u8>,
+    stabilities: Stabilities,
+    /// Of each frame what there is: PDQ, its eight orientations, the detail hash, its eight orientations.
+    hashes: Vec<Hash>,
+}
+
+/// Thousandths, if that is all that there is to say.
+fn ticks(time: f64) -> Option<i64> {
+    let ticks = (time * TICKS).round();
+    (ticks.abs() < 1e15 && (ticks / TICKS).to_bits() == time.to_bits()).then_some(ticks as i64)
+}
+
+fn steps(stability: f32) -> Option<u8> {
+    let steps = (stability * STEPS).round();
+    ((0.0..=STEPS).contains(&steps) && (steps / STEPS).to_bits() == stability.to_bits()).then_some(steps as u8)
+}
+
+/// The nearest time that takes little room.
+pub(super) fn short_time(time: f64) -> f64 {
+    let ticks = (time * TICKS).round();
+    if ticks.abs() < 1e15 { ticks / TICKS } else { time }
+}
+
+/// The next stability that takes little room and is no larger.
+pub(super) fn short_stability(stability: f32) -> f32 {
+    if steps(stability).is_some() { stability } else { (stability * STEPS).floor() / STEPS }
+}
+
+impl Packed {
+    pub(super) fn of(frames: &[FrameHash]) -> Self {
+        let mut kinds: Vec<Kind> = Vec::new();
+        let mut hashes = Vec::with_capacity(2 * frames.len());
+        let of_frames = frames.iter().map(|frame| {
+            let mut has = 0;
+            let mut put = |bit: u8, some: &[Hash]| {
+                has |= bit;
+                hashes.extend_from_slice(some);
+            };
+            if let Some(hash) = &frame.hash {
+                put(1, std::slice::from_ref(hash));
+            }
+            if let Some(all) = &frame.orientations {
+                put(2, &all[..]);
+            }
+            if let Some(detail) = &frame.detail {
+                put(4, std::slice::from_ref(&detail.hash));
+                if let Some(all) = &detail.orientations {
+                    put(8, &all[..]);
+                }
+            }
+            let kind = Kind { role: frame.role, view: frame.view, has };
+            let at = kinds.iter().position(|had| *had == kind).unwrap_or_else(|| {
+                kinds.push(kind);
+                kinds.len() - 1
+            });
+            at as u32
+        });
+        let of_frames = of_frames.collect();
+        let mut before = 0;
+        let exact: Option<Vec<i64>> = frames.iter().map(|frame| ticks(frame.time)).collect();
+        let times = match exact {
+            Some(all) => {
+                Times::Ticks(all.into_iter().map(|ticks| ticks - std::mem::replace(&mut before, ticks)).collect())
+            }
+            None => Times::Seconds(frames.iter().map(|frame| frame.time).collect()),
+        };
+        let exact: Option<Vec<u8>> = frames.iter().map(|frame| steps(frame.stability)).collect();
+        let stabilities = match exact {
+            Some(all) => Stabilities::Steps(all),
+            None => Stabilities::Exact(frames.iter().map(|frame| frame.stability).collect()),
+        };
+        let qualities = frames.iter().map(|frame| frame.quality).collect();
+        Self { kinds, frames: of_frames, times, qualities, stabilities, hashes }
+    }
+
+    /// The frames again; an error if the columns do not fit together.
+    pub(super) fn frames(self) -> Result<Vec<FrameHash>, DecodeError> {
+        let wrong = |what: &str| DecodeError::OtherString(what.to_string());
+        let count = self.frames.len();
+        if count.saturating_mul(size_of::<FrameHash>()) > MAX_BYTES {
+            return Err(DecodeError::LimitExceeded);
+        }
+        let times = match self.times {
+            Times::Seconds(all) => all,
+            Times::Ticks(all) => {
+                let mut ticks = 0i64;
+                let time = |after| {
+                    ticks = ticks.checked_add(after)?;
+                    Some(ticks as f64 / TICKS)
+                };
+                all.into_iter().map(time).collect::<Option<_>>().ok_or_else(|| wrong("a time is out of range"))?
+            }
+        };
+        let stabilities = match self.stabilities {
+            Stabilities::Exact(all) => all,
+            Stabilities::Steps(all) => all.into_iter().map(|steps| f32::from(steps) / STEPS).collect(),
+        };
+        if [times.len(), stabilities.len(), self.qualities.len()].iter().any(|&length| length != count) {
+            return Err(wrong("columns differ in length"));
+        }
+        let mut hashes = self.hashes.into_iter();
+        let mut out = Vec::with_capacity(count);
+        for (at, &kind) in self.frames.iter().enumerate() {
+            let Kind { role, view, has } = *self.kinds.get(kind as usize).ok_or_else(|| wrong("no such kind"))?;
+            let short = || wrong("too few hashes");
+            let mut one = |bit: u8| match has & bit {
+                0 => Ok(None),
+                _ => hashes.next().map(Some).ok_or_else(short),
+            };
+            let hash = one(1)?;
+            let orientations = eight(&mut hashes, has & 2 != 0)?;
+            let mut one = |bit: u8| match has & bit {
+                0 => Ok(None),
+                _ => hashes.next().map(Some).ok_or_else(short),
+            };
+            let detail = one(4)?;
+            let turned = eight(&mut hashes, has & 8 != 0)?;
+            let detail = detail.map(|hash| DetailHash { hash, orientations: turned });
+            let (time, quality, stability) = (times[at], self.qualities[at], stabilities[at]);
+            out.push(FrameHash { time, role, view, hash, quality, stability, orientations, detail });
+        }
+        if hashes.next().is_some() {
+            return Err(wrong("hashes are left over"));
+        }
+        Ok(out)
+    }
+}
+
+fn eight(hashes: &mut impl Iterator<Item = Hash>, some: bool) -> Result<Option<Box<[Hash; 8]>>, DecodeError> {
+    if !some {
+        return Ok(None);
+    }
+    let all: Vec<Hash> = hashes.take(8).collect();
+    let all: [Hash; 8] = all.try_into().map_err(|_| DecodeError::OtherString("too few hashes".into()))?;
+    Ok(Some(Box::new(all)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fingerprint::{Fingerprint, VERSION, VideoFingerprint, Window};
+
+    fn hash(seed: usize) -> Hash {
+        Hash(std::array::from_fn(|k| (seed * 31 + k * 7) as u8))
+    }
+
+    /// Frames with every mixture of hashes, at times and stabilities that are `short` or are not.
+    fn frames(short: bool) -> Vec<FrameHash> {
+        let views = [View::Full, View::Content, View::Window(Window::centred(80)), View::Upright, View::Inner];
+        let roles = [Role::Window, Role::Keyframe, Role::Frame, Role::Cover];
+        let eight = |seed: usize| Box::new(std::array::from_fn(|k| hash(seed + k)));
+        let frame = |at: usize| FrameHash {
+            time: if short { at as f64 * 40.0 / 1000.0 } else { at as f64 / 23.976 },
+            role: roles[at % 4],
+            view: views[at % 5],
+            hash: (at & 1 == 0).then(|| hash(at)),
+            quality: (at % 101) as u8,
+            stability: if short { (at % 201) as f32 / 200.0 } else { at as f32 / 999.0 },
+            orientations: (at & 2 == 0).then(|| eight(at)),
+            detail: (at & 4 == 0)
+                .then(|| DetailHash { hash: hash(at + 500), orientations: (at & 8 == 0).then(|| eight(at + 600)) }),
+        };
+        (0..400).map(frame).collect()
+    }
+
+    fn film(frames: Vec<FrameHash>) -> Fingerprint {
+        let warnings = vec!["it ends early".to_string()];
+        Fingerprint::Video(VideoFingerprint { width: 640, height: 360, duration: 16.5, frames, warnings })
+    }
+
+    #[test]
+    fn every_film_comes_back_bit_by_bit() {
+        let mut odd = frames(false);
+        for (frame, time) in odd.iter_mut().zip([-0.0, f64::INFINITY, 1e300, -5.25, f64::MIN_POSITIVE]) {
+            frame.time = time;
+        }
+        odd[7].stability = -0.0;
+        let mut backwards = frames(true);
+        backwards.reverse();
+        for frames in [frames(true), frames(false), odd, backwards, Vec::new()] {
+            let print = film(frames);
+            let back = Fingerprint::from_bytes(&print.to_bytes().unwrap()).unwrap();
+            assert_eq!(back, print);
+            let times = |print: &Fingerprint| match print {
+                Fingerprint::Video(film) => {
+                    film.frames.iter().map(|f| (f.time.to_bits(), f.stability.to_bits())).collect()
+                }
+                Fingerprint::Image(_) => Vec::new(),
+            };
+            assert_eq!(times(&back), times(&print), "signs of zeros as well");
+        }
+    }
+
+    #[test]
+    fn a_reference_takes_its_hashes_and_few_bytes_more() {
+        let mut film = VideoFingerprint::of_frames(16.5, frames(false)).into_reference();
+        film.frames.iter_mut().for_each(|frame| frame.hash = None);
+        let kept = film.frames.iter().filter(|frame| frame.detail.is_some()).count();
+        let bytes = Fingerprint::Video(film.clone()).to_bytes().unwrap();
+        assert!(bytes.len() < kept * 32 + film.frames.len() * 6 + 500, "{}", bytes.len());
+        assert_eq!(film.clone().into_reference(), film, "made short once and for all");
+    }
+
+    #[test]
+    fn what_is_cut_off_or_does_not_fit_together_is_refused() {
+        let bytes = film(frames(true)).to_bytes().unwrap();
+        for length in (0..bytes.len()).step_by(97).chain([bytes.len() - 1]) {
+            assert!(Fingerprint::from_bytes(&bytes[..length]).is_err(), "{length}");
+        }
+        let fits = || Packed::of(&frames(true));
+        assert!(fits().frames().is_ok());
+        let spoilt: [fn(&mut Packed); 7] = [
+            |packed| packed.hashes.truncate(9),
+            |packed| packed.hashes.push(Hash::default()),
+            |packed| packed.qualities.truncate(9),
+            |packed| packed.frames[3] = 1000,
+            |packed| packed.times = Times::Ticks(vec![i64::MAX; 400]),
+            |packed| packed.stabilities = Stabilities::Exact(Vec::new()),
+            |packed| packed.kinds.clear(),
+        ];
+        for (at, spoil) in spoilt.into_iter().enumerate() {
+            let mut packed = fits();
+            spoil(&mut packed);
+            assert!(packed.frames().is_err(), "{at}");
+        }
+    }
+
+    /// Frames without hashes take five bytes each and forty times as much when they are read.
+    #[test]
+    fn few_bytes_do_not_become_much_memory() {
+        let count = MAX_BYTES / size_of::<FrameHash>() + 1;
+        let packed = Packed {
+            kinds: vec![Kind { role: Role::Frame, view: View::Full, has: 0 }],
+            frames: vec![0; count],
+            times: Times::Ticks(vec![0; count]),
+            qualities: vec![0; count],
+            stabilities: Stabilities::Steps(vec![0; count]),
+            hashes: Vec::new(),
+        };
+        let mut bytes = vec![VERSION, 1, 0, 0];
+        bytes.extend([0; 8]);
+        bincode::encode_into_std_write(&packed, &mut bytes, bincode::config::standard()).unwrap();
+        bytes.push(0);
+        assert!(Fingerprint::from_bytes(&bytes).is_err());
+    }
+}
