@@ -80,8 +80,8 @@ class Results:
     def __init__(self):
         self.asked, self.facts, self.load = [], [], os.getloadavg()
 
-    def ask(self, name, kind, count, radius, single, batch, recall=1.0):
-        self.asked.append((name, kind, count, radius, single, batch, recall))
+    def ask(self, name, kind, count, radius, single, batch, recall=1.0, bulk=None):
+        self.asked.append((name, kind, count, radius, single, batch, recall, bulk))
 
     def fact(self, name, kind, count, **facts):
         self.facts.append({"name": name, "data": kind, "entries": count, **facts})
@@ -223,7 +223,7 @@ def refrain(results, runner, kind, count, data, queries, folder):
     for line in lines[1:]:
         whole = line["certain"] >= line["radius"]
         name = "refrain" if whole else f"refrain, certain within {line['certain']}"
-        results.ask(name, kind, count, line["radius"], line["single_us"], line["batch_us"], line["share"])
+        results.ask(name, kind, count, line["radius"], line["single_us"], line["batch_us"], line["share"], line["bulk_us"] or None)
         if whole and line["radius"] in (31, 64):
             results.fact("hits a query", kind, count, radius=line["radius"], hits=line["hits"])
     if kind == "uniform" and data is not None:
@@ -293,7 +293,7 @@ def report(results):
     lines = [
         "# The index beside its peers",
         "",
-        f"Written by `make bench-index` ({processor()}, {os.cpu_count()} cores; {versions}). Questions on one core, in microseconds a query: *single / in batches of {BATCH}*.",
+        f"Written by `make bench-index` ({processor()}, {os.cpu_count()} cores; {versions}). Questions on one core, in microseconds a query: *single / in batches of {BATCH} / {QUERIES:,} at once*, the last for refrain up to a radius of 48.",
         f"Recall is the share of what is within 31 (and 64) bits that was found: refrain, flat and MultiHash look for all; *certain within 15* looks into the buckets of that radius only and takes what else is near there; HNSW and usearch look for the ten nearest and may miss (HNSW with 16 links and 64 candidates, usearch as it comes). A dash was not measured, for time; what is slow got few queries, and graphs were built up to {GRAPHS:,} random hashes.",
         f"Load of the machine (runnable programs on average, this benchmark among them) at the beginning and the end: {results.load[0]:.1f} and {os.getloadavg()[0]:.1f}.",
         "",
@@ -313,7 +313,8 @@ def report(results):
                 cells, recall = [], ""
                 for radius in RADII:
                     found = [row for row in rows if row[0] == name and row[3] == radius]
-                    cells.append(f"{number(found[0][4])} / {number(found[0][5])}" if found else "–")
+                    times = [value for value in (*found[0][4:6], found[0][7]) if value is not None] if found else []
+                    cells.append(" / ".join(map(number, times)) or "–")
                     if found and radius == 31:
                         recall = f"{found[0][6]:.3f}"
                     if found and radius == 64 and name.startswith("refrain,"):
@@ -321,7 +322,7 @@ def report(results):
                 lines.append(f"| {name} | " + " | ".join(cells) + f" | {recall} |")
             ours, flat = ([row for row in rows if row[0] == name and row[3] == 31] for name in ("refrain", "FAISS flat"))
             if ours and flat:
-                lines += ["", f"At 31, flat takes {flat[0][4] / ours[0][4]:,.0f} times as long singly and {flat[0][5] / ours[0][5]:,.0f} times in batches."]
+                lines += ["", f"At 31, flat takes {flat[0][4] / ours[0][4]:,.0f} times as long singly and {flat[0][5] / ours[0][5]:,.0f} times in batches" + (f"; {flat[0][5] / ours[0][7]:,.0f} times what refrain takes for each of {QUERIES:,} at once (flat gains nothing beyond batches)." if ours[0][7] else ".")]
     lines += [
         "", "## Building and opening", "",
         "Builds on all cores where the library can (MultiHash cannot). Bytes and opening are those of the files that each writes. *Cold*: the system's page cache holds nothing of the files.", "",
