@@ -84,7 +84,9 @@ pub(super) struct Asked<'a> {
     pub(super) query: &'a Query,
     pub(super) words: [u64; 4],
     pub(super) reach: Reach,
-    /// Postings in its buckets.
+    /// Buckets that it asks for.
+    pub(super) lookups: usize,
+    /// Postings in them.
     pub(super) load: u64,
 }
 
@@ -131,7 +133,7 @@ impl<'a> Mih<'a> {
                 lookups = 0;
             }
             lookups += more;
-            batch.push(Asked { number, query, words: query.hash.words(), reach, load: 0 });
+            batch.push(Asked { number, query, words: query.hash.words(), reach, lookups: more, load: 0 });
         }
         self.batch(&mut batch, true, emit)
     }
@@ -146,7 +148,7 @@ impl<'a> Mih<'a> {
     /// All bands for a batch. With `adapt`, queries that fell into heavy buckets are set aside and planned one by one.
     fn batch(&mut self, batch: &mut [Asked<'_>], adapt: bool, emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
         let hashes: Vec<Hash> = batch.iter().map(|asked| asked.query.hash).collect();
-        let lookups: usize = batch.iter().map(|asked| self.lookups(&asked.reach)).sum();
+        let lookups: usize = batch.iter().map(|asked| asked.lookups).sum();
         if adapt && lookups > WIDE {
             // Too many buckets to look at all of their sizes first: plan from those close by.
             for asked in batch.iter() {
@@ -188,7 +190,7 @@ impl<'a> Mih<'a> {
 
     /// The queries whose buckets hold far more than was expected, in order; their buckets are emptied.
     fn set_aside(&mut self, batch: &[Asked<'_>]) -> Vec<u32> {
-        let is_heavy = |asked: &Asked<'_>| asked.load as f64 > self.heavy(self.lookups(&asked.reach));
+        let is_heavy = |asked: &Asked<'_>| asked.load as f64 > self.heavy(asked.lookups);
         let heavy: Vec<u32> = (0u32..).zip(batch).filter(|(_, asked)| is_heavy(asked)).map(|(i, _)| i).collect();
         if !heavy.is_empty() {
             // Empty buckets answer nothing; their queries are asked again.
@@ -216,7 +218,7 @@ impl<'a> Mih<'a> {
         if cost > scan_cost(self.part.len(), query.max_distance, 1, self.kernels) {
             return self.scan(number, query, emit);
         }
-        self.batch(&mut [Asked { reach, load: 0, ..*asked }], false, emit)
+        self.batch(&mut [Asked { reach, lookups: self.lookups(&reach), load: 0, ..*asked }], false, emit)
     }
 
     pub(super) fn clear(&mut self) {

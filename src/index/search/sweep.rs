@@ -77,9 +77,12 @@ impl Mih<'_> {
         emit: &mut Emit<'_>,
     ) -> Result<ControlFlow<()>> {
         for some in queries.chunks(queries.len().div_ceil(queries.len().div_ceil(TOGETHER)).max(1)) {
+            let Some(&(_, first)) = some.first() else { continue };
+            let reach = Reach::of(&self.part.layout, first);
+            let lookups = self.lookups(&reach);
             let ask = |&(number, query): &(u32, &'q Query)| {
-                let reach = Reach::of(&self.part.layout, query);
-                Asked { number, query, words: query.hash.words(), reach, load: 0 }
+                let words = query.hash.words();
+                Asked { number, query, words, reach, lookups, load: 0 }
             };
             let mut batch: Vec<Asked<'q>> = some.iter().map(ask).collect();
             self.leave_out(&mut batch, crowded)?;
@@ -106,8 +109,7 @@ impl Mih<'_> {
             }
         }
         let Some(first) = batch.first() else { return Ok(()) };
-        let lookups = self.lookups(&first.reach);
-        let heavy = self.heavy(lookups) * part.layout.bands.len() as f64 / lookups.max(1) as f64;
+        let heavy = self.heavy(first.lookups) * part.layout.bands.len() as f64 / first.lookups.max(1) as f64;
         batch.retain(|asked| {
             let most = asked.load as f64 <= heavy;
             if !most {
@@ -119,10 +121,10 @@ impl Mih<'_> {
     }
 
     fn together(&mut self, batch: &[Asked<'_>], emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
-        let Some(&Asked { reach, .. }) = batch.first() else { return Ok(ControlFlow::Continue(())) };
+        let Some(&Asked { reach, lookups, .. }) = batch.first() else { return Ok(ControlFlow::Continue(())) };
         let part = self.part;
         let hashes: Vec<Hash> = batch.iter().map(|asked| asked.query.hash).collect();
-        let heavy = self.heavy(self.lookups(&reach)) as u64;
+        let heavy = self.heavy(lookups) as u64;
         // Postings in each query's buckets; and those who had too many, with the bands that they were asked in.
         let (mut loads, mut sorted) = (vec![0; batch.len()], Sorted::default());
         let mut heavies: Vec<(u32, usize)> = Vec::new();
