@@ -144,7 +144,7 @@ fn ask(queries: &str, radii: &str, folder: &Path) -> Result<()> {
     );
     // What was built or forgotten a moment ago comes in from the disk, and its checksums are looked at, only once.
     for _ in 0..2 {
-        for some in queries.chunks(BATCH) {
+        for some in queries.chunks(BATCH).take(2 * COUNTED / BATCH) {
             index.snapshot().search(some, 48)?;
         }
     }
