@@ -1,6 +1,6 @@
 //! The not-a-match memory: pairs of upload and reference that a person has refused do not come back.
 
-use crate::fingerprint::{Fingerprint, View};
+use crate::fingerprint::{Fingerprint, FrameHash, Role, View};
 use crate::hash::Hash;
 
 /// Uploads whose whole picture is this close to a refused one are taken for the same picture: what a re-encoding moves.
@@ -58,13 +58,23 @@ pub(crate) fn whole(fingerprint: &Fingerprint) -> Option<Hash> {
     }
 }
 
-/// A short name for all the hashes of a fingerprint.
+/// A short name for the hashes of a fingerprint; of a film, for those that are left when it is stored: whole frames, covering
+/// ones if there are any, by the detail hash or by PDQ if that is all there is.
 pub(crate) fn digest(fingerprint: &Fingerprint) -> String {
     let mut digest = blake3::Hasher::new();
     match fingerprint {
         Fingerprint::Image(image) => image.views.iter().for_each(|view| _ = digest.update(&view.hash.0)),
         Fingerprint::Video(video) => {
-            video.frames.iter().filter_map(|frame| frame.hash).for_each(|hash| _ = digest.update(&hash.0));
+            let whole = |frame: &&FrameHash| frame.view == View::Full && frame.role != Role::Window;
+            let covers = |frame: &&FrameHash| whole(frame) && frame.role == Role::Cover;
+            let named: Vec<&FrameHash> = match video.frames.iter().find(covers).or(video.frames.iter().find(whole)) {
+                Some(first) if first.role == Role::Cover => video.frames.iter().filter(covers).collect(),
+                Some(_) => video.frames.iter().filter(whole).collect(),
+                None => video.frames.iter().collect(),
+            };
+            let hashes =
+                named.into_iter().filter_map(|frame| frame.detail.as_ref().map(|detail| detail.hash).or(frame.hash));
+            hashes.for_each(|hash| _ = digest.update(&hash.0));
         }
     }
     digest.finalize().to_hex()[..32].to_string()

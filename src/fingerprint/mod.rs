@@ -65,9 +65,9 @@ impl Fingerprint {
         let mut bytes = vec![VERSION];
         bincode::encode_into_std_write(self, &mut bytes, config())
             .map_err(|error| Error::decode(format!("fingerprint cannot be encoded: {error}")))?;
-        // Decoding counts frames by their size in memory, and tags by four bytes.
+        // Decoding counts frames by their size in memory, and integers and tags by theirs, whatever they take.
         let frames = if let Self::Video(video) = self { video.frames.len() } else { 0 };
-        let longest = (bytes.len() + frames * 8).max(frames * size_of::<FrameHash>());
+        let longest = (bytes.len() + frames * 20 + 64).max(frames * size_of::<FrameHash>());
         if longest > MAX_BYTES {
             return Err(Error::limit("fingerprint bytes", MAX_BYTES as u64, longest as u64));
         }
@@ -120,5 +120,28 @@ mod tests {
         let bytes = film(most).to_bytes().unwrap();
         assert!(Fingerprint::from_bytes(&bytes).is_ok());
         assert!(matches!(film(most + 1).to_bytes(), Err(Error::Limit { .. })));
+        // With orientations the bytes are what counts.
+        let turned = |count: usize| {
+            let eight = Box::new([Hash([7; 32]); 8]);
+            let all = |i: usize| FrameHash {
+                time: i as f64 / 1000.0,
+                orientations: Some(eight.clone()),
+                detail: Some(DetailHash { hash: Hash([i as u8; 32]), orientations: Some(eight.clone()) }),
+                ..frame(i)
+            };
+            Fingerprint::Video(VideoFingerprint::of_frames(1.0, (0..count).map(all).collect()))
+        };
+        let most = MAX_BYTES / (576 + 25);
+        let (mut fit, mut refused) = (0, 0);
+        for count in (most..MAX_BYTES / 575).step_by((MAX_BYTES / 575 - most) / 8) {
+            match turned(count).to_bytes() {
+                Ok(bytes) => {
+                    assert!(Fingerprint::from_bytes(&bytes).is_ok(), "{count}");
+                    fit += 1;
+                }
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(fit > 0 && refused > 0, "{fit} {refused}");
     }
 }

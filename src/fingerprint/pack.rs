@@ -1,5 +1,7 @@
 //! How the hashes of a film lie in an encoded fingerprint: column by column, so that what is the same for many is said once.
 
+use std::collections::BTreeMap;
+
 use bincode::error::DecodeError;
 use bincode::{Decode, Encode};
 
@@ -48,29 +50,36 @@ pub(super) struct Packed {
 
 /// Thousandths, if that is all that there is to say.
 fn ticks(time: f64) -> Option<i64> {
-    let ticks = (time * TICKS).round();
-    (ticks.abs() < 1e15 && (ticks / TICKS).to_bits() == time.to_bits()).then_some(ticks as i64)
+    let ticks = (time * TICKS).round() as i64;
+    (ticks.unsigned_abs() < 1 << 50 && (ticks as f64 / TICKS).to_bits() == time.to_bits()).then_some(ticks)
 }
 
 fn steps(stability: f32) -> Option<u8> {
-    let steps = (stability * STEPS).round();
-    ((0.0..=STEPS).contains(&steps) && (steps / STEPS).to_bits() == stability.to_bits()).then_some(steps as u8)
+    let steps = (stability * STEPS).round() as u8;
+    (f32::from(steps) <= STEPS && (f32::from(steps) / STEPS).to_bits() == stability.to_bits()).then_some(steps)
 }
 
 /// The nearest time that takes little room.
 pub(super) fn short_time(time: f64) -> f64 {
     let ticks = (time * TICKS).round();
-    if ticks.abs() < 1e15 { ticks / TICKS } else { time }
+    // Never a negative zero, which takes more.
+    if ticks.abs() < 1e15 { ticks / TICKS + 0.0 } else { time }
 }
 
 /// The next stability that takes little room and is no larger.
 pub(super) fn short_stability(stability: f32) -> f32 {
-    if steps(stability).is_some() { stability } else { (stability * STEPS).floor() / STEPS }
+    if steps(stability).is_some() {
+        return stability;
+    }
+    // The product may have been rounded up.
+    let steps = (stability * STEPS).floor();
+    if steps / STEPS <= stability { steps / STEPS } else { (steps - 1.0) / STEPS }
 }
 
 impl Packed {
     pub(super) fn of(frames: &[FrameHash]) -> Self {
         let mut kinds: Vec<Kind> = Vec::new();
+        let mut numbers: BTreeMap<(View, u8, u8), u32> = BTreeMap::new();
         let mut hashes = Vec::with_capacity(2 * frames.len());
         let of_frames = frames.iter().map(|frame| {
             let mut has = 0;
@@ -91,11 +100,10 @@ impl Packed {
                 }
             }
             let kind = Kind { role: frame.role, view: frame.view, has };
-            let at = kinds.iter().position(|had| *had == kind).unwrap_or_else(|| {
+            *numbers.entry((frame.view, frame.role as u8, has)).or_insert_with(|| {
                 kinds.push(kind);
-                kinds.len() - 1
-            });
-            at as u32
+                kinds.len() as u32 - 1
+            })
         });
         let of_frames = of_frames.collect();
         let mut before = 0;
@@ -219,7 +227,9 @@ mod tests {
         odd[7].stability = -0.0;
         let mut backwards = frames(true);
         backwards.reverse();
-        for frames in [frames(true), frames(false), odd, backwards, Vec::new()] {
+        let mut zeros = frames(true);
+        (zeros[3].time, zeros[5].stability) = (-0.0, -0.0);
+        for frames in [frames(true), frames(false), odd, backwards, zeros, Vec::new()] {
             let print = film(frames);
             let back = Fingerprint::from_bytes(&print.to_bytes().unwrap()).unwrap();
             assert_eq!(back, print);
@@ -241,6 +251,11 @@ mod tests {
         let bytes = Fingerprint::Video(film.clone()).to_bytes().unwrap();
         assert!(bytes.len() < kept * 32 + film.frames.len() * 6 + 500, "{}", bytes.len());
         assert_eq!(film.clone().into_reference(), film, "made short once and for all");
+        for stability in (0..2000).map(|k| k as f32 / 2000.0).chain([0.849_999_96, 0.0, 1.0, 1e-9]) {
+            let short = short_stability(stability);
+            assert!(short <= stability && stability - short < 0.0051 && short_stability(short) == short, "{stability}");
+        }
+        assert_eq!(short_time(-0.0001).to_bits(), 0.0f64.to_bits());
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::hash::Hash;
 /// Entries that ask together at least: of a long source more do, so that they are swept through the postings of others.
 const BLOCK: usize = 512;
 /// See [`BLOCK`].
-const MOST: usize = TOGETHER / 2;
+const MOST: usize = TOGETHER / 4;
 /// Hashes that are scanned between two looks at whether to stop.
 const ROWS: usize = 1 << 16;
 
@@ -181,7 +181,14 @@ impl Snapshot {
             if let Source::Part(part, _) = target
                 && plan(&part.layout, max_distance, max_distance, asked.len(), kernels).0 == Plan::Mih
             {
-                let _ = Mih::new(part, kernels).run(&asked, &mut emit)?;
+                let mut mih = Mih::new(part, kernels);
+                let together = if mih.pays_to_sweep(&asked) { asked.len() } else { BLOCK };
+                for some in asked.chunks(together) {
+                    cancel.check()?;
+                    if mih.run(some, &mut emit)?.is_break() {
+                        return Ok(());
+                    }
+                }
                 continue;
             }
             if scans.is_empty() {

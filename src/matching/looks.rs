@@ -65,7 +65,7 @@ pub(crate) fn by_pdq(frames: &[FrameHash]) -> Vec<bool> {
     let known = |frame: &FrameHash| {
         let whole = frame.view == View::Full && frame.role != Role::Window;
         let due = frame.role != Role::Cover || last.is_none_or(|last| frame.time >= last + PDQ_HOP);
-        if whole && due && frame.quality >= MIN_QUALITY {
+        if whole && due && frame.hash.is_some() && frame.quality >= MIN_QUALITY {
             last = Some(frame.time);
         }
         frame.detail.is_none() || whole && due

@@ -22,8 +22,11 @@ pub struct Run {
 }
 
 /// Numbers the hashes of one film, in order of time, by the picture they show. Hashes close to the first of a run belong to
-/// it, and so do all views and roles of its first moment: what overlaps in time is no second witness.
+/// it, and so do all views and roles of its first moment: what overlaps in time is no second witness. Pictures are held
+/// against one another by PDQ, and in a film that has none by the detail hash.
 pub fn runs<'a>(frames: impl IntoIterator<Item = &'a FrameHash>) -> Vec<Run> {
+    let frames: Vec<&FrameHash> = frames.into_iter().collect();
+    let by_pdq = frames.iter().any(|frame| frame.hash.is_some());
     let mut first: Option<(Hash, f64)> = None;
     let (mut scenes, mut different): (Vec<(Hash, u32)>, u32) = (Vec::new(), 0);
     let mut run = Run::default();
@@ -31,7 +34,8 @@ pub fn runs<'a>(frames: impl IntoIterator<Item = &'a FrameHash>) -> Vec<Run> {
         .into_iter()
         .map(|frame| {
             // What a reference knows by the detail hash alone belongs to the picture before it.
-            let hash = frame.hash.filter(|shown| match first {
+            let shown = if by_pdq { frame.hash } else { frame.detail.as_ref().map(|detail| detail.hash) };
+            let hash = shown.filter(|shown| match first {
                 None => true,
                 Some((hash, time)) => {
                     frame.view == View::Full && frame.time >= time + MOMENT && hash.distance(shown) > SAME_PICTURE

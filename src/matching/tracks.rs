@@ -48,7 +48,7 @@ impl Tracks {
             Some(mark(frame, if segment.inverted { hash.complement() } else { hash }))
         });
         let asked = asked.collect();
-        let known = reference.frames.iter().filter(clear);
+        let known = reference.frames.iter().filter(clear).filter(|frame| ViewSet::Thorough.stores_of_film(frame.view));
         let known = known.filter_map(|frame| Some(mark(frame, frame.detail.as_ref()?.hash))).collect();
         Self { asked, known, kinds }
     }

@@ -190,11 +190,14 @@ impl Known {
                         detail: hashed.detail.map(|hash| DetailHash { hash, orientations: None }),
                     })
                 });
+                let duration = seconds(self.duration, "duration")?;
+                let mut frames = frames.collect::<Result<Vec<_>>>()?;
+                frames.sort_by(|a, b| a.time.total_cmp(&b.time));
                 Fingerprint::Video(VideoFingerprint {
                     width: self.width,
                     height: self.height,
-                    duration: seconds(self.duration, "duration")?,
-                    frames: frames.collect::<Result<_>>()?,
+                    duration,
+                    frames,
                     warnings: Vec::new(),
                 })
             }

@@ -170,6 +170,9 @@ pub(super) fn write_threatexchange(fingerprint: &Fingerprint, metadata: &str) ->
             let whole = video.frames.iter().filter(|frame| frame.view == View::Full);
             let line = |frame: &FrameHash| Some(format!("{},{},{:.3}", frame.hash?, frame.quality, frame.time));
             let frames: Vec<String> = whole.filter_map(line).collect();
+            if frames.is_empty() {
+                return None;
+            }
             ("vpdq", serde_json::to_string(&frames).ok()?)
         }
     };

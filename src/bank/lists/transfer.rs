@@ -142,12 +142,9 @@ impl Store {
                 (_, Format::ThreatExchange, _) => text::write_threatexchange(&fingerprint, metadata),
                 (Fingerprint::Video(video), Format::Vpdq, _) if exported.written == 0 => {
                     let whole = video.frames.iter().filter(|frame| frame.view == View::Full).enumerate();
-                    Some(
-                        whole
-                            .filter_map(|(number, frame)| text::write_vpdq(number, frame))
-                            .collect::<Vec<_>>()
-                            .join("\n"),
-                    )
+                    let lines: Vec<String> =
+                        whole.filter_map(|(number, frame)| text::write_vpdq(number, frame)).collect();
+                    (!lines.is_empty()).then(|| lines.join("\n"))
                 }
                 (Fingerprint::Video(_), Format::Vpdq, _) => {
                     return Err(Error::option("format", "a vpdq list is one film, and there are several"));

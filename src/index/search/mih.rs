@@ -35,6 +35,9 @@ pub(in crate::index) struct Mih<'a> {
     pub(super) kernels: Kernels,
     masks: [Option<&'static Masks>; BANDS],
     pub(super) room: Box<Room>,
+    /// Queries that a sweep noticed on the way to have too many postings.
+    #[cfg(test)]
+    pub(super) noticed: Vec<u32>,
 }
 
 /// What a search needs to remember between its stages.
@@ -95,7 +98,15 @@ impl<'a> Mih<'a> {
     pub(in crate::index) fn new(part: &'a Part, kernels: Kernels) -> Self {
         let band = |i| part.layout.bands.get(i).map(|band: &Band| Masks::of(band.key_bits));
         let room = ROOM.with(|room| room.take()).unwrap_or_default();
-        Self { part, kernels, masks: std::array::from_fn(band), room }
+        let masks = std::array::from_fn(band);
+        Self {
+            part,
+            kernels,
+            masks,
+            room,
+            #[cfg(test)]
+            noticed: Vec::new(),
+        }
     }
 
     /// Answers `queries`, giving the number of each back with its hits.
@@ -280,6 +291,7 @@ impl<'a> Mih<'a> {
     /// Buckets to hits.
     fn finish(&mut self, batch: &[Asked<'_>], hashes: &[Hash], emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
         self.fill()?;
+        self.room.passed.clear();
         filter(self.kernels, self.part.raw(), &self.room.buckets, 0, &mut self.room.passed);
         self.check(None, batch, hashes, emit)
     }
@@ -287,7 +299,6 @@ impl<'a> Mih<'a> {
     /// Has the buckets checked, where they were not yet.
     pub(super) fn fill(&mut self) -> Result<()> {
         let (part, posting) = (self.part, self.part.layout.posting_bytes());
-        self.room.passed.clear();
         if !part.has_sure_postings() {
             let full = || self.room.buckets.iter().filter(|bucket| bucket.len > 0);
             full().for_each(|bucket| part.announce(bucket.at, bucket.len as usize * posting));

@@ -16,8 +16,10 @@ use crate::simd::distance::{Bucket, filter, filter_with, prefetch};
 
 /// Queries that are swept together at most: what is known of them stays in the cache.
 pub(in crate::index) const TOGETHER: usize = 8192;
-/// Bytes of residues in a stretch, at most.
+/// Bytes of residues in a stretch, at most twice as many.
 const STRETCH: usize = 1 << 18;
+/// Residues that are filtered at a time, if no single bucket has more: all of them may pass.
+const FILTERED: usize = 1 << 20;
 /// Residues of a bucket that are asked for before it is due, at most.
 const MOST_AHEAD: u32 = 1024;
 
@@ -58,9 +60,19 @@ impl Sorted {
     }
 }
 
+/// How many of these buckets are filtered at once.
+fn at_once(buckets: &[Bucket]) -> usize {
+    let mut residues = 0;
+    let fits = |bucket: &&Bucket| {
+        residues += bucket.len as usize;
+        residues <= FILTERED
+    };
+    buckets.iter().take_while(fits).count().max(1)
+}
+
 impl Mih<'_> {
     /// Whether these queries, all of one kind, look at so many buckets that most are looked at.
-    pub(super) fn pays_to_sweep(&self, queries: &[(u32, &Query)]) -> bool {
+    pub(in crate::index) fn pays_to_sweep(&self, queries: &[(u32, &Query)]) -> bool {
         let (Some(&(_, first)), Some(band)) = (queries.first(), self.part.layout.bands.first()) else { return false };
         let lookups = self.lookups(&Reach::of(&self.part.layout, first));
         let same = |query: &Query| (query.certain, query.max_distance) == (first.certain, first.max_distance);
@@ -136,6 +148,8 @@ impl Mih<'_> {
                 if *load != u64::MAX && *load > heavy {
                     *load = u64::MAX;
                     heavies.push((i, number + 1));
+                    #[cfg(test)]
+                    self.noticed.push(batch[i as usize].number);
                 }
             }
         }
@@ -191,7 +205,7 @@ impl Mih<'_> {
                     if loads[i] == u64::MAX {
                         continue;
                     }
-                    let (key, residue) = (sorted.keys[i] ^ mask << low, sorted.residues[i]);
+                    let (key, residue) = (sorted.keys[i] ^ (mask << low), sorted.residues[i]);
                     self.room.buckets.extend(masks.iter().map(|mask| {
                         let limit = room - mask.count_ones() as u16;
                         Bucket { at: (key ^ mask) as usize, len: 0, residue, limit }
@@ -229,31 +243,41 @@ impl Mih<'_> {
         self.find(number, loads)?;
         self.fill()?;
         let (band, width) = (&part.layout.bands[number], part.layout.posting_bytes());
-        let buckets = &self.room.buckets;
-        if part.has_sure_postings() {
-            // Meanwhile the residues of the next stretch come in, evenly.
-            let table = &raw[band.offsets..band.offsets + (4 << band.key_bits) + 4];
-            let (mut next, size) = ((stretch as usize + 1) << low, 1 << low);
-            let (first, end) = (next, (next + size).min(1 << band.key_bits));
-            let pace = (size << 16) / buckets.len().max(1) + 1;
-            let meanwhile = |at: usize| {
-                let due = (first + ((at + 1) * pace >> 16)).min(end);
-                while next < due {
-                    let [start, end] = two_words(table, next * 4);
-                    let from = band.postings + start as usize * width;
-                    let until = from + end.wrapping_sub(start).min(MOST_AHEAD) as usize * 2;
-                    (from..until).step_by(64).for_each(|line| prefetch(raw, line));
-                    prefetch(raw, until.wrapping_sub(1));
-                    next += 1;
-                }
-            };
-            filter_with(self.kernels, raw, buckets, 0, meanwhile, &mut self.room.passed);
-        } else {
-            filter(self.kernels, raw, buckets, 0, &mut self.room.passed);
+        // Meanwhile the residues of the next stretch come in, evenly.
+        let table = &raw[band.offsets..band.offsets + (4 << band.key_bits) + 4];
+        let (mut next, size) = ((stretch as usize + 1) << low, 1 << low);
+        let (first, end) = (next, (next + size).min(1 << band.key_bits));
+        let pace = (size << 16) / self.room.buckets.len().max(1) + 1;
+        let mut meanwhile = |at: usize| {
+            let due = (first + (((at + 1) * pace) >> 16)).min(end);
+            while next < due {
+                let [start, end] = two_words(table, next * 4);
+                let from = band.postings + start as usize * width;
+                let until = from + end.wrapping_sub(start).min(MOST_AHEAD) as usize * 2;
+                (from..until).step_by(64).for_each(|line| prefetch(raw, line));
+                prefetch(raw, until.wrapping_sub(1));
+                next += 1;
+            }
+        };
+        let sure = part.has_sure_postings();
+        let mut from = 0;
+        while from < self.room.buckets.len() {
+            let rest = &self.room.buckets[from..];
+            let some = &rest[..at_once(rest)];
+            let passed = &mut self.room.passed;
+            passed.clear();
+            if sure {
+                filter_with(self.kernels, raw, some, from as u32, |at| meanwhile(from + at), passed);
+            } else {
+                filter(self.kernels, raw, some, from as u32, passed);
+            }
+            from += some.len();
+            if self.check(Some(number as u8), batch, hashes, emit)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
         }
-        let flow = self.check(Some(number as u8), batch, hashes, emit);
         self.clear();
-        flow
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Buckets that hold their keys get to know where they are.
@@ -351,6 +375,10 @@ mod tests {
             for kernels in Level::available().into_iter().map(Kernels::of) {
                 let mut swept = Vec::new();
                 let mut mih = Mih::new(part, kernels);
+                // What is filtered at once is held to its bound: a few buckets, or one that is longer.
+                let long = |len| Bucket { at: 0, len, residue: 0, limit: 0 };
+                assert_eq!(at_once(&[long(FILTERED as u32 - 9), long(9), long(1)]), 2);
+                assert_eq!(at_once(&[long(FILTERED as u32 + 1), long(0)]), 1);
                 assert!(mih.pays_to_sweep(&queries), "{radius} {certain}");
                 let mut crowded = Vec::new();
                 let mut emit = |number, distance, at| {
@@ -363,6 +391,9 @@ mod tests {
                 let beside =
                     |centre| left.iter().filter(|number| **number >= 507 && (**number - 507) % 4 == centre).count();
                 assert!(beside(0) > 60 && beside(1) < 60, "{} and {}", beside(0), beside(1));
+                // Of the latter, most are noticed on the way where their one bucket is much of what is expected.
+                let noticed = mih.noticed.iter().filter(|number| **number >= 507 && (**number - 507) % 4 == 1).count();
+                assert!(certain > 31 || noticed > 60, "{noticed} noticed");
                 swept.sort_unstable();
                 assert!(swept.windows(2).all(|two| two[0] != two[1]), "found twice");
                 assert!(swept.iter().all(|(number, ..)| !left.contains(number)));
