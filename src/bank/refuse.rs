@@ -79,3 +79,44 @@ pub(crate) fn digest(fingerprint: &Fingerprint) -> String {
     }
     digest.finalize().to_hex()[..32].to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bank::thin::thinned;
+    use crate::fingerprint::{DetailHash, VideoFingerprint, ViewSet};
+    use crate::matching::by_pdq;
+
+    fn frame(seed: u64, role: Role, view: View) -> FrameHash {
+        let hash = |salt: u64| Hash::from_words([seed, salt, seed * 7 + salt, !seed]);
+        let detail = Some(DetailHash { hash: hash(2), orientations: None });
+        let time = seed as f64 / 9.0;
+        FrameHash { time, role, view, hash: Some(hash(1)), quality: 90, stability: 0.9, orientations: None, detail }
+    }
+
+    fn name(frames: Vec<FrameHash>) -> String {
+        digest(&Fingerprint::Video(VideoFingerprint::of_frames(9.0, frames)))
+    }
+
+    #[test]
+    fn a_film_has_one_name_before_and_after_it_is_stored() {
+        let mixed = |at: u64| {
+            let role = [Role::Window, Role::Cover, Role::Frame, Role::Keyframe][at as usize / 2 % 4];
+            frame(at, role, if at % 2 == 0 { View::Full } else { View::Content })
+        };
+        let keyframes = |at: u64| frame(at, Role::Keyframe, if at % 2 == 0 { View::Full } else { View::Content });
+        let clock = |at: u64| frame(at, [Role::Window, Role::Frame][at as usize % 2], View::Full);
+        for films in
+            [(0..80).map(mixed).collect::<Vec<_>>(), (0..80).map(keyframes).collect(), (0..80).map(clock).collect()]
+        {
+            let mut stored =
+                VideoFingerprint::of_frames(9.0, thinned(films.clone(), ViewSet::Standard)).into_reference();
+            let known = by_pdq(&stored.frames);
+            stored.frames.iter_mut().zip(known).filter(|(_, known)| !known).for_each(|(frame, _)| frame.hash = None);
+            assert!(stored.frames.iter().any(|frame| frame.hash.is_none()));
+            assert_eq!(name(stored.frames), name(films));
+        }
+        let bare = |seed| FrameHash { hash: None, ..frame(seed, Role::Frame, View::Full) };
+        assert_ne!(name(vec![bare(1)]), name(vec![bare(2)]), "detail hashes alone are names as well");
+    }
+}

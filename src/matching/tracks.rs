@@ -48,7 +48,9 @@ impl Tracks {
             Some(mark(frame, if segment.inverted { hash.complement() } else { hash }))
         });
         let asked = asked.collect();
-        let known = reference.frames.iter().filter(clear).filter(|frame| ViewSet::Thorough.stores_of_film(frame.view));
+        // What references are stored with, or uploads where the sides change places: few views, whatever is listed.
+        let stored = |view| [ViewSet::Thorough, ViewSet::Uploads].iter().any(|set| set.stores_of_film(view));
+        let known = reference.frames.iter().filter(clear).filter(|frame| stored(frame.view));
         let known = known.filter_map(|frame| Some(mark(frame, frame.detail.as_ref()?.hash))).collect();
         Self { asked, known, kinds }
     }
