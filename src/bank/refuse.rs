@@ -102,9 +102,10 @@ mod tests {
     fn a_film_has_one_name_before_and_after_it_is_stored() {
         let mixed = |at: u64| {
             let role = [Role::Window, Role::Cover, Role::Frame, Role::Keyframe][at as usize / 2 % 4];
-            frame(at, role, if at % 2 == 0 { View::Full } else { View::Content })
+            frame(at, role, if at.is_multiple_of(2) { View::Full } else { View::Content })
         };
-        let keyframes = |at: u64| frame(at, Role::Keyframe, if at % 2 == 0 { View::Full } else { View::Content });
+        let keyframes =
+            |at: u64| frame(at, Role::Keyframe, if at.is_multiple_of(2) { View::Full } else { View::Content });
         let clock = |at: u64| frame(at, [Role::Window, Role::Frame][at as usize % 2], View::Full);
         for films in
             [(0..80).map(mixed).collect::<Vec<_>>(), (0..80).map(keyframes).collect(), (0..80).map(clock).collect()]
