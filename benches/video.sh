@@ -21,7 +21,9 @@ case $step in all | --build)
     cp "$built" "$work/video"
     cp "$target/peers/release/films" "$work/films" 2>/dev/null || true
     "$work/venv/bin/python" benches/video.py films "$work"
-    [ -d "$work/list-$count/index" ] || "$work/video" list "$work/list-$count" "$count" >"$work/list-$count.json"
+    # Made anew for every build: formats change.
+    rm -rf "$work/list-$count"
+    "$work/video" list "$work/list-$count" "$count" >"$work/list-$count.json"
     ;;
 esac
 case $step in all | --measure)
