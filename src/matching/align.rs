@@ -100,6 +100,8 @@ pub(super) const SPEEDS: [f64; 25] = [
     1.0, 0.5, 0.53, 0.56, 0.6, 0.63, 0.67, 0.71, 0.75, 0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.18, 1.25, 1.33, 1.41, 1.5,
     1.58, 1.67, 1.78, 1.88, 2.0,
 ];
+/// Seconds by which sampling alone shifts the ends of a stretch.
+const SHIFT: f64 = 0.25;
 /// Another speed than 1 has to agree this much better.
 const SPEED_PRIOR: f64 = 1.2;
 /// Most hits of one orientation that are looked at; the closest are kept.
@@ -250,8 +252,9 @@ fn best_line(points: &[Point], agreement: &Agreement) -> Option<Line> {
     }
     let (_, mut line) = best?;
     for _ in 0..6 {
-        let on: Vec<&Point> = points.iter().filter(|p| (p.r - line.at(p.q)).abs() <= agreement.tolerance).collect();
-        match fitted(&on, line.speed) {
+        let on = points.iter().filter(|p| (p.r - line.at(p.q)).abs() <= agreement.tolerance);
+        let fit = Fit::of(on.map(|p| [p.q, p.r, p.weight]));
+        match fit.map(|fit| fit.line(line.speed, SHIFT)) {
             Some(next) if (next.speed - line.speed).abs() > 1e-4 || (next.offset - line.offset).abs() > 1e-3 => {
                 line = next
             }
@@ -261,26 +264,44 @@ fn best_line(points: &[Point], agreement: &Agreement) -> Option<Line> {
     Some(line)
 }
 
-/// Least squares, the speed held within 12 per cent of where it was, and at 1 where that fits.
-fn fitted(points: &[&Point], speed: f64) -> Option<Line> {
-    let total: f64 = points.iter().map(|p| p.weight).sum();
-    if total <= 0.0 {
-        return None;
-    }
-    let mean = |of: fn(&Point) -> f64| points.iter().map(|p| of(p) * p.weight).sum::<f64>() / total;
-    let (q, r) = (mean(|p| p.q), mean(|p| p.r));
-    let spread: f64 = points.iter().map(|p| (p.q - q).powi(2) * p.weight).sum();
-    let slope = points.iter().map(|p| (p.q - q) * (p.r - r) * p.weight).sum::<f64>() / spread.max(1e-9);
-    let length = points.iter().map(|p| (p.q - q).abs()).fold(0.0, f64::max);
-    let reach = speed.abs() * 0.12;
-    let mut slope = if spread > 1e-6 { slope.clamp(speed - reach, speed + reach) } else { speed };
-    // Sampling alone shifts the ends of a stretch by this much.
-    for exact in [1.0, -1.0] {
-        if (slope - exact).abs() * length < 0.25 {
-            slope = exact;
+/// Least squares through weighted points of the query's time and the reference's.
+pub(super) struct Fit {
+    q: f64,
+    r: f64,
+    slope: f64,
+    /// The furthest that a point is from the middle, in the query.
+    length: f64,
+    /// All points are at one time of the query: they tell no speed.
+    pub(super) at_once: bool,
+}
+
+impl Fit {
+    /// Of points `[q, r, weight]`; `None` if they weigh nothing.
+    pub(super) fn of(points: impl Iterator<Item = [f64; 3]> + Clone) -> Option<Self> {
+        let total: f64 = points.clone().map(|[.., weight]| weight).sum();
+        if total <= 0.0 {
+            return None;
         }
+        let q = points.clone().map(|[q, _, weight]| q * weight).sum::<f64>() / total;
+        let r = points.clone().map(|[_, r, weight]| r * weight).sum::<f64>() / total;
+        let spread: f64 = points.clone().map(|[at, _, weight]| (at - q).powi(2) * weight).sum();
+        let slope = points.clone().map(|[at, to, weight]| (at - q) * (to - r) * weight).sum::<f64>() / spread.max(1e-9);
+        let length = points.map(|[at, ..]| (at - q).abs()).fold(0.0, f64::max);
+        Some(Self { q, r, slope, length, at_once: spread <= 1e-6 })
     }
-    Some(Line { speed: slope, offset: r - slope * q })
+
+    /// The line, its speed held within 12 per cent of where it was, and at 1 where that moves no end by `shift`: sampling alone
+    /// moves them by so much.
+    pub(super) fn line(&self, speed: f64, shift: f64) -> Line {
+        let reach = speed.abs() * 0.12;
+        let mut slope = if self.at_once { speed } else { self.slope.clamp(speed - reach, speed + reach) };
+        for exact in [1.0, -1.0] {
+            if (slope - exact).abs() * self.length < shift {
+                slope = exact;
+            }
+        }
+        Line { speed: slope, offset: self.r - slope * self.q }
+    }
 }
 
 /// What the different pictures among the points weigh together, and how many scenes they are: each run of either side

@@ -2,7 +2,7 @@
 //! near everything, so that a line through the hits is as good as another one beside it. Where each hash of the reference
 //! comes nearest to the query tells them apart.
 
-use super::align::{Line, SPEEDS};
+use super::align::{Fit, Line, SPEEDS};
 use super::tracks::Tracks;
 
 /// Seconds around a segment that are looked at, on both sides.
@@ -125,27 +125,14 @@ fn nearest(near: &[(f64, u32)]) -> Option<(u32, f64, f64)> {
     Some((least, time, weight * clear * ((2.0 * NEAR - f64::from(least)) / NEAR).clamp(0.0, 1.0)))
 }
 
-/// Least squares through what lies on the line, and speed 1 where that fits.
+/// The line through what lies on it.
 fn fitted(points: &[Point], mut line: Line) -> Line {
     for _ in 0..5 {
-        let on = || points.iter().filter(|point| (point.r - line.at(point.q)).abs() <= TOLERANCE);
-        let total: f64 = on().map(|point| point.weight).sum();
-        let q = on().map(|point| point.q * point.weight).sum::<f64>() / total;
-        let r = on().map(|point| point.r * point.weight).sum::<f64>() / total;
-        let spread: f64 = on().map(|point| (point.q - q).powi(2) * point.weight).sum();
-        if total <= 0.0 || spread < 1e-6 {
-            break;
+        let on = points.iter().filter(|point| (point.r - line.at(point.q)).abs() <= TOLERANCE);
+        match Fit::of(on.map(|point| [point.q, point.r, point.weight])) {
+            Some(fit) if !fit.at_once => line = fit.line(line.speed, SHIFT),
+            _ => break,
         }
-        let slope = on().map(|point| (point.q - q) * (point.r - r) * point.weight).sum::<f64>() / spread;
-        let length = on().map(|point| (point.q - q).abs()).fold(0.0, f64::max);
-        let reach = line.speed.abs() * 0.12;
-        let mut speed = slope.clamp(line.speed - reach, line.speed + reach);
-        for exact in [1.0, -1.0] {
-            if (speed - exact).abs() * length < SHIFT {
-                speed = exact;
-            }
-        }
-        line = Line { speed, offset: r - speed * q };
     }
     line
 }
