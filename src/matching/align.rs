@@ -384,7 +384,7 @@ fn segment(
 }
 
 /// The share of the interval that lies within the other one.
-fn covered(of: [f64; 2], by: [f64; 2]) -> f64 {
+pub(super) fn covered(of: [f64; 2], by: [f64; 2]) -> f64 {
     let common = (of[1].min(by[1]) - of[0].max(by[0])).max(0.0);
     common / (of[1] - of[0]).max(1e-6)
 }

@@ -1,142 +1,94 @@
 //! Where a segment begins and ends: outwards along its line, as far as more speaks for the same film than against it.
 
-use std::collections::BTreeMap;
-
 use super::Segment;
-use super::align::{Line, shadowed};
+use super::align::{Line, covered, shadowed};
 use super::course::course;
-use super::tracks::{Mark, Tracks};
+use super::moments::{Moment, Moments};
+use super::shots::Cut;
+use super::tracks::Tracks;
 use crate::fingerprint::VideoFingerprint;
 
-/// Detail hashes within this many bits agree where a segment is known to lie: unrelated pictures hardly come within 100.
-const AGREES: u32 = 80;
-/// Further apart than this they speak for another film, if pictures of their kinds agree within the segment.
-const DISAGREES: u32 = 92;
-/// Pictures of two kinds are alike in a segment if this share of its moments agrees; else they say nothing about its end: a
-/// crop is like one window of the reference and like nothing else.
-const ALIKE: f64 = 0.8;
-/// Seconds of the query that hashes of one moment may be apart, and of the reference; of means over time that disagree, less.
-const MOMENT: [f64; 2] = [0.4, 0.5];
-const MEANS: f64 = 0.3;
-/// Seconds without a hash in which a film may have stood still: it is hashed again every 3 s.
-const STILL: f64 = 3.5;
-/// What speaks for and against is counted once in this many seconds.
-const COUNTED: f64 = 0.25;
-/// Seconds beyond the end of a film in which hashes are still looked at: a line is not laid more exactly.
-const BEYOND: f64 = 0.3;
 /// Seconds of which nothing is known that end a segment.
 const UNKNOWN: f64 = 8.0;
 /// So many seconds before the end of either film are counted in if nothing speaks against it, and if both end there, more.
 const END: f64 = 2.6;
 const BOTH_END: f64 = 5.0;
 /// Both films end at one time if that is no further apart, in seconds.
-const TOGETHER: f64 = 0.5;
+pub(super) const TOGETHER: f64 = 0.5;
+/// That both films end at one time speaks for them as much as so many moments.
+pub(super) const MEETING: f64 = 1.0;
+/// A segment that comes this near to the end of a film goes on to it, in seconds: nothing is told more exactly.
+const CLOSE: f64 = 0.5;
 /// The most by which a segment reaches beyond the last moment that agrees, if there is one later that does not: half of the
 /// way to that.
 const REACH: f64 = 1.0;
 /// The same where nothing is known of what comes after.
 const SHORT_REACH: f64 = 0.5;
+/// Seconds before the last moment that agrees in which the query may have cut to something else: a mean over time shows both.
+const MEAN_REACH: f64 = 0.75;
 
 /// Lays the segments' lines anew, puts their borders where the films part, and drops those that turn out to be others again.
 pub(super) fn settle(segments: Vec<Segment>, query: &VideoFingerprint, reference: &VideoFingerprint) -> Vec<Segment> {
     let mut kept: Vec<Segment> = Vec::new();
+    let mut clear: Vec<f64> = Vec::new();
     for mut segment in segments {
-        place(&mut segment, query, reference);
-        if !shadowed(&segment, &kept) {
+        let how = place(&mut segment, query, reference);
+        // A scene is near all that is like it, and clear where it is.
+        let blunt =
+            kept.iter().zip(&clear).any(|(kept, clear)| how * 2.0 < *clear && covered(segment.query, kept.query) > 0.8);
+        if !blunt && !shadowed(&segment, &kept) {
             kept.push(segment);
+            clear.push(how);
         }
     }
     kept
 }
 
-fn place(segment: &mut Segment, query: &VideoFingerprint, reference: &VideoFingerprint) {
+/// Lays the line of a segment anew and puts its borders; how clear the line is, see [`course`].
+fn place(segment: &mut Segment, query: &VideoFingerprint, reference: &VideoFingerprint) -> f64 {
     let [begin, end] = segment.query;
     let [first, last] = segment.reference;
     if end - begin < 1e-3 || last - first < 1e-3 {
-        return;
+        return 0.0;
     }
     let speed = (last - first) / (end - begin) * segment.speed.signum();
     let offset = if speed > 0.0 { first - begin * speed } else { last - begin * speed };
     let tracks = Tracks::new(segment, query, reference);
-    let line = course(&tracks, segment.query, segment.reference, Line { speed, offset });
     let length = |film: &VideoFingerprint| if film.duration > 0.0 { film.duration } else { f64::INFINITY };
     let lengths = [length(query), length(reference)];
-    let Some(borders) = Moments::along(&tracks, line, segment.query, lengths).borders(segment.query) else { return };
+    let (line, clear) = course(&tracks, segment.query, segment.reference, Line { speed, offset }, lengths);
+    let Some(borders) =
+        Moments::along(&tracks, line, segment.query, lengths).borders(segment.query, &tracks.shots.cuts)
+    else {
+        return clear;
+    };
     let known = borders.map(|time| line.at(time));
     segment.query = borders;
     segment.reference = [known[0].min(known[1]), known[0].max(known[1])].map(|time| time.clamp(0.0, lengths[1]));
     segment.speed = (line.speed * 1000.0).round() / 1000.0;
-}
-
-/// What speaks for one film and against it at a time of the query.
-#[derive(Debug, Clone, Copy)]
-struct Moment {
-    /// 1 for, less than 0 against.
-    weight: f64,
-    from: f64,
-    to: f64,
-}
-
-struct Moments {
-    /// By the time of the query, in steps of [`COUNTED`].
-    all: BTreeMap<i64, Moment>,
-    /// Where the query begins and ends and where the reference does, in time of the query.
-    ends: [[f64; 2]; 2],
-}
-
-/// A hash of one film beside the nearest hash of one kind of the other.
-struct Pair {
-    /// In the query.
-    time: f64,
-    distance: u32,
-    /// Which kinds, if they are so near in time that they have to agree: of the hash, of the other, and whose the hash is.
-    kinds: Option<(usize, usize, bool)>,
+    clear
 }
 
 impl Moments {
-    /// The hashes of both films side by side, along a line.
-    fn along(tracks: &Tracks, line: Line, core: [f64; 2], [asked, known]: [f64; 2]) -> Self {
-        let back = [0.0, known].map(|time| (time - line.offset) / line.speed);
-        let ends = [[0.0, asked], [back[0].min(back[1]), back[0].max(back[1])]];
-        let mut pairs = Vec::new();
-        let within = |time: f64| ends.iter().all(|[from, to]| time >= from - BEYOND && time <= to + BEYOND);
-        for mark in &tracks.known {
-            let time = (mark.time - line.offset) / line.speed;
-            if within(time) {
-                let gap = |other: &Mark| (line.at(other.time) - mark.time).abs() / line.speed.abs();
-                beside(tracks, mark, time, &tracks.asked, time, MOMENT[0], &gap, false, &mut pairs);
-            }
-        }
-        for mark in &tracks.asked {
-            if within(mark.time) {
-                let at = line.at(mark.time);
-                let gap = |other: &Mark| (other.time - at).abs();
-                beside(tracks, mark, mark.time, &tracks.known, at, MOMENT[1], &gap, true, &mut pairs);
-            }
-        }
-        Self { all: counted(&pairs, core), ends }
-    }
-
-    /// The stretch around the middle of `core` for which most speaks.
-    fn borders(&self, core: [f64; 2]) -> Option<[f64; 2]> {
+    /// The stretch around the middle of `core` for which most speaks; `cuts` are the query's.
+    fn borders(&self, core: [f64; 2], cuts: &[Cut]) -> Option<[f64; 2]> {
         let middle = (core[0] + core[1]) / 2.0;
         let agreeing = self.all.iter().filter(|(_, moment)| moment.weight > 0.0);
         let inside = agreeing.filter(|(_, moment)| moment.to >= core[0] && moment.from <= core[1]);
         let apart = |moment: &Moment| ((moment.from + moment.to) / 2.0 - middle).abs();
         let (&seed, _) = inside.min_by(|a, b| apart(a.1).total_cmp(&apart(b.1)))?;
-        let earlier: Vec<Moment> = self.all.range(..=seed).rev().map(|(_, moment)| *moment).collect();
-        let later: Vec<Moment> = self.all.range(seed..).map(|(_, moment)| *moment).collect();
         // Time runs backwards towards the begin.
-        let mirrored =
-            earlier.iter().map(|m| Moment { weight: m.weight, from: -m.to, to: -m.from }).collect::<Vec<_>>();
-        let begin = -end(&mirrored, self.ends.map(|[from, _]| -from))?;
-        let end = end(&later, self.ends.map(|[_, to]| to))?;
+        let earlier: Vec<Moment> = self.all.range(..=seed).rev().map(|(_, moment)| moment.mirrored()).collect();
+        let later: Vec<Moment> = self.all.range(seed..).map(|(_, moment)| *moment).collect();
+        let back: Vec<Cut> = cuts.iter().map(Cut::mirrored).collect();
+        let begin = -end(&earlier, self.ends.map(|[from, _]| -from), &back)?;
+        let end = end(&later, self.ends.map(|[_, to]| to), cuts)?;
         (begin < end).then_some([begin, end])
     }
 }
 
 /// Where the stretch that starts with the first of these moments ends, and where the films do.
-fn end(moments: &[Moment], ends: [f64; 2]) -> Option<f64> {
+fn end(moments: &[Moment], ends: [f64; 2], cuts: &[Cut]) -> Option<f64> {
     let (mut sum, mut most, mut reached) = (0.0, 0.0, 0);
     let mut known = moments.first()?.to;
     for (at, moment) in moments.iter().enumerate() {
@@ -151,98 +103,27 @@ fn end(moments: &[Moment], ends: [f64; 2]) -> Option<f64> {
     }
     let last = moments.get(reached)?.to;
     let over = ends[0].min(ends[1]);
+    let together = (ends[0] - ends[1]).abs() <= TOGETHER;
     let against = moments.get(reached + 1..)?.iter().find(|moment| moment.weight < 0.0).map(|moment| moment.from);
-    let end = match against.filter(|&time| time <= over) {
-        Some(time) => last + ((time - last) / 2.0).min(REACH),
-        None if over - last <= if (ends[0] - ends[1]).abs() <= TOGETHER { BOTH_END } else { END } => over,
-        None => last + SHORT_REACH,
+    let against = against.filter(|&time| time <= over);
+    if over - last <= CLOSE
+        || against.is_none() && over - last <= if together { BOTH_END } else { END }
+        || together && sum + MEETING >= most && over - known <= BOTH_END
+    {
+        return Some(over);
+    }
+    // The query goes on and shows something else, so that it cuts: where its picture changes most.
+    let seen =
+        moments[..=reached].iter().filter_map(|moment| moment.seen).fold(f64::NEG_INFINITY, |a, [_, b]| a.max(b));
+    let to = against.unwrap_or(last + REACH);
+    let between = |[inner, outer]: [f64; 2]| outer > seen && outer >= last - MEAN_REACH && inner < to;
+    let likely = cuts.iter().filter(|cut| between(cut.frames)).max_by_key(|cut| cut.bits);
+    let end = match (likely, against) {
+        (Some(cut), _) => cut.time,
+        (None, Some(time)) => last + ((time - last) / 2.0).min(REACH),
+        (None, None) => last + SHORT_REACH,
     };
     Some(end.min(over))
-}
-
-/// The distances of a hash to those of one kind.
-struct Nearest {
-    kind: usize,
-    /// The least of those of its moment.
-    near: Option<u32>,
-    /// Whether one of them is so close in time that it has to agree.
-    close: bool,
-    /// That of the last one before.
-    before: Option<u32>,
-}
-
-/// Adds a hash of one film beside the nearest hashes of the other, of each kind the nearest: those around `at`, no more than
-/// `moment` away, or, since nothing changed after it, the last one before.
-#[allow(clippy::too_many_arguments)]
-fn beside(
-    tracks: &Tracks,
-    mark: &Mark,
-    time: f64,
-    others: &[Mark],
-    at: f64,
-    moment: f64,
-    gap: &dyn Fn(&Mark) -> f64,
-    asked: bool,
-    pairs: &mut Vec<Pair>,
-) {
-    let mean = |kind: usize| tracks.kinds.get(kind).is_some_and(|kind| kind.1);
-    let mut nearest: Vec<Nearest> = Vec::new();
-    let from = others.partition_point(|other| other.time < at - STILL);
-    for other in others[from..].iter().take_while(|other| other.time <= at + moment) {
-        let (apart, distance) = (gap(other), mark.hash.distance(&other.hash));
-        let place = nearest.iter().position(|had| had.kind == other.kind).unwrap_or_else(|| {
-            nearest.push(Nearest { kind: other.kind, near: None, close: false, before: None });
-            nearest.len() - 1
-        });
-        let entry = &mut nearest[place];
-        if apart <= moment {
-            entry.near = Some(entry.near.map_or(distance, |had| had.min(distance)));
-            entry.close |= !mean(mark.kind) || apart <= MEANS;
-        } else if other.time <= at {
-            entry.before = Some(distance);
-        }
-    }
-    for Nearest { kind, near, close, before } in nearest {
-        let Some(distance) = near.or(before.filter(|_| !mean(mark.kind))) else { continue };
-        let comparable = near.is_some() && close && mean(mark.kind) == mean(kind);
-        pairs.push(Pair { time, distance, kinds: comparable.then_some((mark.kind, kind, asked)) });
-    }
-}
-
-/// What the pairs say, step by step: for one film if any agrees, against it if kinds that are alike in `core` do not.
-fn counted(pairs: &[Pair], core: [f64; 2]) -> BTreeMap<i64, Moment> {
-    let mut agreed: BTreeMap<(usize, usize, bool), [u32; 2]> = BTreeMap::new();
-    for pair in pairs.iter().filter(|pair| pair.time >= core[0] - 0.01 && pair.time <= core[1] + 0.01) {
-        if let Some(kinds) = pair.kinds {
-            let [yes, all] = agreed.entry(kinds).or_default();
-            *yes += u32::from(pair.distance <= AGREES);
-            *all += 1;
-        }
-    }
-    let alike = |kinds| -> Option<f64> {
-        let &[yes, all] = agreed.get(&kinds)?;
-        let share = f64::from(yes) / f64::from(all);
-        (all >= 2 && share >= ALIKE).then_some(share)
-    };
-    let mut moments: BTreeMap<i64, Moment> = BTreeMap::new();
-    for pair in pairs {
-        let weight = match pair.distance {
-            0..=AGREES => 1.0,
-            distance if distance > DISAGREES => match pair.kinds.and_then(alike) {
-                Some(share) => -share,
-                None => continue,
-            },
-            _ => continue,
-        };
-        let new = Moment { weight, from: pair.time, to: pair.time };
-        let moment = moments.entry((pair.time / COUNTED).floor() as i64).or_insert(new);
-        if weight > 0.0 && moment.weight > 0.0 {
-            *moment = Moment { weight, from: moment.from.min(pair.time), to: moment.to.max(pair.time) };
-        } else if weight > 0.0 || moment.weight < 0.0 && weight < moment.weight {
-            *moment = new;
-        }
-    }
-    moments
 }
 
 #[cfg(test)]
@@ -304,7 +185,7 @@ mod tests {
         // Seconds 5 to 20 of the query are seconds 10 to 25 of the reference.
         let asked = film(50, 60, |at| if (10..40).contains(&at) { at + 10 } else { at + 1000 });
         let found = placed(segment([10.0, 14.0], [15.0, 19.0], 1.0), &asked, &known);
-        assert!(near(found.query, [4.75, 19.75], 0.1) && near(found.reference, [9.75, 24.75], 0.1), "{found:?}");
+        assert!(near(found.query, [5.0, 20.0], 0.01) && near(found.reference, [10.0, 25.0], 0.01), "{found:?}");
         let found = placed(segment([10.0, 14.0], [15.0, 19.0], 1.0), &film(50, 110, |at| at + 10), &known);
         assert_eq!(found.query, [10.0, 14.0], "what does not agree even loosely adds nothing");
     }
@@ -314,7 +195,7 @@ mod tests {
         let known = film(60, 0, |at| at);
         let asked = film(60, 30, |at| if (10..40).contains(&at) { at } else { at + 1000 });
         let found = placed(segment([4.0, 21.5], [4.0, 21.5], 1.0), &asked, &known);
-        assert!(near(found.query, [4.75, 19.75], 0.1), "{found:?}");
+        assert!(near(found.query, [5.0, 20.0], 0.01), "{found:?}");
     }
 
     #[test]
@@ -371,7 +252,7 @@ mod tests {
             VideoFingerprint::of_frames(30.0, asked.frames)
         };
         let found = placed(segment([3.0, 9.0], [3.0, 9.0], 1.0), &cropped(60), &known);
-        assert_eq!(found.query, [0.0, 30.0], "whole pictures that differ do not end it");
+        assert!(near(found.query, [0.0, 30.0], 0.01), "whole pictures that differ do not end it: {found:?}");
         let found = placed(segment([3.0, 9.0], [3.0, 9.0], 1.0), &cropped(39), &known);
         assert!(near(found.query, [0.0, 19.5], 1.0), "{found:?}");
     }
@@ -405,6 +286,126 @@ mod tests {
             assert!((found.speed - speed).abs() < 0.06 * f64::abs(speed), "{speed}: {found:?}");
             assert!(near(found.query, [0.0, 8.0], 0.5) && near(found.reference, truth, 0.5), "{speed}: {found:?}");
         }
+    }
+
+    /// What is drifting, `bits` bits of which are others.
+    fn altered(time: f64, bits: usize) -> Hash {
+        let mut hash = drifting(time);
+        (0..bits).for_each(|bit| hash.0[31 - bit / 8 % 32] ^= 1 << (bit % 8));
+        hash
+    }
+
+    /// Of a bar of captions with a film in it, means of the part that moves agree, and whole frames never do.
+    fn captioned(
+        seconds: f64,
+        part: View,
+        moved: impl Fn(f64) -> usize,
+        whole: impl Fn(f64) -> Hash,
+    ) -> VideoFingerprint {
+        let means = (0..(seconds * 2.0) as u32 - 2).map(|k| 0.75 + f64::from(k) / 2.0);
+        let frames = (0..(seconds * 4.0) as u32).map(|k| f64::from(k) / 4.0);
+        let means = means.map(|t| mark(t, Role::Window, part, altered(t, moved(t))));
+        VideoFingerprint::of_frames(
+            seconds,
+            means.chain(frames.map(|t| mark(t, Role::Frame, View::Full, whole(t)))).collect(),
+        )
+    }
+
+    #[test]
+    fn where_means_leave_it_open_the_cut_of_the_query_is_the_border() {
+        let known = slow(24.0, 1.4, |t| t);
+        // The means at 10.25 and 10.75 still show more of the film than of what follows.
+        let moved = |t: f64| {
+            if t < 10.0 {
+                0
+            } else if t < 11.0 {
+                60
+            } else {
+                110
+            }
+        };
+        let cut = captioned(20.0, View::Content, moved, |t| hash(if t < 10.0 { 7 } else { 8 }, 0));
+        let found = placed(segment([1.0, 9.0], [1.0, 9.0], 1.0), &cut, &known);
+        assert!(near(found.query, [0.0, 10.0], 0.05) && near(found.reference, [0.0, 10.0], 0.1), "{found:?}");
+        // Backwards in time as well.
+        let moved = |t: f64| moved(20.0 - t);
+        let cut = captioned(20.0, View::Content, moved, |t| hash(if t < 10.0 { 7 } else { 8 }, 0));
+        let found = placed(segment([11.0, 19.0], [11.0, 19.0], 1.0), &cut, &known);
+        assert!((found.query[0] - 10.0).abs() < 0.05, "{found:?}");
+    }
+
+    #[test]
+    fn a_part_that_is_found_elsewhere_within_a_shot_ends_nothing() {
+        let known = slow(16.0, 1.4, |t| t);
+        let moved = |t: f64| if t < 12.0 { 0 } else { 120 };
+        let one_shot = captioned(16.0, View::Inner, moved, |_| hash(7, 0));
+        let found = placed(segment([1.0, 11.0], [1.0, 11.0], 1.0), &one_shot, &known);
+        assert!(near(found.query, [0.0, 16.0], 0.1), "{found:?}");
+        let two_shots = captioned(16.0, View::Inner, moved, |t| hash(if t < 12.0 { 7 } else { 8 }, 0));
+        let found = placed(segment([1.0, 11.0], [1.0, 11.0], 1.0), &two_shots, &known);
+        assert!(near(found.query, [0.0, 12.0], 0.05), "{found:?}");
+    }
+
+    #[test]
+    fn a_whole_frame_outweighs_the_means_around_it() {
+        let known = slow(30.0, 0.5, |t| t);
+        let mut known = known.frames;
+        known.extend((0..120).map(|k| f64::from(k) / 4.0).map(|t| mark(t, Role::Cover, View::Full, drifting(t))));
+        let known = VideoFingerprint::of_frames(30.0, known);
+        // From second 10 on the query fades to something else, without a cut; its means follow later.
+        let faded = |t: f64| ((t - 10.0).max(0.0) * 160.0).min(110.0) as usize;
+        let frames =
+            (0..80).map(|k| f64::from(k) / 4.0).map(|t| mark(t, Role::Frame, View::Full, altered(t, faded(t))));
+        let means = (0..36).map(|k| 0.75 + f64::from(k) / 2.0);
+        let means = means.map(|t| mark(t, Role::Window, View::Full, altered(t, faded(t - 1.0))));
+        let asked = VideoFingerprint::of_frames(20.0, frames.chain(means).collect());
+        let found = placed(segment([1.0, 9.0], [1.0, 9.0], 1.0), &asked, &known);
+        assert!(near(found.query, [0.0, 10.5], 0.3), "{found:?}");
+    }
+
+    #[test]
+    fn where_both_films_end_one_moment_does_not_end_a_segment() {
+        let odd = film(40, 0, |at| {
+            if at == 37 {
+                900
+            } else if at > 37 {
+                901
+            } else {
+                at
+            }
+        });
+        let mut asked = film(40, 30, |at| at);
+        asked.frames.retain(|frame| frame.time < 18.0 || frame.time == 18.5);
+        let found = placed(segment([4.0, 16.0], [4.0, 16.0], 1.0), &asked, &odd);
+        assert!(near(found.query, [0.0, 20.0], 0.05), "{found:?}");
+        let longer = film(60, 0, |at| {
+            if at == 37 {
+                900
+            } else if at > 37 {
+                901
+            } else {
+                at
+            }
+        });
+        let found = placed(segment([4.0, 16.0], [4.0, 16.0], 1.0), &asked, &longer);
+        assert!((found.query[1] - 18.0).abs() < 0.6, "the reference goes on: {found:?}");
+    }
+
+    #[test]
+    fn a_scene_that_is_near_another_one_is_no_second_segment() {
+        let mut known = slow(16.0, 1.4, |t| t).frames;
+        // Later something like it stands still.
+        known.extend((0..12).map(|k| 20.0 + f64::from(k)).map(|t| mark(t, Role::Window, View::Full, drifting(4.0))));
+        let known = VideoFingerprint::of_frames(32.0, known);
+        let asked = slow(8.0, 0.5, |t| t);
+        let both = vec![segment([0.0, 8.0], [0.0, 8.0], 1.0), segment([0.0, 8.0], [22.0, 30.0], 1.0)];
+        let found = settle(both, &asked, &known);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(near(found[0].reference, [0.0, 8.0], 0.5), "{found:?}");
+        // What comes back as it was is one.
+        let twice = slow(32.0, 1.4, |t| t % 16.0);
+        let both = vec![segment([0.0, 8.0], [0.0, 8.0], 1.0), segment([0.0, 8.0], [16.0, 24.0], 1.0)];
+        assert_eq!(settle(both, &asked, &twice).len(), 2);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! comes nearest to the query tells them apart.
 
 use super::align::{Fit, Line, SPEEDS};
+use super::borders::{MEETING, TOGETHER};
 use super::tracks::Tracks;
 
 /// Seconds around a segment that are looked at, on both sides.
@@ -26,6 +27,9 @@ const PRIOR: f64 = 1.1;
 const LEAST: f64 = 1.5;
 /// Seconds by which sampling shifts the ends of a stretch: within that, a speed is 1.
 const SHIFT: f64 = 0.12;
+/// Speeds at which one film may be as long as the other.
+const LEAST_SPEED: f64 = 0.49;
+const MOST_SPEED: f64 = 2.05;
 /// Most points that lines are laid through.
 const MAX_POINTS: usize = 128;
 
@@ -37,33 +41,71 @@ struct Point {
     weight: f64,
 }
 
-/// The line that the films agree on best within a segment: `line` itself, unless another one is clearer.
-pub(super) fn course(tracks: &Tracks, query: [f64; 2], reference: [f64; 2], line: Line) -> Line {
+/// The line that the films agree on best within a segment: `line` itself, unless another one is clearer. A line along which both
+/// films begin or end together has that for it as well; their `lengths` are infinite where they are not known. With it comes how
+/// much is clear along it: of how many pictures it is told where they are.
+pub(super) fn course(
+    tracks: &Tracks,
+    query: [f64; 2],
+    reference: [f64; 2],
+    line: Line,
+    lengths: [f64; 2],
+) -> (Line, f64) {
     let mut points = points(tracks, query, reference, line);
     if points.len() > MAX_POINTS {
         let step = points.len().div_ceil(MAX_POINTS);
         points = points.into_iter().step_by(step).collect();
     }
-    let agreeing = |line: Line| -> f64 {
-        let off = |point: &Point| (point.r - line.at(point.q)) / TOLERANCE;
-        points.iter().map(|point| point.weight * (1.0 - off(point).powi(2)).max(0.0)).sum()
+    if points.is_empty() {
+        return (line, 0.0);
+    }
+    let near = |off: f64| (1.0 - off.powi(2)).max(0.0);
+    let shown = |line: Line| -> f64 {
+        points.iter().map(|point| point.weight * near((point.r - line.at(point.q)) / TOLERANCE)).sum()
     };
+    let meeting = |line: Line| -> f64 {
+        let [asked, known] = ends(line, lengths);
+        [0, 1].map(|side| MEETING * near((asked[side] - known[side]) / TOGETHER)).iter().sum()
+    };
+    let agreeing = |line: Line| shown(line) + meeting(line);
     let mut best: Option<(f64, Line)> = None;
-    for speed in SPEEDS.iter().flat_map(|&speed| [speed, -speed]).chain([line.speed]) {
+    let whole = Some(lengths[1] / lengths[0]).filter(|speed| (LEAST_SPEED..=MOST_SPEED).contains(speed));
+    let speeds = SPEEDS.iter().copied().chain(whole).flat_map(|speed| [speed, -speed]).chain([line.speed]);
+    for speed in speeds {
         let prior = if speed == 1.0 { PRIOR } else { 1.0 };
-        for point in &points {
-            let laid = Line { speed, offset: point.r - speed * point.q };
+        let corners = corners(speed, lengths);
+        for [q, r] in points.iter().map(|point| [point.q, point.r]).chain(corners.into_iter().flatten()) {
+            let laid = Line { speed, offset: r - speed * q };
             let score = agreeing(laid);
             if best.is_none_or(|(had, _)| score * prior > had) {
                 best = Some((score * prior, laid));
             }
         }
     }
-    let Some((_, laid)) = best else { return line };
-    let score = agreeing(laid);
+    let Some((_, laid)) = best else { return (line, 0.0) };
     let shifted = |tenths: i32| Line { offset: line.offset + f64::from(tenths) / 10.0, ..line };
-    let before = (-3..=3).map(|tenths| agreeing(shifted(tenths))).fold(0.0, f64::max);
-    if score < before.max(LEAST) { line } else { fitted(&points, laid) }
+    let before = (-3..=3).map(shifted).max_by(|a, b| agreeing(*a).total_cmp(&agreeing(*b))).unwrap_or(line);
+    let laid = if agreeing(laid) < agreeing(before) { before } else { laid };
+    let clear = shown(laid);
+    if clear < LEAST {
+        return (line, clear);
+    }
+    let met = corners(laid.speed, lengths).into_iter().flatten();
+    let met = met.filter(|&[q, r]| ((r - laid.offset) / laid.speed - q).abs() <= TOGETHER);
+    points.extend(met.map(|[q, r]| Point { q, r, weight: MEETING }));
+    (fitted(&points, laid), clear)
+}
+
+/// Where the query begins and ends, and where the reference does, in time of the query.
+pub(super) fn ends(line: Line, [asked, known]: [f64; 2]) -> [[f64; 2]; 2] {
+    let back = [0.0, known].map(|time| (time - line.offset) / line.speed);
+    [[0.0, asked], [back[0].min(back[1]), back[0].max(back[1])]]
+}
+
+/// The begin and the end of the query beside that of the reference that would meet it at such a speed.
+fn corners(speed: f64, [asked, known]: [f64; 2]) -> Option<[[f64; 2]; 2]> {
+    let [first, last] = if speed > 0.0 { [0.0, known] } else { [known, 0.0] };
+    (asked.is_finite() && known.is_finite()).then_some([[0.0, first], [asked, last]])
 }
 
 /// Where the hashes of the reference are found in the query, of each the clearest view.
@@ -135,4 +177,67 @@ fn fitted(points: &[Point], mut line: Line) -> Line {
         }
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Segment;
+    use super::*;
+    use crate::fingerprint::{DetailHash, FrameHash, Role, VideoFingerprint, View};
+    use crate::hash::Hash;
+    use crate::hash::pdq::Transform;
+
+    fn hash(seed: u64, worn: usize) -> Hash {
+        let word = |k: u64| {
+            (seed * 4 + k + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+        };
+        let mut hash = Hash::from_words([0, 1, 2, 3].map(word));
+        (0..worn).for_each(|bit| hash.0[bit / 8] ^= 1 << (bit % 8));
+        hash
+    }
+
+    fn mark(time: f64, role: Role, hash: Hash) -> FrameHash {
+        let detail = Some(DetailHash { hash, orientations: None });
+        FrameHash {
+            time,
+            role,
+            view: View::Full,
+            hash: Some(hash),
+            quality: 100,
+            stability: 1.0,
+            orientations: None,
+            detail,
+        }
+    }
+
+    /// Four pictures of the reference, of which a slow scene shows the last two a little early.
+    #[test]
+    fn a_line_along_which_both_films_begin_and_end_together_is_preferred() {
+        let shown = [(2.0, 2.0), (4.0, 4.0), (5.65, 6.0), (7.4, 8.0)];
+        let asked = (0..200).map(|k| f64::from(k) / 20.0).map(|t| {
+            let (at, nearest) =
+                shown.iter().enumerate().min_by(|a, b| (a.1.0 - t).abs().total_cmp(&(b.1.0 - t).abs())).unwrap();
+            mark(t, Role::Window, hash(at as u64, ((nearest.0 - t).abs() * 100.0).min(110.0) as usize))
+        });
+        let asked = VideoFingerprint::of_frames(10.0, asked.collect());
+        let known = shown.iter().enumerate().map(|(at, (_, r))| mark(*r, Role::Window, hash(at as u64, 0)));
+        let known = VideoFingerprint::of_frames(10.0, known.collect());
+        let segment = Segment {
+            query: [1.0, 9.0],
+            reference: [1.0, 9.0],
+            speed: 1.0,
+            transform: Transform::Original,
+            inverted: false,
+            hits: 4,
+            distance: 10.0,
+            score: 5.0,
+        };
+        let tracks = Tracks::new(&segment, &asked, &known);
+        let laid =
+            |lengths| course(&tracks, segment.query, segment.reference, Line { speed: 1.0, offset: 0.3 }, lengths).0;
+        let whole = laid([10.0, 10.0]);
+        assert!((whole.speed - 1.0).abs() < 0.02 && whole.at(0.0).abs() < 0.3, "{whole:?}");
+        let part = laid([10.0, 40.0]);
+        assert!((part.speed - 1.1).abs() < 0.03, "{part:?}");
+    }
 }

@@ -1,5 +1,6 @@
 //! What two films show, moment by moment, ready to be laid side by side: the query in the orientation of one segment.
 
+use super::shots::Shots;
 use super::{Segment, inverse};
 use crate::fingerprint::{FrameHash, Role, VideoFingerprint, View, ViewSet};
 use crate::hash::Hash;
@@ -21,6 +22,8 @@ pub(super) struct Tracks {
     pub(super) known: Vec<Mark>,
     /// The kinds of marks: the part of the picture, and whether they are means over time.
     pub(super) kinds: Vec<(View, bool)>,
+    /// Those of the query.
+    pub(super) shots: Shots,
 }
 
 impl Tracks {
@@ -52,6 +55,6 @@ impl Tracks {
         let stored = |view| [ViewSet::Thorough, ViewSet::Uploads].iter().any(|set| set.stores_of_film(view));
         let known = reference.frames.iter().filter(clear).filter(|frame| stored(frame.view));
         let known = known.filter_map(|frame| Some(mark(frame, frame.detail.as_ref()?.hash))).collect();
-        Self { asked, known, kinds }
+        Self { asked, known, kinds, shots: Shots::of(query) }
     }
 }
