@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use rayon::prelude::*;
 
-use super::layout::{BLOCK, Band, END, HEADER, Layout};
+use super::layout::{BLOCK, Band, END, HEADER, LISTED, Layout};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::hash::Hash;
@@ -161,8 +161,9 @@ impl Writer<'_> {
             self.sums.push(std::mem::take(&mut self.block).finalize());
         }
         let sums: Vec<u8> = self.sums.iter().flat_map(|sum| sum.to_le_bytes()).collect();
-        let last = crc32fast::hash(&sums).to_le_bytes();
-        for bytes in [&sums[..], &last, &END] {
+        let lists: Vec<u8> = sums.chunks(LISTED * 4).flat_map(|list| crc32fast::hash(list).to_le_bytes()).collect();
+        let last = crc32fast::hash(&lists).to_le_bytes();
+        for bytes in [&sums[..], &lists, &last, &END] {
             self.out.write_all(bytes)?;
             self.digest.update(bytes);
         }

@@ -1,13 +1,13 @@
 //! Reading a part out of any bytes: a mapped file, a buffer, a slice of something larger.
 //!
-//! Opening looks at the header and the list of checksums only. A block is checked when something in it is first used,
+//! Opening looks at the header and the last bytes only. A block is checked when something in it is first used,
 //! and never again, so that a search never answers from a damaged block and opening takes no longer for a larger part.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use super::layout::{BLOCK, END, HEADER, Layout, MAGIC, VERSION};
+use super::layout::{BLOCK, END, HEADER, LISTED, Layout, MAGIC, VERSION};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::index::EntryId;
@@ -15,7 +15,11 @@ use crate::index::map::will_need;
 use crate::simd::distance::as_hashes;
 
 /// Blocks that are fetched at once when all are looked at.
-const AHEAD: usize = 128;
+const AHEAD: usize = 512;
+/// Of two blocks that lie so close together, those in between are fetched as well: one read of some pages takes less than two.
+const NEAR: usize = 2;
+/// Bytes of checksums that are fetched when a part is opened, at most: every search needs most of them.
+const SUMS: usize = 1 << 24;
 
 /// Bytes that a part lies in.
 pub(in crate::index) type Bytes = Box<dyn AsRef<[u8]> + Send + Sync>;
@@ -46,6 +50,8 @@ pub(in crate::index) struct Part {
     checked: Vec<AtomicU64>,
     /// One bit for each block that was announced.
     announced: Vec<AtomicU64>,
+    /// One bit for each list of checksums that was found whole.
+    listed: Vec<AtomicU64>,
     in_hashes: Section,
     in_postings: Section,
     damaged: AtomicBool,
@@ -60,7 +66,7 @@ impl Part {
         let all: &[u8] = (*bytes).as_ref();
         // Both ends at once.
         will_need(&all[..HEADER.min(all.len())]);
-        will_need(&all[all.len() - (all.len() / BLOCK * 4 + 8).min(all.len())..]);
+        will_need(&all[all.len() - (all.len() / (LISTED * BLOCK) * 4 + BLOCK).min(all.len())..]);
         let corrupt = |detail: &str| Error::corrupt(path, detail);
         let header = all.get(..HEADER).ok_or_else(|| corrupt("shorter than its header"))?;
         if header[..8] != MAGIC {
@@ -80,17 +86,20 @@ impl Part {
         if all.len() != layout.file {
             return Err(Error::corrupt(path, format!("{} bytes long instead of {}", all.len(), layout.file)));
         }
-        let sums = &all[layout.checksums..layout.file - 8];
-        if all[layout.file - 4..] != END || number(all, layout.file - 8, 4) != crc32fast::hash(sums) as usize {
-            return Err(corrupt("list of checksums"));
+        let lists = &all[layout.lists()..layout.file - 8];
+        if all[layout.file - 4..] != END || number(all, layout.file - 8, 4) != crc32fast::hash(lists) as usize {
+            return Err(corrupt("checksums of the checksums"));
         }
-        let blocks = layout.blocks();
-        let none = || (0..blocks.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        let (checked, announced) = (none(), none());
+        // Nobody waits for these.
+        will_need(&all[layout.checksums..layout.lists().min(layout.checksums + SUMS)]);
+        let none = |bits: usize| (0..bits.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        let (checked, announced) = (none(layout.blocks()), none(layout.blocks()));
+        let listed = none(layout.blocks().div_ceil(LISTED));
         let in_hashes = Section::of(layout.hashes..layout.ids);
         let in_postings = Section::of(layout.postings()..layout.checksums);
         let path = path.to_path_buf();
-        Ok(Self { bytes, path, layout, checked, announced, in_hashes, in_postings, damaged: AtomicBool::new(false) })
+        let damaged = AtomicBool::new(false);
+        Ok(Self { bytes, path, layout, checked, announced, listed, in_hashes, in_postings, damaged })
     }
 
     /// All bytes, checked or not.
@@ -131,26 +140,33 @@ impl Part {
         if first == last && self.knows(first) { Ok(()) } else { self.ensure_blocks(first, last) }
     }
 
-    /// Says that `len` bytes at `at` will be asked for soon, so that several can come from the disk at once.
-    #[inline]
-    pub(in crate::index) fn announce(&self, at: usize, len: usize) {
-        let (first, last) = ((at - HEADER) / BLOCK, (at + len.max(1) - 1 - HEADER) / BLOCK);
-        if (first..=last).any(|block| !self.knows(block)) {
-            self.announce_blocks(first, last);
+    /// Says that these `(at, len)` bytes will be asked for soon, so that all can come from the disk at once: in the order in which
+    /// they lie there, and what is next to one another in one go.
+    pub(in crate::index) fn announce(&self, bytes: impl Iterator<Item = (usize, usize)>) {
+        let blocks = bytes.flat_map(|(at, len)| (at - HEADER) / BLOCK..=(at + len.max(1) - 1 - HEADER) / BLOCK);
+        let mut fresh: Vec<usize> = blocks.filter(|&block| !self.knows(block) && self.is_news(block)).collect();
+        fresh.sort_unstable();
+        if self.layout.lists() - self.layout.checksums > SUMS {
+            // Their checksums did not all come when the part was opened.
+            for one in fresh.chunk_by(|block, next| block / LISTED == next / LISTED).filter_map(<[usize]>::first) {
+                will_need(&self.raw()[self.layout.list(one / LISTED)]);
+            }
+        }
+        for run in fresh.chunk_by(|block, next| next - block <= NEAR) {
+            if let (Some(&first), Some(&last)) = (run.first(), run.last()) {
+                self.fetch(first, last);
+            }
         }
     }
 
-    #[inline(never)]
-    fn announce_blocks(&self, first: usize, last: usize) {
-        let mut fresh = false;
-        for block in first..=last {
-            let bit = 1 << (block % 64);
-            fresh |= self.announced.get(block / 64).is_some_and(|a| a.fetch_or(bit, Ordering::Relaxed) & bit == 0);
-        }
-        if fresh {
-            let end = self.layout.block(last).end;
-            will_need(&self.raw()[HEADER + first * BLOCK..end]);
-        }
+    /// Whether a block is announced for the first time.
+    fn is_news(&self, block: usize) -> bool {
+        let bit = 1 << (block % 64);
+        self.announced.get(block / 64).is_some_and(|a| a.fetch_or(bit, Ordering::Relaxed) & bit == 0)
+    }
+
+    fn fetch(&self, first: usize, last: usize) {
+        will_need(&self.raw()[self.layout.block(first).start..self.layout.block(last).end]);
     }
 
     #[inline]
@@ -163,13 +179,33 @@ impl Part {
         if (first..=last).all(|block| self.knows(block)) {
             return Ok(());
         }
-        self.announce_blocks(first, last);
+        if (first..=last).fold(false, |news, block| self.is_news(block) | news) {
+            self.fetch(first, last);
+        }
         (first..=last).filter(|&block| !self.knows(block)).try_for_each(|block| self.check(block))
+    }
+
+    /// Checks the checksums of [`LISTED`] blocks.
+    #[cold]
+    fn check_list(&self, list: usize) -> Result<()> {
+        let sum = number(self.raw(), self.layout.lists() + list * 4, 4);
+        if crc32fast::hash(&self.raw()[self.layout.list(list)]) as usize != sum {
+            self.damaged.store(true, Ordering::Relaxed);
+            let (first, holds) = (list * LISTED, self.holds(list * LISTED));
+            let last = (first + LISTED).min(self.layout.blocks()) - 1;
+            return Err(Error::corrupt(&self.path, format!("checksums of blocks {first} to {last} ({holds})")));
+        }
+        self.listed[list / 64].fetch_or(1 << (list % 64), Ordering::Relaxed);
+        Ok(())
     }
 
     /// Checks one block.
     #[cold]
     fn check(&self, block: usize) -> Result<()> {
+        let list = block / LISTED;
+        if self.listed[list / 64].load(Ordering::Relaxed) >> (list % 64) & 1 == 0 {
+            self.check_list(list)?;
+        }
         let sum = number(self.raw(), self.layout.checksums + block * 4, 4);
         if crc32fast::hash(&self.raw()[self.layout.block(block)]) as usize != sum {
             self.damaged.store(true, Ordering::Relaxed);
@@ -186,14 +222,20 @@ impl Part {
         Ok(())
     }
 
-    /// What is damaged, block by block; all are looked at, whatever was found before.
+    /// What is damaged, block by block; all are looked at, whatever was found before. Of blocks whose checksums are damaged
+    /// nothing can be said, so they are named together.
     pub(in crate::index) fn damage(&self) -> impl Iterator<Item = Error> {
-        (0..self.layout.blocks()).filter_map(|block| {
-            if block % AHEAD == 0 {
-                let end = self.layout.block((block + AHEAD).min(self.layout.blocks()) - 1).end;
-                will_need(&self.raw()[HEADER + block * BLOCK..end]);
-            }
-            self.check(block).err()
+        let blocks = self.layout.blocks();
+        (0..blocks.div_ceil(LISTED)).flat_map(move |list| {
+            let in_list = list * LISTED..((list + 1) * LISTED).min(blocks);
+            let bad = self.check_list(list).err();
+            let whole = if bad.is_none() { in_list } else { 0..0 };
+            bad.into_iter().chain(whole.filter_map(move |block| {
+                if block % AHEAD == 0 {
+                    self.fetch(block, (block + AHEAD).min(blocks) - 1);
+                }
+                self.check(block).err()
+            }))
         })
     }
 

@@ -253,15 +253,20 @@ impl<'a> Mih<'a> {
         for key in &self.room.keys[first..] {
             prefetch(raw, at.offsets + *key as usize * 4);
         }
-        if !part.has_sure_postings() {
-            self.room.keys[first..].iter().for_each(|key| part.announce(at.offsets + *key as usize * 4, 8));
-        }
     }
 
     /// Offsets to buckets.
     fn resolve(&mut self, batch: &mut [Asked<'_>]) -> Result<()> {
         let (part, raw, sure) = (self.part, self.part.raw(), self.part.has_sure_postings());
         let (width, entries) = (part.layout.posting_bytes(), part.len() as u32);
+        if !sure {
+            part.announce(self.room.runs.iter().enumerate().flat_map(|(i, run)| {
+                let band = &part.layout.bands[usize::from(run.band)];
+                let until = self.room.runs.get(i + 1).map_or(self.room.keys.len(), |next| next.first as usize);
+                let keys = &self.room.keys[run.first as usize..until];
+                keys.iter().map(|key| (band.offsets + *key as usize * 4, 8))
+            }));
+        }
         for (i, run) in self.room.runs.iter().enumerate() {
             let band = &part.layout.bands[usize::from(run.band)];
             let until = self.room.runs.get(i + 1).map_or(self.room.keys.len(), |next| next.first as usize);
@@ -301,7 +306,7 @@ impl<'a> Mih<'a> {
         let (part, posting) = (self.part, self.part.layout.posting_bytes());
         if !part.has_sure_postings() {
             let full = || self.room.buckets.iter().filter(|bucket| bucket.len > 0);
-            full().for_each(|bucket| part.announce(bucket.at, bucket.len as usize * posting));
+            part.announce(full().map(|bucket| (bucket.at, bucket.len as usize * posting)));
             full().try_for_each(|bucket| part.ensure(bucket.at, bucket.len as usize * posting))?;
         }
         Ok(())
@@ -347,7 +352,7 @@ impl<'a> Mih<'a> {
         }
         if !part.has_sure_hashes() {
             let places = || self.room.pairs.iter().map(|&(_, position)| position as usize);
-            places().for_each(|position| part.announce(part.layout.hashes + position * 32, 32));
+            part.announce(places().map(|position| (part.layout.hashes + position * 32, 32)));
             places().try_for_each(|position| part.ensure_hashes(position, 1))?;
         }
         self.room.distances.clear();
@@ -374,6 +379,14 @@ impl<'a> Mih<'a> {
         let mut costs = [[0.0; MAX_BUDGET + 1]; BANDS];
         let certain = asked.query.certain.min(asked.query.max_distance);
         let room = (2 * (certain as usize + 1) / part.layout.bands.len()).saturating_sub(1).max(asked.reach.leeway);
+        if !part.has_sure_postings() {
+            let near = |(number, band): (usize, &'a Band)| {
+                let (key, offsets) = (band.key(&asked.words), band.offsets);
+                let masks = self.masks[number].map_or(&[][..], |masks| masks.below(3));
+                masks.iter().map(move |mask| (offsets + (key ^ mask) as usize * 4, 8))
+            };
+            part.announce(part.layout.bands.iter().enumerate().flat_map(near));
+        }
         for (number, band) in part.layout.bands.iter().enumerate() {
             let key = band.key(&asked.words);
             let bits = u32::from(band.key_bits);

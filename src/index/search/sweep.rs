@@ -111,9 +111,13 @@ impl Mih<'_> {
         for band in &part.layout.bands {
             let place = |asked: &Asked<'_>| band.offsets + band.key(&asked.words) as usize * 4;
             batch.iter().for_each(|asked| prefetch(raw, place(asked)));
+            let sure = part.has_sure_postings();
+            if !sure {
+                part.announce(batch.iter().map(|asked| (place(asked), 8)));
+            }
             for asked in batch.iter_mut() {
                 let at = place(asked);
-                if !part.has_sure_postings() {
+                if !sure {
                     part.ensure(at, 8)?;
                 }
                 let [start, end] = two_words(raw, at);
@@ -287,7 +291,7 @@ impl Mih<'_> {
         let band = &part.layout.bands[band];
         if !part.has_sure_postings() {
             let offsets = || self.room.buckets.iter().map(|bucket| band.offsets + bucket.at * 4);
-            offsets().for_each(|at| part.announce(at, 8));
+            part.announce(offsets().map(|at| (at, 8)));
             offsets().try_for_each(|at| part.ensure(at, 8))?;
         }
         let table = &raw[band.offsets..band.offsets + (4 << band.key_bits) + 4];
