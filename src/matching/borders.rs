@@ -365,29 +365,17 @@ mod tests {
 
     #[test]
     fn where_both_films_end_one_moment_does_not_end_a_segment() {
-        let odd = film(40, 0, |at| {
-            if at == 37 {
-                900
-            } else if at > 37 {
-                901
-            } else {
-                at
-            }
-        });
+        let picture = |at| match at {
+            37 => 900,
+            38.. => 901,
+            _ => at,
+        };
+        let odd = film(40, 0, picture);
         let mut asked = film(40, 30, |at| at);
         asked.frames.retain(|frame| frame.time < 18.0 || frame.time == 18.5);
         let found = placed(segment([4.0, 16.0], [4.0, 16.0], 1.0), &asked, &odd);
         assert!(near(found.query, [0.0, 20.0], 0.05), "{found:?}");
-        let longer = film(60, 0, |at| {
-            if at == 37 {
-                900
-            } else if at > 37 {
-                901
-            } else {
-                at
-            }
-        });
-        let found = placed(segment([4.0, 16.0], [4.0, 16.0], 1.0), &asked, &longer);
+        let found = placed(segment([4.0, 16.0], [4.0, 16.0], 1.0), &asked, &film(60, 0, picture));
         assert!((found.query[1] - 18.0).abs() < 0.6, "the reference goes on: {found:?}");
     }
 

@@ -80,6 +80,13 @@ struct Run {
     room: u16,
 }
 
+/// The buckets of run `i`, of `all`.
+#[inline]
+fn until_next(runs: &[Run], i: usize, all: usize) -> std::ops::Range<usize> {
+    let first = |run: &Run| run.first as usize;
+    runs.get(i).map_or(all, first)..runs.get(i + 1).map_or(all, first)
+}
+
 /// A query on its way through the bands.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
@@ -207,8 +214,8 @@ impl<'a> Mih<'a> {
             // Empty buckets answer nothing; their queries are asked again.
             for (i, run) in self.room.runs.iter().enumerate() {
                 if heavy.binary_search(&run.asked).is_ok() {
-                    let until = self.room.runs.get(i + 1).map_or(self.room.buckets.len(), |next| next.first as usize);
-                    self.room.buckets[run.first as usize..until].iter_mut().for_each(|bucket| bucket.len = 0);
+                    let of_run = until_next(&self.room.runs, i, self.room.buckets.len());
+                    self.room.buckets[of_run].iter_mut().for_each(|bucket| bucket.len = 0);
                 }
             }
         }
@@ -261,16 +268,15 @@ impl<'a> Mih<'a> {
         let (width, entries) = (part.layout.posting_bytes(), part.len() as u32);
         if !sure {
             part.announce(self.room.runs.iter().enumerate().flat_map(|(i, run)| {
-                let band = &part.layout.bands[usize::from(run.band)];
-                let until = self.room.runs.get(i + 1).map_or(self.room.keys.len(), |next| next.first as usize);
-                let keys = &self.room.keys[run.first as usize..until];
-                keys.iter().map(|key| (band.offsets + *key as usize * 4, 8))
+                let offsets = part.layout.bands[usize::from(run.band)].offsets;
+                self.room.keys[until_next(&self.room.runs, i, self.room.keys.len())]
+                    .iter()
+                    .map(move |key| (offsets + *key as usize * 4, 8))
             }));
         }
         for (i, run) in self.room.runs.iter().enumerate() {
             let band = &part.layout.bands[usize::from(run.band)];
-            let until = self.room.runs.get(i + 1).map_or(self.room.keys.len(), |next| next.first as usize);
-            let keys = &self.room.keys[run.first as usize..until];
+            let keys = &self.room.keys[until_next(&self.room.runs, i, self.room.keys.len())];
             if !sure {
                 keys.iter().try_for_each(|key| part.ensure(band.offsets + *key as usize * 4, 8))?;
             }
