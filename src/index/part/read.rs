@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::index::EntryId;
 use crate::index::map::will_need;
-use crate::simd::distance::as_hashes;
+use crate::simd::distance::{as_hashes, prefetch};
 
 /// Blocks that are fetched at once when all are looked at.
 const AHEAD: usize = 512;
@@ -273,6 +273,17 @@ impl Part {
     pub(in crate::index) fn id(&self, at: usize) -> Result<EntryId> {
         self.ensure(self.layout.ids + at * 8, 8)?;
         Ok(self.raw_id(at))
+    }
+
+    /// Has the id of entry `at` fetched.
+    #[inline]
+    pub(in crate::index) fn prefetch_id(&self, at: usize) {
+        prefetch(self.raw(), self.layout.ids + at * 8);
+    }
+
+    /// As [`Self::announce`], of the ids of entries.
+    pub(in crate::index) fn announce_ids(&self, entries: impl Iterator<Item = usize>) {
+        self.announce(entries.map(|at| (self.layout.ids + at * 8, 8)));
     }
 
     #[inline]

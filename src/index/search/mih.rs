@@ -24,6 +24,8 @@ pub(super) const WIDE: usize = 1 << 12;
 const LONG: usize = 6 << 16;
 /// A thread keeps buffers of up to this many candidates.
 const KEEP: usize = 1 << 16;
+/// Positions that came by last, of which is known that they did, at most.
+const RECENT: usize = 1 << 12;
 /// A query whose buckets hold this many times what was expected, and [`HEAVY_LEAST`] more, is planned anew.
 const HEAVY: f64 = 4.0;
 /// See [`HEAVY`].
@@ -52,7 +54,11 @@ pub(super) struct Room {
     pub(super) passed: Vec<(u32, u32)>,
     pairs: Vec<(u32, u32)>,
     bands: Vec<u8>,
+    /// For each slot, which position of which query came by there last, and one more; 0 if none did.
+    recent: Vec<u64>,
     distances: Vec<u16>,
+    /// Query, distance and position of what is within the distance.
+    hits: Vec<(u32, u16, u32)>,
 }
 
 thread_local! {
@@ -231,7 +237,7 @@ impl<'a> Mih<'a> {
     /// One query, planned anew from the real sizes of the buckets near it.
     pub(super) fn again(&mut self, asked: &Asked<'_>, emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
         let (budgets, cost) = self.adapted(asked)?;
-        let reach = Reach { budgets, ..asked.reach };
+        let reach = Reach::new(budgets, asked.reach.leeway, &self.part.layout.bands);
         let (number, query) = (asked.number, asked.query);
         if cost > scan_cost(self.part.len(), query.max_distance, 1, self.kernels) {
             return self.scan(number, query, emit);
@@ -326,57 +332,81 @@ impl<'a> Mih<'a> {
         hashes: &[Hash],
         emit: &mut Emit<'_>,
     ) -> Result<ControlFlow<()>> {
+        self.name(only)?;
+        let part = self.part;
+        self.room.distances.clear();
+        distances(self.kernels, part.hashes(), hashes, &self.room.pairs, &mut self.room.distances);
+        self.room.hits.clear();
+        for ((&(asked, position), &distance), &band) in
+            self.room.pairs.iter().zip(&self.room.distances).zip(&self.room.bands)
+        {
+            let of = &batch[asked as usize];
+            if u32::from(distance) <= of.query.max_distance {
+                let words = part.hashes()[position as usize].words();
+                if !of.reach.finds_before(&part.layout.bands, band.into(), &of.words, &words) {
+                    part.prefetch_id(position as usize);
+                    self.room.hits.push((asked, distance, position));
+                }
+            }
+        }
+        part.announce_ids(self.room.hits.iter().map(|hit| hit.2 as usize));
+        for &(asked, distance, position) in &self.room.hits {
+            if emit(batch[asked as usize].number, u32::from(distance), position as usize)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// What passed to positions, and has their hashes fetched. The same position is rarely named twice for a query, but it may be.
+    fn name(&mut self, only: Option<u8>) -> Result<()> {
         let (part, raw) = (self.part, self.part.raw());
         let width = part.layout.position_bytes;
-        self.room.pairs.clear();
-        self.room.bands.clear();
+        let room = &mut *self.room;
         // Ask for the positions of those that passed, which lie behind the bucket's residues.
         let at = |buckets: &[Bucket], (bucket, passed): (u32, u32)| {
             let bucket = &buckets[bucket as usize];
             bucket.at + bucket.len as usize * 2 + passed as usize * width
         };
-        for &passed in &self.room.passed {
-            prefetch(raw, at(&self.room.buckets, passed));
+        for &passed in &room.passed {
+            prefetch(raw, at(&room.buckets, passed));
         }
-        // Where their hashes are; ask for those.
-        let mut runs = self.room.runs.iter().peekable();
+        // Copies come by in many bands, and each has to be looked at once. Nobody comes by twice in one band.
+        let most = if only.is_some() { 0 } else { room.passed.len().min(RECENT) };
+        let slots = most.next_power_of_two();
+        room.recent.clear();
+        room.recent.resize(slots, 0);
+        let shift = 32 - slots.ilog2();
+        room.pairs.resize(room.passed.len(), (0, 0));
+        room.bands.resize(room.passed.len(), 0);
+        let mut kept = 0;
+        let mut runs = room.runs.iter().peekable();
         let (mut band, mut asked) = (only.unwrap_or_default(), 0);
-        for &passed in &self.room.passed {
+        for &passed in &room.passed {
             if only.is_some() {
-                asked = self.room.owners[passed.0 as usize];
+                asked = room.owners[passed.0 as usize];
             }
             while let Some(run) = runs.next_if(|run| run.first <= passed.0) {
                 (band, asked) = (run.band, run.asked);
             }
-            let position = word(raw, at(&self.room.buckets, passed)) & (u32::MAX >> (32 - 8 * width));
+            let position = word(raw, at(&room.buckets, passed)) & (u32::MAX >> (32 - 8 * width));
             if position as usize >= part.len() {
                 return Err(Error::corrupt(part.path(), "a posting past the last hash"));
             }
             prefetch(raw, part.layout.hashes + position as usize * 32);
-            self.room.pairs.push((asked, position));
-            self.room.bands.push(band);
+            (room.pairs[kept], room.bands[kept]) = ((asked, position), band);
+            let name = (u64::from(asked) << 32 | u64::from(position)) + 1;
+            let slot = u64::from((asked ^ position).wrapping_mul(0x9e37_79b9)) >> shift;
+            kept += usize::from(std::mem::replace(&mut room.recent[slot as usize], name) != name);
         }
+        room.pairs.truncate(kept);
+        room.bands.truncate(kept);
         if !part.has_sure_hashes() {
-            let places = || self.room.pairs.iter().map(|&(_, position)| position as usize);
+            let places = || room.pairs.iter().map(|&(_, position)| position as usize);
             part.announce(places().map(|position| (part.layout.hashes + position * 32, 32)));
             places().try_for_each(|position| part.ensure_hashes(position, 1))?;
         }
-        self.room.distances.clear();
-        distances(self.kernels, part.hashes(), hashes, &self.room.pairs, &mut self.room.distances);
-        for ((&(asked, position), &distance), &band) in
-            self.room.pairs.iter().zip(&self.room.distances).zip(&self.room.bands)
-        {
-            let asked = &batch[asked as usize];
-            if u32::from(distance) <= asked.query.max_distance {
-                let words = part.hashes()[position as usize].words();
-                let bands = &part.layout.bands;
-                let earlier = (0..usize::from(band)).any(|band| asked.reach.finds(bands, band, &asked.words, &words));
-                if !earlier && emit(asked.number, u32::from(distance), position as usize)?.is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-        }
-        Ok(ControlFlow::Continue(()))
+        Ok(())
     }
 
     /// Budgets that go round the heavy buckets near a query, and what they will cost.
@@ -432,13 +462,28 @@ pub(super) struct Reach {
     budgets: [u8; BANDS],
     /// How far it may be off in a band and its residue together, at least: see [`leeway`].
     leeway: usize,
+    /// For bands of 16 bits, 16 bits for each: what has to be added to how far a hash is off for the uppermost bit to be set
+    /// if that is too far, in the band, and in the band and its residue together.
+    too_far: [[u64; 4]; 2],
 }
 
 impl Reach {
     /// When nothing is known of the buckets.
     pub(super) fn of(layout: &Layout, query: &Query) -> Self {
         let certain = query.certain.min(query.max_distance);
-        Self { budgets: budgets(layout, certain, query.max_distance), leeway: leeway(certain, query.max_distance) }
+        let budgets = budgets(layout, certain, query.max_distance);
+        Self::new(budgets, leeway(certain, query.max_distance), &layout.bands)
+    }
+
+    fn new(budgets: [u8; BANDS], leeway: usize, bands: &[Band]) -> Self {
+        let mut reach = Self { budgets, leeway, too_far: [[0; 4]; 2] };
+        for band in 0..bands.len() {
+            let (own, room) = reach.room(bands, band);
+            for (too_far, least) in reach.too_far.iter_mut().zip([own, room + 1]) {
+                too_far[band / 4] |= (0x8000 - least as u64) << (band % 4 * 16);
+            }
+        }
+        reach
     }
 
     /// A band's budget, and how far a hash may be off in the band and in its residue together.
@@ -449,6 +494,27 @@ impl Reach {
         (own, (own + next).saturating_sub(1).max(self.leeway))
     }
 
+    /// Whether one of the bands before `band` finds one hash for another, by the words of both.
+    #[inline]
+    pub(super) fn finds_before(&self, bands: &[Band], band: usize, asked: &[u64; 4], words: &[u64; 4]) -> bool {
+        if bands.len() != BANDS {
+            return (0..band).any(|band| self.finds(bands, band, asked, words));
+        }
+        // Bands of 16 bits, of which the key may leave some out: four at once.
+        let off: [u64; 4] = std::array::from_fn(|i| asked[i] ^ words[i]);
+        let key = u64::from(u16::MAX >> (16 - bands[0].key_bits)) * EACH;
+        let (all, own) = (off.map(ones), off.map(|off| ones(off & key)));
+        let mut found = 0;
+        for i in 0..4 {
+            let next = all[i] >> 16 | all[(i + 1) % 4] << 48;
+            let too_far = own[i] + self.too_far[0][i] | own[i] + next + self.too_far[1][i];
+            let before = (band * 16).saturating_sub(i * 64).min(64);
+            let before = if before < 64 { (1 << before) - 1 } else { u64::MAX };
+            found |= !too_far & (EACH << 15) & before;
+        }
+        found != 0
+    }
+
     /// Whether a band finds one hash for another, by the words of both.
     pub(super) fn finds(&self, bands: &[Band], band: usize, asked: &[u64; 4], words: &[u64; 4]) -> bool {
         let (own, room) = self.room(bands, band);
@@ -457,6 +523,18 @@ impl Reach {
         let further = (band.residue_of(words) ^ band.residue_of(asked)).count_ones() as usize;
         distance < own && distance + further <= room
     }
+}
+
+/// A one in each 16 bits.
+const EACH: u64 = 0x0001_0001_0001_0001;
+
+/// How many bits of each 16 are set.
+#[inline]
+fn ones(word: u64) -> u64 {
+    let pairs = word - (word >> 1 & (0x5555 * EACH));
+    let fours = (pairs & (0x3333 * EACH)) + (pairs >> 2 & (0x3333 * EACH));
+    let bytes = (fours + (fours >> 4)) & (0x0f0f * EACH);
+    (bytes + (bytes >> 8)) & (0x001f * EACH)
 }
 
 /// Whether a search finds `hash` in a long list: in a part of [`LONG`] to 2^24 entries whose buckets are of usual sizes.

@@ -162,7 +162,7 @@ impl Mih<'_> {
             // Without what was found before.
             let mut rest = |number: u32, distance: u32, position: usize| {
                 let (bands, words) = (&part.layout.bands, part.hashes()[position].words());
-                if (0..bands_asked).any(|band| reach.finds(bands, band, &asked.words, &words)) {
+                if reach.finds_before(bands, bands_asked, &asked.words, &words) {
                     return Ok(ControlFlow::Continue(()));
                 }
                 emit(number, distance, position)
