@@ -33,8 +33,6 @@ const CERTAIN: u32 = 15;
 const CERTAIN_FROM: u32 = 31;
 /// How long a figure is measured at least.
 const LONG: Duration = Duration::from_millis(400);
-/// Entries that a stream is added by.
-const CHUNK: u64 = 1 << 23;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -100,11 +98,8 @@ fn random(i: u64) -> Hash {
 fn stream(count: u64, folder: &Path) -> Result<()> {
     let start = Instant::now();
     let index = DiskIndex::create(folder)?;
-    for from in (0..count).step_by(CHUNK as usize) {
-        let hashes: Vec<Hash> = (from..(from + CHUNK).min(count)).map(random).collect();
-        index.add(&entries(&hashes, from))?;
-    }
-    index.merge(&Cancel::new())?;
+    let entry = |owner| Some(Entry { id: EntryId::new(owner, 0)?, hash: random(owner) });
+    index.add_stream((0..count).filter_map(entry), &Cancel::new())?;
     built(&index, start);
     Ok(())
 }

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use super::database::Database;
 use super::group::Group;
+use super::live::{BULK, PIECE};
 use super::storage::{Backend, Medium, Storage};
 use super::{Entry, Index};
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 
 /// The database file within the folder.
@@ -113,6 +115,36 @@ impl DiskIndex {
         self.group.add(entries, commit)
     }
 
+    /// Adds entries as they come, any number of them: for an index that is made from a list which does not fit into memory. Up to
+    /// 2^27 are held at once (80 bytes each) and become a part, which is durable and seen as soon as it is written; so each
+    /// entry is written once, while those that come through [`Self::add`] piece by piece are merged later. Returns how many there were.
+    ///
+    /// # Errors
+    /// As [`Self::add`]; [`Error::Cancelled`], after which the parts that were finished stay.
+    pub fn add_stream(&self, entries: impl IntoIterator<Item = Entry>, cancel: &Cancel) -> Result<u64> {
+        let (mut entries, mut count) = (entries.into_iter().fuse(), 0);
+        loop {
+            let mut some = Vec::new();
+            while some.len() < PIECE {
+                cancel.check()?;
+                let before = some.len();
+                some.extend(entries.by_ref().take((PIECE - before).min(1 << 20)));
+                if some.len() == before {
+                    break;
+                }
+            }
+            count += some.len() as u64;
+            if some.len() < BULK {
+                self.add(&some)?;
+                return Ok(count);
+            }
+            let txn = self.database.begin_write()?;
+            self.index.add_part(&txn, some, cancel)?;
+            txn.commit().map_err(|error| self.database.error(error))?;
+            self.index.refresh()?;
+        }
+    }
+
     /// Removes everything that `owner` has, durably and at once.
     ///
     /// # Errors
@@ -140,6 +172,27 @@ mod tests {
 
     fn entry(owner: u64, ordinal: u32, hash: Hash) -> Entry {
         Entry { id: EntryId::new(owner, ordinal).unwrap(), hash }
+    }
+
+    #[test]
+    fn what_comes_as_a_stream_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let index = DiskIndex::create(folder.path()).unwrap();
+        let hash = |owner: u64| Hash::from_words([owner; 4].map(|word| word.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        for (count, from) in [(0, 0), (1000, 0), (BULK as u64 + 5, 1000)] {
+            // Not in the order of the ids.
+            let stream = (from..from + count).rev().map(|owner| entry(owner, 0, hash(owner)));
+            assert_eq!(index.add_stream(stream, &Cancel::new()).unwrap(), count);
+        }
+        assert_eq!((index.stats().entries, index.stats().parts), (BULK as u64 + 1005, 1));
+        for owner in [0, 999, 1000, BULK as u64 + 1004] {
+            assert_eq!(index.snapshot().search(&[hash(owner)], 0).unwrap().len(), 1, "{owner}");
+        }
+        let cancel = Cancel::new();
+        cancel.cancel();
+        assert!(matches!(index.add_stream([entry(7, 1, hash(7))], &cancel), Err(Error::Cancelled)));
+        drop(index);
+        assert_eq!(DiskIndex::open_reader(folder.path()).unwrap().stats().entries, BULK as u64 + 1005);
     }
 
     #[test]

@@ -20,7 +20,9 @@ use crate::error::{Error, Result};
 use crate::hash::Hash;
 
 /// From this many entries on, one add makes a part of its own.
-const BULK: usize = 1 << 17;
+pub(super) const BULK: usize = 1 << 17;
+/// Most entries that are sorted at once.
+pub(super) const PIECE: usize = 1 << 27;
 /// A delta of this many times [`FLUSH`] makes whoever adds wait until it is a part.
 const PATIENCE: usize = 8;
 /// Tries to open a list of parts that a writer keeps changing.
@@ -93,16 +95,16 @@ impl Index {
         if entries.len() < BULK {
             return tables::add(&self.shared.database, txn, entries);
         }
-        // A part of its own; if the transaction is never committed, the next open sweeps it away.
-        for some in entries.chunks(1 << 27) {
-            let (mut ids, mut hashes) = (Vec::new(), Vec::new());
-            super::merge::sorted(some.iter().copied(), &mut ids, &mut hashes);
-            let layout = super::merge::layout(ids.len())?;
-            let threads = rayon::current_num_threads();
-            let record = self.shared.write_part(&hashes, &ids, &layout, threads, &Cancel::new())?;
-            tables::list(&self.shared.database, txn, record)?;
-        }
-        Ok(())
+        entries.chunks(PIECE).try_for_each(|some| self.add_part(txn, some.to_vec(), &Cancel::new()))
+    }
+
+    /// Stages `entries`, of which there are many, as a part of their own; if `txn` is never committed, the next open sweeps it away.
+    pub(super) fn add_part(&self, txn: &WriteTransaction, entries: Vec<Entry>, cancel: &Cancel) -> Result<()> {
+        let (mut ids, mut hashes) = (Vec::new(), Vec::new());
+        super::merge::sorted(entries, &mut ids, &mut hashes);
+        let layout = super::merge::layout(ids.len())?;
+        let record = self.shared.write_part(&hashes, &ids, &layout, rayon::current_num_threads(), cancel)?;
+        tables::list(&self.shared.database, txn, record)
     }
 
     /// Stages the removal of everything that `owner` has so far, in this transaction or before.

@@ -122,7 +122,7 @@ impl Shared {
                     entries.extend(live.map(|((&id, &hash), _)| Entry { id, hash }));
                 }
             }
-            sorted(entries.into_iter(), &mut ids, &mut hashes);
+            sorted(entries, &mut ids, &mut hashes);
         }
         let horizon = snapshot.meta.next;
         // The newest of what went in, so that what is removed from now on is removed from it.
@@ -209,7 +209,7 @@ impl Shared {
             };
             let (mut ids, mut hashes) = (Vec::new(), Vec::new());
             entries.retain(|entry| !snapshot.tombstones.bury(entry.id.owner(), slot.record.number));
-            sorted(entries.into_iter(), &mut ids, &mut hashes);
+            sorted(entries, &mut ids, &mut hashes);
             let mut new = None;
             if !ids.is_empty() {
                 let (layout, threads) = (layout(ids.len())?, rayon::current_num_threads());
@@ -249,8 +249,7 @@ fn whole(part: &Arc<Part>) -> bool {
 }
 
 /// Sorts entries by id and then hash, as parts hold them.
-pub(super) fn sorted(entries: impl Iterator<Item = Entry>, ids: &mut Vec<EntryId>, hashes: &mut Vec<Hash>) {
-    let mut entries: Vec<Entry> = entries.collect();
+pub(super) fn sorted(mut entries: Vec<Entry>, ids: &mut Vec<EntryId>, hashes: &mut Vec<Hash>) {
     // Runs that are sorted already, as parts are, are merged rather than sorted.
     entries.sort();
     ids.extend(entries.iter().map(|entry| entry.id));

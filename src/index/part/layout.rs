@@ -18,6 +18,8 @@ const ALIGN: usize = 64;
 const POSTINGS_FROM: usize = 1 << 15;
 /// From here on 13 bands of 19 or 20 bits take the place of 16 of 16, and positions take four bytes rather than three.
 const WIDE_FROM: usize = 1 << 24;
+/// See [`WIDE_FROM`].
+const WIDE_BANDS: usize = 13;
 /// Most entries of a part.
 pub(in crate::index) const MAX_ENTRIES: usize = u32::MAX as usize;
 
@@ -84,26 +86,32 @@ pub(in crate::index) struct Layout {
 impl Layout {
     /// The layout of a part of `entries` entries; `None` for more than fit.
     pub(in crate::index) fn new(entries: usize) -> Option<Self> {
-        Self::with_bands(
-            entries,
-            match entries {
-                0..POSTINGS_FROM => 0,
-                POSTINGS_FROM..WIDE_FROM => 16,
-                _ => 13,
-            },
-        )
+        let bands = match entries {
+            0..POSTINGS_FROM => 0,
+            POSTINGS_FROM..WIDE_FROM => 16,
+            _ => WIDE_BANDS,
+        };
+        // No more buckets than a sixth of the entries: their offsets would outgrow what they save.
+        Self::with_bands(entries, bands, (entries / 6).checked_ilog2().unwrap_or(0))
     }
 
     /// The same without postings, however many entries there are: what a merge keeps while it makes them.
     pub(in crate::index) fn bare(entries: usize) -> Option<Self> {
-        Self::with_bands(entries, 0)
+        Self::with_bands(entries, 0, 0)
     }
 
-    fn with_bands(entries: usize, count: usize) -> Option<Self> {
+    /// The layout of a part of 2^24 entries or more, with as many buckets, for fewer.
+    #[cfg(test)]
+    pub(in crate::index) fn wide(entries: usize) -> Option<Self> {
+        Self::with_bands(entries, WIDE_BANDS, u32::MAX)
+    }
+
+    /// With `count` bands, whose keys have `most` bits at most.
+    fn with_bands(entries: usize, count: usize, most: u32) -> Option<Self> {
         if entries > MAX_ENTRIES {
             return None;
         }
-        let position_bytes = if entries < WIDE_FROM { 3 } else { 4 };
+        let position_bytes = if entries < WIDE_FROM && count != WIDE_BANDS { 3 } else { 4 };
         let mut at = HEADER;
         let mut take = |len: usize| {
             let from = at;
@@ -115,8 +123,7 @@ impl Layout {
         for band in 0..count {
             let start = |band: usize| (256 * (band % count) / count) as u16;
             let width = 256 * (band + 1) / count - 256 * band / count;
-            // No more buckets than a sixth of the entries: their offsets would outgrow what they save.
-            let key_bits = width.min((entries / 6).ilog2() as usize);
+            let key_bits = width.min(most as usize);
             bands.push(Band {
                 start: start(band),
                 key_bits: key_bits as u8,

@@ -507,7 +507,7 @@ impl Reach {
         let mut found = 0;
         for i in 0..4 {
             let next = all[i] >> 16 | all[(i + 1) % 4] << 48;
-            let too_far = own[i] + self.too_far[0][i] | own[i] + next + self.too_far[1][i];
+            let too_far = (own[i] + self.too_far[0][i]) | (own[i] + next + self.too_far[1][i]);
             let before = (band * 16).saturating_sub(i * 64).min(64);
             let before = if before < 64 { (1 << before) - 1 } else { u64::MAX };
             found |= !too_far & (EACH << 15) & before;
@@ -561,4 +561,121 @@ fn word(bytes: &[u8], at: usize) -> u32 {
     let mut word = [0; 4];
     word.copy_from_slice(&bytes[at..at + 4]);
     u32::from_le_bytes(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Cancel;
+    use crate::index::EntryId;
+    use crate::index::part::build;
+    use crate::simd::Level;
+
+    fn random(seed: &mut u64) -> u64 {
+        *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (*seed ^ *seed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb)
+    }
+
+    fn hash(seed: &mut u64) -> Hash {
+        Hash::from_words(std::array::from_fn(|_| random(seed)))
+    }
+
+    /// `hash` with so many bits turned over.
+    fn off(hash: &Hash, bits: u32, seed: &mut u64) -> Hash {
+        let mut near = *hash;
+        while near.distance(hash) < bits {
+            let bit = random(seed) as usize % 256;
+            near.0[bit / 8] ^= 1 << (bit % 8);
+        }
+        near
+    }
+
+    /// Parts of 2^24 entries and more have 13 bands of 19 or 20 bits; here one of fewer is laid out like that.
+    #[test]
+    fn wide_parts_find_all_that_is_near_each_once_and_nothing_else() {
+        let mut seed = 3;
+        let centres: Vec<Hash> = (0..40).map(|_| hash(&mut seed)).collect();
+        let mut hashes: Vec<Hash> = (0..20_000).map(|_| hash(&mut seed)).collect();
+        for i in 0..6000 {
+            hashes.push(off(&centres[i % 40], i as u32 / 60, &mut seed));
+        }
+        // A crowd in one bucket of each band, and equal ones.
+        hashes.extend((0..4000).map(|i| off(&centres[0], i % 8, &mut seed)));
+        hashes.extend([centres[1]; 500]);
+        let ids: Vec<EntryId> = (0..hashes.len() as u64).filter_map(|owner| EntryId::new(owner, 0)).collect();
+        let layout = Layout::wide(hashes.len()).unwrap();
+        assert!(layout.bands.len() == 13 && layout.bands.iter().all(|band| matches!(band.key_bits, 19 | 20)));
+        let mut bytes = Vec::new();
+        build(&hashes, &ids, &layout, &mut bytes, 1, &Cancel::new()).unwrap();
+        let part = Part::parse(Box::new(bytes), std::path::Path::new("wide.part")).unwrap();
+        part.check_contents().unwrap();
+
+        let mut asked: Vec<Hash> = (0..40).map(|i| off(&hashes[i * 400], i as u32, &mut seed)).collect();
+        asked.extend(&centres);
+        asked.extend((0..60).map(|i| off(&centres[i % 4], i as u32, &mut seed)));
+        for radius in [0, 1, 11, 12, 13, 24, 25, 26, 31, 38, 39, 48, 51, 52, 63, 64, 77, 90, 96] {
+            for certain in [radius, radius / 2] {
+                let queries: Vec<Query> = asked.iter().map(|&hash| Query::new(hash, radius).certain(certain)).collect();
+                let queries: Vec<(u32, &Query)> = (5..).zip(&queries).collect();
+                let mut naive: Vec<(u32, u32, usize)> = queries
+                    .iter()
+                    .flat_map(|&(number, query)| {
+                        let near = move |(at, hash): (usize, &Hash)| (number, hash.distance(&query.hash), at);
+                        hashes.iter().enumerate().map(near).filter(|(_, distance, _)| *distance <= radius)
+                    })
+                    .collect();
+                naive.sort_unstable();
+                for kernels in Level::available().into_iter().map(Kernels::of) {
+                    for way in ["all", "singly", "swept"] {
+                        let mut found = Vec::new();
+                        let mut emit = |number, distance, at| {
+                            found.push((number, distance, at));
+                            Ok(ControlFlow::Continue(()))
+                        };
+                        let mut mih = Mih::new(&part, kernels);
+                        match way {
+                            "all" => assert!(mih.run(&queries, &mut emit).unwrap().is_continue()),
+                            "singly" => {
+                                queries.iter().for_each(|query| assert!(mih.run(&[*query], &mut emit).is_ok()));
+                            }
+                            // More look-ups than this are never swept.
+                            _ if mih.lookups(&Reach::of(&part.layout, queries[0].1)) > WIDE => continue,
+                            _ => {
+                                let mut crowded = Vec::new();
+                                assert!(mih.sweep(&queries, &mut crowded, &mut emit).unwrap().is_continue());
+                                assert!(mih.step(&crowded, &mut emit).unwrap().is_continue());
+                            }
+                        }
+                        found.sort_unstable();
+                        assert!(found.windows(2).all(|two| two[0] != two[1]), "twice: {radius} {certain} {way}");
+                        let near = |all: &[(u32, u32, usize)]| -> Vec<_> {
+                            all.iter().filter(|(_, distance, _)| *distance <= certain).copied().collect()
+                        };
+                        assert!(near(&found) == near(&naive), "missed: {radius} {certain} {way} {kernels:?}");
+                        assert!(found.iter().all(|hit| naive.binary_search(hit).is_ok()), "{radius} {certain} {way}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bands_that_found_a_hash_before_are_known_all_at_once() {
+        let mut seed = 9;
+        for entries in [40_000, 100_000, 1 << 20, 1 << 23, 1 << 25] {
+            let layout = Layout::new(entries).unwrap();
+            for round in 0..4000 {
+                let asked = hash(&mut seed);
+                let other = off(&asked, round % 80, &mut seed);
+                let query = Query::new(asked, round % 97).certain(random(&mut seed) as u32 % 97);
+                let reach = Reach::of(&layout, &query);
+                let (asked, other) = (asked.words(), other.words());
+                for band in 0..=layout.bands.len() {
+                    let one_by_one = (0..band).any(|band| reach.finds(&layout.bands, band, &asked, &other));
+                    assert_eq!(reach.finds_before(&layout.bands, band, &asked, &other), one_by_one, "{entries} {band}");
+                }
+            }
+        }
+    }
 }
