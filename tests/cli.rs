@@ -335,3 +335,77 @@ fn any_program_can_be_scored() {
     run(dir.path(), &["eval", "--claims", "claims", "--truth", "truth.csv"]).expect(2);
     run(dir.path(), &["eval", "--claims", "claims"]).expect(2);
 }
+
+/// A store `s` whose only part has a damaged block, and the list `hashes` of a hash in it, one that is whole, and nonsense.
+fn damaged() -> tempfile::TempDir {
+    let dir = known(&["removed/meadow.jpg"]);
+    let hash = |seed: u32| blake3::hash(&seed.to_le_bytes()).to_hex().to_string();
+    let list: String = (0..2000).map(|seed| hash(seed) + "\n").collect();
+    fs::write(dir.path().join("list"), list).unwrap();
+    run(dir.path(), &["list", "import", "--store", "s", "--bank", "removed", "--format", "pdq", "list"]).expect(0);
+    run(dir.path(), &["merge", "--store", "s"]).expect(0);
+    let part = fs::read_dir(dir.path().join("s/parts")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&part).unwrap();
+    bytes[4096 + 1000 * 32] ^= 1;
+    fs::write(part, bytes).unwrap();
+    fs::write(dir.path().join("hashes"), format!("{}\n{}\nnonsense\n", hash(940), hash(1500))).unwrap();
+    dir
+}
+
+#[test]
+fn a_damaged_store_answers_from_the_rest_says_so_and_is_mended() {
+    let dir = damaged();
+    let hashes = ["match", "--store", "s", "--json", "--hashes", "hashes"];
+    let ran = run(dir.path(), &hashes).expect(2);
+    let lines = ran.lines();
+    let outcomes: Vec<_> = lines.iter().map(|line| line["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["no_match", "match", "unreadable"]);
+    for line in &lines[..2] {
+        assert_eq!((&line["store_error"]["code"], line.get("error")), (&"corrupt".into(), None), "{line}");
+        assert!(line["store_error"]["message"].as_str().unwrap().contains("s/parts/"), "{line}");
+    }
+    assert_eq!((&lines[2]["error"]["code"], lines[2].get("store_error")), (&"decode".into(), None));
+    assert_eq!(ran.err.matches("--salvage").count(), 1, "it is said once: {}", ran.err);
+
+    let copy = fixture("uploads/flowers.jpg");
+    let line = &run(dir.path(), &["match", "--store", "s", "--json", &copy]).expect(2).lines()[0];
+    assert_eq!((&line["outcome"], &line["matches"][0]["reference"]), (&"match".into(), &"meadow.jpg".into()));
+    assert_eq!((&line["store_error"]["code"], line.get("error")), (&"corrupt".into(), None));
+    fs::create_dir(dir.path().join("up")).unwrap();
+    fs::copy(&copy, dir.path().join("up/a.jpg")).unwrap();
+    let scan = ["scan", "--store", "s", "--json", "--resume", "journal", "up"];
+    let ran = run(dir.path(), &scan).expect(2);
+    assert_eq!(
+        (&ran.lines()[0]["outcome"], &ran.lines()[0]["store_error"]["code"]),
+        (&"match".into(), &"corrupt".into())
+    );
+    assert!(ran.err.contains("although the store is damaged"), "{}", ran.err);
+
+    run(dir.path(), &["add", "--store", "s", "--bank", "removed", &fixture("removed/surf.jpg")]).expect(0);
+    assert!(run(dir.path(), &["merge", "--store", "s"]).expect(2).err.contains("--salvage"));
+    assert!(run(dir.path(), &["verify", "--store", "s"]).expect(2).err.contains("block "));
+    let ran = run(dir.path(), &["verify", "--store", "s", "--salvage"]).expect(0);
+    assert!(ran.out.contains("hashes made anew") && ran.out.contains("0 problems"), "{}", ran.out);
+    assert!(run(dir.path(), &["verify", "--store", "s", "--salvage"]).expect(0).out.contains("the index is whole"));
+    run(dir.path(), &["merge", "--store", "s"]).expect(0);
+    let lines = run(dir.path(), &hashes).expect(2).lines();
+    assert_eq!((&lines[0]["outcome"], lines[0].get("store_error")), (&"match".into(), None), "all is there again");
+    // What a damaged store was asked is asked again.
+    let line = &run(dir.path(), &scan).expect(0).lines()[0];
+    assert_eq!((&line["outcome"], line.get("store_error")), (&"match".into(), None));
+}
+
+#[test]
+fn a_store_that_cannot_be_asked_is_not_the_uploads_fault() {
+    let dir = damaged();
+    let (part, hashes) = (dir.path().join("s/parts"), ["match", "--store", "s", "--json", "--hashes", "hashes"]);
+    let part = fs::read_dir(part).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&part).unwrap();
+    bytes[8] = 200; // a part of another version is no damage, and nothing can be said without it
+    fs::write(part, bytes).unwrap();
+    let line = &run(dir.path(), &hashes).expect(2).lines()[0];
+    assert_eq!((&line["outcome"], &line["error"]["code"]), (&"unreadable".into(), &"io".into()));
+    assert_eq!(line["store_error"]["code"], "format");
+    run(dir.path(), &["verify", "--store", "s", "--salvage"]).expect(0);
+    assert_eq!(run(dir.path(), &hashes).expect(2).lines()[0]["outcome"], "match");
+}

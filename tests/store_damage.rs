@@ -5,9 +5,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use redb::{ReadableDatabase, TableDefinition};
-use refrain::bank::{FORMAT, Reference, Upload};
+use refrain::bank::{AskOptions, BankConfig, FORMAT, Reference, Upload};
 use refrain::hash::Hash;
 use refrain::matching::Outcome;
 use refrain::{Cancel, Error, Store};
@@ -257,4 +258,153 @@ fn a_reference_that_is_in_the_index_alone_is_an_error_and_no_silence() {
         names(&error, &dir);
         assert!(error.to_string().contains(&format!("reference {number} ")), "{error}");
     }
+}
+
+/// A store of one part of 400 hashes, the first 128 of which are in its first block, added under a policy that has changed since.
+fn several_blocks(folder: &Path) -> PathBuf {
+    static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let made = tempfile::tempdir().unwrap();
+        make_several_blocks(&made.path().join("blocks"));
+        made
+    });
+    let dir = folder.join("blocks");
+    copy(&made.path().join("blocks"), &dir);
+    dir
+}
+
+fn make_several_blocks(dir: &Path) {
+    let store = Store::create_or_open(dir).unwrap();
+    store.set_bank(&BankConfig::new("removed").min_quality(50)).unwrap();
+    for seed in 0..400 {
+        let quality = if seed % 3 == 0 { 60 } else { 90 };
+        store.add_hash(&Reference::new(format!("r{seed}")).bank("removed"), hash(seed), Some(quality)).unwrap();
+    }
+    store.set_bank(&BankConfig::new("removed").min_quality(80)).unwrap();
+    store.remove_reference("removed", "r399").unwrap();
+    store.merge(&Cancel::new()).unwrap();
+    store.set_bank(&BankConfig::new("removed").min_quality(50)).unwrap();
+    store.set_bank(&BankConfig::new("other")).unwrap();
+    store.add_hash(&Reference::new("late").bank("other"), hash(1000), None).unwrap();
+}
+
+fn only_part(dir: &Path) -> PathBuf {
+    fs::read_dir(dir.join("parts")).unwrap().next().unwrap().unwrap().path()
+}
+
+fn flip(file: &Path, at: usize) {
+    let mut bytes = fs::read(file).unwrap();
+    bytes[at] ^= 4;
+    fs::write(file, bytes).unwrap();
+}
+
+#[test]
+fn what_is_whole_answers_and_the_damage_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = several_blocks(folder.path());
+    flip(&only_part(&dir), 4096 + 50 * 32);
+    let store = Store::open_reader(&dir).unwrap();
+    let error = store.ask_hash(&hash(300)).unwrap_err();
+    assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+    names(&error, &dir);
+    let bearing = AskOptions::default().despite_damage();
+    for seed in (0..399).step_by(7).chain([127, 128, 1000]) {
+        let verdict = store.ask_hash_with(&hash(seed), &bearing).unwrap();
+        let expected = if seed < 128 { Outcome::NoMatch } else { Outcome::Match };
+        assert_eq!(verdict.outcome, expected, "{seed}");
+        assert_eq!(verdict.damage.len(), 1, "{:?}", verdict.damage);
+        assert!(verdict.damage[0].contains("block 0 (hashes)") && verdict.damage[0].contains(dir.to_str().unwrap()));
+    }
+    drop(store);
+    // A part that is gone takes everything but what is not in it.
+    fs::remove_file(only_part(&dir)).unwrap();
+    let store = Store::open_reader(&dir).unwrap();
+    assert_eq!(store.ask_hash_with(&hash(300), &bearing).unwrap().outcome, Outcome::NoMatch);
+    let verdict = store.ask_hash_with(&hash(1000), &bearing).unwrap();
+    assert_eq!((verdict.outcome, verdict.damage.len()), (Outcome::Match, 1));
+    // Nothing is said where there is nothing to say.
+    drop(store);
+    Store::salvage(&dir, &Cancel::new()).unwrap();
+    let verdict = Store::open_reader(&dir).unwrap().ask_hash_with(&hash(300), &bearing).unwrap();
+    assert_eq!((verdict.outcome, verdict.damage.len()), (Outcome::Match, 0));
+}
+
+#[test]
+fn a_damaged_index_is_made_anew_from_the_references_whatever_the_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = several_blocks(folder.path());
+    let dir = folder.path().join("salvaged");
+    let length = fs::metadata(only_part(&from)).unwrap().len() as usize;
+    let whole = Store::salvage(&from, &Cancel::new()).unwrap();
+    assert!(whole.damage.is_empty() && whole.problems.is_empty() && whole.rebuilt == 0, "{whole:?}");
+    let row = |table: &'static str| {
+        let database = redb::Database::open(dir.join("store.redb")).unwrap();
+        let write = database.begin_write().unwrap();
+        {
+            let mut rows = write.open_table(TableDefinition::<'_, u64, &[u8]>::new(table)).unwrap();
+            let (key, mut bytes) = {
+                let (key, bytes) = redb::ReadableTable::first(&rows).unwrap().unwrap();
+                (key.value(), bytes.value().to_vec())
+            };
+            bytes[6] ^= 1;
+            rows.insert(key, bytes.as_slice()).unwrap();
+        }
+        write.commit().unwrap();
+    };
+    let damages: [(&str, &dyn Fn()); 8] = [
+        ("hashes", &|| flip(&only_part(&dir), 4096 + 50 * 32)),
+        ("header", &|| flip(&only_part(&dir), 20)),
+        ("checksums", &|| flip(&only_part(&dir), length - 20)),
+        ("cut", &|| fs::write(only_part(&dir), &fs::read(only_part(&dir)).unwrap()[..length / 2]).unwrap()),
+        ("gone", &|| fs::remove_file(only_part(&dir)).unwrap()),
+        ("all parts gone", &|| fs::remove_dir_all(dir.join("parts")).unwrap()),
+        ("the list of parts", &|| row("index_parts")),
+        ("what is in no part", &|| row("index_batches")),
+    ];
+    for (what, damage) in damages {
+        copy(&from, &dir);
+        damage();
+        let done = Store::salvage(&dir, &Cancel::new()).unwrap();
+        assert!(!done.damage.is_empty() && done.problems.is_empty(), "{what}: {done:?}");
+        assert_eq!((done.rebuilt, done.kept), (400, 0), "{what}");
+        let found = Store::check(&dir).unwrap();
+        assert!(found.problems.is_empty(), "{what}: {found:?}");
+        let store = Store::open(&dir).unwrap();
+        for seed in (0..399).chain([1000]) {
+            assert_eq!(store.ask_hash(&hash(seed)).unwrap().outcome, Outcome::Match, "{what}: {seed}");
+        }
+        assert_eq!(store.ask_hash(&hash(399)).unwrap().outcome, Outcome::NoMatch, "{what}: what was removed");
+        // It goes on as before.
+        store.add_hash(&Reference::new("new").bank("removed"), hash(2000), None).unwrap();
+        store.remove_reference("removed", "r7").unwrap();
+        store.merge(&Cancel::new()).unwrap();
+        assert_eq!(store.ask_hash(&hash(7)).unwrap().outcome, Outcome::NoMatch, "{what}");
+        assert_eq!(store.stats().unwrap().hashes, 400, "{what}");
+        assert_eq!(fs::read_dir(dir.join("parts")).unwrap().count(), 1, "{what}");
+    }
+}
+
+#[test]
+fn a_damaged_fingerprint_is_named_and_what_the_index_has_of_it_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = several_blocks(folder.path());
+    let database = redb::Database::open(dir.join("store.redb")).unwrap();
+    let write = database.begin_write().unwrap();
+    for number in [20, 300] {
+        let mut rows = write.open_table(TableDefinition::<'_, u64, &[u8]>::new("fingerprints")).unwrap();
+        rows.insert(number, [1, 2, 3, 4, 5, 6].as_slice()).unwrap();
+    }
+    write.commit().unwrap();
+    drop(database);
+    flip(&only_part(&dir), 4096 + 50 * 32);
+    let done = Store::salvage(&dir, &Cancel::new()).unwrap();
+    assert_eq!((done.rebuilt, done.kept), (398, 1), "number 20 was in the damaged block");
+    let problems: Vec<String> = done.problems.iter().map(ToString::to_string).collect();
+    assert!(problems[0].contains("reference 20 ") && problems[1].contains("reference 300 "), "{problems:?}");
+    let store = Store::open_reader(&dir).unwrap();
+    assert_eq!(store.ask_hash(&hash(100)).unwrap().outcome, Outcome::Match);
+    // Never silence: the hash is known, its reference cannot be told.
+    assert!(store.ask_hash(&hash(299)).unwrap_err().to_string().contains("reference 300"));
+    let verdict = store.ask_hash_with(&hash(299), &AskOptions::default().despite_damage()).unwrap();
+    assert!(verdict.outcome == Outcome::NoMatch && verdict.damage[0].contains("reference 300"), "{verdict:?}");
 }

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use refrain::bank::AskOptions;
 use refrain::matching::Outcome;
-use refrain::report::json::MatchLine;
+use refrain::report::json::{Failure, MatchLine};
 use refrain::report::words;
 use refrain::scan::{self, Asking, Patterns};
 use refrain::{Error, Hash, Store};
 
-use crate::store::StoreArg;
+use crate::store::{Damage, StoreArg};
 use crate::{Exit, Stop, out, signal};
 
 /// Ask whether uploads are known.
@@ -58,6 +58,7 @@ pub struct Args {
 struct Tally {
     failed: bool,
     matched: bool,
+    damage: Damage,
 }
 
 pub fn run(args: &Args) -> Result<Exit, Stop> {
@@ -66,6 +67,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     how.remember = args.remember.then(|| args.uploader.clone().unwrap_or_default());
     how.parallel.cancel = signal::cancel_on_interrupt();
     how.ask.max_distance = args.max_distance;
+    how.ask.despite_damage = true;
     how.whole = args.whole;
     if args.exact {
         how.ask = how.ask.exact();
@@ -80,9 +82,10 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
 
 impl Tally {
     fn print(&mut self, line: &MatchLine, json: bool) -> Result<(), Stop> {
-        self.failed |= line.outcome == Outcome::Unreadable;
+        self.failed |= line.outcome == Outcome::Unreadable || line.store_error.is_some();
         self.matched |= line.outcome == Outcome::Match;
-        if let Some(error) = &line.error {
+        if self.damage.tell(line) {
+        } else if let Some(error) = &line.error {
             out::tell(words::printable(&error.message));
         }
         if json {
@@ -138,11 +141,13 @@ fn ask_hashes(store: &Store, list: &Path, ask: &AskOptions, json: bool, tally: &
         if text.is_empty() || text.starts_with('#') {
             continue;
         }
+        let mut store_error = None;
         let asked = match text.parse::<Hash>() {
-            Ok(hash) => store.ask_hash_with(&hash, ask),
+            Ok(hash) => store.ask_hash_with(&hash, ask).inspect_err(|error| store_error = Failure::of_store(error)),
             Err(error) => Err(Error::decode(format!("line {number}: {error}")).at(list)),
         };
-        tally.print(&MatchLine::of_hash(text, asked), json)?;
+        let line = MatchLine::of_hash(text, asked);
+        tally.print(&if let Some(error) = store_error { line.unasked(error) } else { line }, json)?;
     }
     Ok(())
 }

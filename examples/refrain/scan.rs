@@ -13,7 +13,7 @@ use refrain::scan::{self, Asking, Journal, Patterns, Progress};
 
 use crate::cache::CacheArg;
 use crate::progress::Bar;
-use crate::store::StoreArg;
+use crate::store::{Damage, StoreArg};
 use crate::{Exit, Stop, out, signal};
 
 /// Ask about everything in folders, in parallel. Ctrl-C stops cleanly; with --resume the next run goes on from there.
@@ -82,6 +82,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     let store = args.store.read()?;
     let mut how = Asking::default();
     how.ask.max_distance = args.max_distance;
+    how.ask.despite_damage = true;
     how.parallel.threads = args.threads;
     how.whole = args.whole;
     if args.exact {
@@ -99,6 +100,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     let bar = Bar::new(args.quiet);
     bar.say("listing files");
     let patterns = Patterns { include: args.include.clone(), exclude: args.exclude.clone() };
+    let mut damage = Damage::default();
     let listing = scan::walk(&args.roots()?, &patterns, &how.parallel.cancel)?;
     let (progress, done) = scan::ask_all(
         &store,
@@ -111,7 +113,8 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
                 report.add(&store, &item.path, &line)?;
             }
             let name = words::printable(line.name());
-            if let Some(error) = &line.error {
+            if bar.around(|| damage.tell(&line)) {
+            } else if let Some(error) = &line.error {
                 bar.around(|| out::tell(words::printable(&error.message)));
             }
             if args.json {
@@ -136,7 +139,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
         out::tell(format_args!("report: {}", path.display()));
     }
     done?;
-    Ok(Exit::of_matching(progress.failed > 0, progress.matched > 0))
+    Ok(Exit::of_matching(progress.failed > 0 || progress.damaged > 0, progress.matched > 0))
 }
 
 impl Args {
@@ -174,6 +177,7 @@ fn summarise(progress: &Progress, listing: &scan::Listing) {
         ("not known", not_known),
         ("too little detail to tell", progress.too_little_detail),
         ("could not be read", progress.failed),
+        ("asked about although the store is damaged", progress.damaged),
         ("taken over from the journal", progress.resumed),
         ("not done", progress.files - progress.files_done),
         ("below two of the folders, done once", listing.repeated),

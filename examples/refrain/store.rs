@@ -1,8 +1,11 @@
 //! The store that a command works on, and `refrain stats` and `refrain verify`.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use refrain::hash::Algorithm;
+use refrain::report::json::MatchLine;
+use refrain::report::words;
 use refrain::{Error, Store};
 
 use crate::{Exit, Stop, out, signal};
@@ -57,6 +60,26 @@ impl StoreArg {
     }
 }
 
+const MENDS: &str = "`refrain verify --salvage` makes a damaged index anew";
+
+/// What was said about damage of the store: each thing once, not with every upload.
+#[derive(Default)]
+pub struct Damage(HashSet<String>);
+
+impl Damage {
+    /// Says it if the line is about a damaged store, and whether it is.
+    pub fn tell(&mut self, line: &MatchLine) -> bool {
+        let Some(error) = &line.store_error else { return false };
+        if self.0.insert(error.message.clone()) {
+            out::tell(format_args!("{}: the rest of the store answers", words::printable(&error.message)));
+            if self.0.len() == 1 {
+                out::tell(MENDS);
+            }
+        }
+        true
+    }
+}
+
 /// Say how much the store holds.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  refrain stats --store known.refrain --json | jq .references")]
@@ -83,12 +106,34 @@ pub fn stats(args: &StatsArgs) -> Result<Exit, Stop> {
 
 /// Read everything in the store and say what is damaged.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  refrain verify --store known.refrain
+  refrain verify --store known.refrain --salvage")]
 pub struct VerifyArgs {
     #[command(flatten)]
     store: StoreArg,
+    /// Make a damaged index anew from the references, then say what is still damaged; nobody else may write meanwhile
+    #[arg(long)]
+    salvage: bool,
 }
 
 pub fn verify(args: &VerifyArgs) -> Result<Exit, Stop> {
+    if args.salvage {
+        let done =
+            Store::salvage(&args.store.dir, &signal::cancel_on_interrupt()).map_err(|error| args.store.hint(error))?;
+        for damage in &done.damage {
+            out::tell(format_args!("mended: {}", out::explain(damage)));
+        }
+        match (done.damage.len(), done.kept) {
+            (0, _) => out::line("the index is whole")?,
+            (_, 0) => out::line(format_args!("{} hashes made anew", done.rebuilt))?,
+            _ => out::line(format_args!(
+                "{} hashes made anew, {} kept of references that are damaged themselves",
+                done.rebuilt, done.kept
+            ))?,
+        }
+    }
     let found = args.store.read()?.verify()?;
     for problem in &found.problems {
         out::tell(out::explain(problem));
@@ -111,7 +156,11 @@ pub struct MergeArgs {
 
 pub fn merge(args: &MergeArgs) -> Result<Exit, Stop> {
     let store = args.store.write()?;
-    store.merge(&signal::cancel_on_interrupt())?;
+    store.merge(&signal::cancel_on_interrupt()).inspect_err(|error| {
+        if matches!(error, Error::Corrupt { .. }) {
+            out::tell(MENDS);
+        }
+    })?;
     let stats = store.stats()?;
     out::tell(format_args!("{} hashes in {} parts, {} bytes", stats.hashes, stats.parts, stats.bytes));
     Ok(Exit::Done)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::config::BankConfig;
+use super::damage::Damage;
 use super::open::fenced;
 use super::read::Reading;
 use super::reference::{ReferenceRecord, State};
@@ -81,37 +82,43 @@ impl Store {
         fenced(&self.file, || {
             let sequence = self.sequence();
             let far = Far::new(policies, options, film, 0);
-            let candidates = self.candidates(&looks, policies, far)?;
+            let mut damage = Damage::of(options);
+            let candidates = self.candidates(&looks, policies, far, &mut damage)?;
             if candidates.is_empty() {
-                return Ok(Verdict::empty(Outcome::NoMatch));
+                return Ok(Verdict::empty(Outcome::NoMatch).despite(damage.told()));
             }
             let reading = self.reading()?;
             let question = Question { fingerprint, looks: &looks, policies, options, far, sequence, reading };
             let mut matches = Vec::new();
             for candidates in candidates.chunk_by(|a, b| a.0 == b.0) {
-                matches.extend(question.judge(candidates)?);
+                matches.extend(damage.bear(question.judge(candidates))?.flatten());
             }
-            Ok(Verdict::of(matches))
+            Ok(Verdict::of(matches).despite(damage.told()))
         })
     }
 
     /// Whether a single picture of a film that was looked at in passing comes as near to a reference as a part of a match
-    /// does. `None` if it has too little detail to be asked.
+    /// does. `None` if it has too little detail to be asked, or the store is damaged.
     pub(super) fn hints(&self, glance: &Fingerprint, options: &AskOptions) -> Result<Option<bool>> {
         let policies = &self.policies(options)?;
         let Some(looks) = self.looks(glance, policies, options)? else { return Ok(None) };
         fenced(&self.file, || {
             let sequence = self.sequence();
             let far = Far::new(policies, options, true, matching::LEEWAY);
-            let candidates = self.candidates(&looks, policies, far)?;
+            let mut damage = Damage::of(options);
+            let candidates = self.candidates(&looks, policies, far, &mut damage)?;
+            if damage.is_there() {
+                return Ok(None);
+            }
             if candidates.is_empty() {
                 return Ok(Some(false));
             }
             let reading = self.reading()?;
             let question = Question { fingerprint: glance, looks: &looks, policies, options, far, sequence, reading };
             for candidates in candidates.chunk_by(|a, b| a.0 == b.0) {
-                if question.hints(candidates)? {
-                    return Ok(Some(true));
+                match damage.bear(question.hints(candidates))? {
+                    Some(false) => {}
+                    hints => return Ok(hints),
                 }
             }
             Ok(Some(false))
@@ -146,7 +153,13 @@ impl Store {
     }
 
     /// What is near enough to be judged, in the order of the references.
-    fn candidates(&self, looks: &[Look], policies: &BTreeMap<String, Policy>, far: Far) -> Result<Vec<Candidate>> {
+    fn candidates(
+        &self,
+        looks: &[Look],
+        policies: &BTreeMap<String, Policy>,
+        far: Far,
+        damage: &mut Damage,
+    ) -> Result<Vec<Candidate>> {
         let mut candidates = Vec::new();
         if policies.is_empty() {
             return Ok(candidates);
@@ -165,8 +178,8 @@ impl Store {
                 matches!(look.view, View::Full | View::Content) && asked(look)
             });
             let known = looks.filter_map(|(at, look)| Some((at, look.hash?)));
-            let (at, hashes): (Vec<u32>, Vec<Hash>) = known.unzip();
-            for hit in snapshot.search(&hashes, radius)? {
+            let (at, queries): (Vec<u32>, Vec<Query>) = known.map(|(at, hash)| (at, Query::new(hash, radius))).unzip();
+            for hit in damage.search(&snapshot, &queries)? {
                 if hit.id.ordinal() & DETAIL == 0 {
                     candidates.push((hit.id.owner(), at[hit.query as usize], hit.id.ordinal()));
                 }
@@ -188,7 +201,7 @@ impl Store {
                 .filter(|(_, look)| look.sought)
                 .filter_map(|(at, look)| Some((at, far.query(look)?)))
                 .unzip();
-            for hit in snapshot.search_each(&queries, usize::MAX)?.hits {
+            for hit in damage.search(&snapshot, &queries)? {
                 if hit.id.ordinal() & DETAIL != 0 {
                     candidates.push((hit.id.owner(), at[hit.query as usize], hit.id.ordinal() & !DETAIL));
                 }

@@ -6,6 +6,7 @@
 
 mod ask;
 mod config;
+mod damage;
 mod glance;
 pub mod lists;
 mod log;
@@ -16,6 +17,7 @@ mod read;
 mod records;
 mod reference;
 mod refuse;
+mod salvage;
 mod store;
 mod thin;
 mod transaction;
@@ -28,6 +30,7 @@ pub use log::{Change, LogRecord};
 pub use records::FORMAT;
 pub use reference::{Added, Kind, MAX_LABELS, MAX_TEXT, Opinion, Reference, ReferenceRecord, State};
 pub use refuse::Upload;
+pub use salvage::Salvaged;
 pub use store::{AskOptions, Stats, Store, Verification};
 pub use uploads::{Remembered, Retro};
 pub use write::Writer;

@@ -85,6 +85,13 @@ impl Reading {
         Ok(found.map(|number| number.value()))
     }
 
+    /// The numbers of all references.
+    pub(crate) fn numbers(&self) -> Result<Vec<u64>> {
+        let wrong = |error| failed(&self.file, error);
+        let rows = self.table(REFERENCES)?.range::<u64>(..).map_err(wrong)?;
+        rows.map(|row| Ok(row.map_err(wrong)?.0.value())).collect()
+    }
+
     pub(crate) fn reference(&self, number: u64) -> Result<Option<ReferenceRecord>> {
         let found = self.table(REFERENCES)?.get(number).map_err(|error| failed(&self.file, error))?;
         found.map(|bytes| records::reference(bytes.value(), number, &self.file)).transpose()

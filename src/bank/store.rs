@@ -72,6 +72,9 @@ pub struct AskOptions {
     /// that is within the radii. In a list of more than some 30,000 hashes a few in a hundred of what is further off are
     /// missed, for the sake of a question that takes milliseconds (docs/recall.md).
     pub certain: Option<u32>,
+    /// Answers from what is whole where something of the store is damaged, and says so in
+    /// [`Verdict::damage`](crate::matching::Verdict::damage); otherwise such a question is an error.
+    pub despite_damage: bool,
     /// Finds no more than a long list would find, whatever is asked: for the recall benchmark.
     pub(crate) long: bool,
 }
@@ -109,6 +112,14 @@ impl AskOptions {
     #[must_use]
     pub fn exact(self) -> Self {
         self.certain(MAX_DISTANCE)
+    }
+
+    /// Answers from what is whole where something of the store is damaged, and says so in
+    /// [`Verdict::damage`](crate::matching::Verdict::damage).
+    #[must_use]
+    pub fn despite_damage(mut self) -> Self {
+        self.despite_damage = true;
+        self
     }
 
     /// Finds no more than a long list would find.
@@ -442,7 +453,7 @@ impl Store {
         })
     }
 
-    /// Reads everything and lists what is damaged.
+    /// Reads everything, earlier uploads included, and lists what is damaged.
     ///
     /// What the database itself keeps beside the records is checked by [`Store::check`] only, which needs the store to
     /// itself.
@@ -491,6 +502,9 @@ impl Store {
         if found.problems.is_empty() && before == self.known().sequence && indexed != hashes {
             let detail = format!("the references have {hashes} hashes, the index holds {indexed}");
             found.problems.push(Error::corrupt(&self.dir, detail));
+        }
+        if let Some(uploads) = self.uploads(false)? {
+            found.problems.extend(uploads.verify()?.problems);
         }
         Ok(found)
     }

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, ViewSet};
 use crate::matching::{Coverage, Match, inverse};
 
-const FOLDER: &str = "uploads";
+pub(super) const FOLDER: &str = "uploads";
 const BANK: &str = "uploads";
 const UPLOADER: &str = "uploader";
 
@@ -48,7 +48,7 @@ impl Store {
     }
 
     /// The uploads; `None` if none was ever remembered and none is to be now.
-    fn uploads(&self, make: bool) -> Result<Option<Arc<Store>>> {
+    pub(super) fn uploads(&self, make: bool) -> Result<Option<Arc<Store>>> {
         let mut held = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
         if held.is_none() {
             let folder = self.uploads_folder();

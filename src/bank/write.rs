@@ -438,7 +438,7 @@ impl<'c> Keeps<'c> {
 }
 
 /// The hashes with enough detail, as entries of the index, and how many have not.
-fn entries(number: u64, fingerprint: &Fingerprint, config: &BankConfig) -> Result<(Vec<Entry>, u32)> {
+pub(super) fn entries(number: u64, fingerprint: &Fingerprint, config: &BankConfig) -> Result<(Vec<Entry>, u32)> {
     let items = matching::items(fingerprint);
     let keeps = Keeps::new(&items, matches!(fingerprint, Fingerprint::Video(_)), config);
     let mut entries = Vec::with_capacity(2 * items.len());

@@ -64,20 +64,15 @@ impl Index {
         Self::with(database, Arc::new(Folder(dir.to_path_buf())), true)
     }
 
+    /// As [`Self::open`], but nothing is done in the background.
+    pub(crate) fn open_still(database: &Database, dir: &Path) -> Result<Self> {
+        Self::with(database, Arc::new(Folder(dir.to_path_buf())), false)
+    }
+
     /// As [`Self::open`], with parts in any storage. Without `automatic`, only [`Self::maintain`] and [`Self::merge`]
     /// make parts.
     pub(super) fn with(database: &Database, storage: Arc<dyn Storage>, automatic: bool) -> Result<Self> {
-        let shared = Shared {
-            database: database.clone(),
-            storage,
-            current: RwLock::default(),
-            refreshing: Mutex::default(),
-            standing: Mutex::default(),
-            maintaining: Mutex::default(),
-            temporary: AtomicU64::new(0),
-            stop: Cancel::new(),
-        };
-        let index = Self { shared: Arc::new(shared), background: Mutex::default(), automatic };
+        let index = Self { shared: Arc::new(Shared::new(database, storage)), background: Mutex::default(), automatic };
         index.refresh()?;
         if database.is_writer() {
             index.shared.sweep();
@@ -195,6 +190,20 @@ impl Drop for Index {
 }
 
 impl Shared {
+    /// With nothing looked at yet.
+    pub(super) fn new(database: &Database, storage: Arc<dyn Storage>) -> Self {
+        Self {
+            database: database.clone(),
+            storage,
+            current: RwLock::default(),
+            refreshing: Mutex::default(),
+            standing: Mutex::default(),
+            maintaining: Mutex::default(),
+            temporary: AtomicU64::new(0),
+            stop: Cancel::new(),
+        }
+    }
+
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -315,7 +324,7 @@ impl Shared {
     }
 
     /// Removes what is not listed: left by a crash, or by a system that would not remove an open file.
-    fn sweep(&self) {
+    pub(super) fn sweep(&self) {
         let listed: Vec<String> = self.snapshot().parts.iter().map(|slot| slot.record.name()).collect();
         for name in self.storage.list().unwrap_or_default() {
             let ours = name.ends_with(".part") || name.ends_with(".tmp");

@@ -22,7 +22,7 @@ const FANOUT: usize = 4;
 /// A part is written anew when one in this many of its entries was removed.
 const DEAD: u64 = 4;
 /// No merge makes a part of more entries than this, unless it is asked for: it holds the new part in memory.
-const LARGEST: u64 = 1 << 24;
+pub(super) const LARGEST: u64 = 1 << 24;
 
 impl Shared {
     /// What is due: see the module's head.

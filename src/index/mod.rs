@@ -9,6 +9,7 @@ mod live;
 mod map;
 mod merge;
 mod part;
+pub(crate) mod rebuild;
 mod search;
 mod snapshot;
 pub mod storage;

@@ -25,6 +25,8 @@ const ROWS: usize = 1 << 16;
 const ALONE: f64 = 200_000.0;
 /// Nanoseconds of work that a task should hold at least.
 const TASK: f64 = 100_000.0;
+/// Nanoseconds that a hash and a query take in a scan, roughly.
+const SCANNED: f64 = 0.5;
 /// A capped search throws away what is over the cap whenever this many hits have gathered.
 const GATHER: usize = 1 << 16;
 
@@ -62,6 +64,8 @@ enum Task<'a> {
     Mih(&'a Slot, Vec<(u32, &'a Query)>),
     /// Some rows of a part.
     Part(&'a Slot, Arc<Scan<'a>>, std::ops::Range<usize>),
+    /// Some rows of a damaged part whose hashes are whole; hits whose ids are not are left out.
+    Whole(&'a Slot, Arc<Scan<'a>>, std::ops::Range<usize>),
     /// One chunk of the delta.
     Chunk(usize, Arc<Scan<'a>>),
 }
@@ -82,7 +86,30 @@ impl Snapshot {
     /// # Errors
     /// As [`Self::search`].
     pub fn search_each(&self, queries: &[Query], cap: usize) -> Result<Hits> {
-        let (tasks, cost) = self.tasks(queries)?;
+        self.search_among(queries, cap, &[])
+    }
+
+    /// As [`Self::search_each`] among what is whole, and what is damaged or missing of what was to be looked at. A part in which
+    /// damage was met is scanned, which takes longer; every entry in it whose hash and id are whole is found as ever. Without
+    /// damage this is [`Self::search_each`].
+    ///
+    /// # Errors
+    /// As [`Self::search_each`] but for [`Error::Corrupt`]; [`Error::Format`] for a part of another version.
+    pub fn search_whole(&self, queries: &[Query], cap: usize) -> Result<(Hits, Vec<Error>)> {
+        // Every damaged file is met once; then all of them are known.
+        let mut damage: Vec<Error> = Vec::new();
+        loop {
+            match self.search_among(queries, cap, &damage) {
+                Ok(hits) => return Ok((hits, damage)),
+                Err(error) if is_damage(&error) && !names(&damage, &error) => damage.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// As [`Self::search_each`], in the files that these errors name among what is whole.
+    fn search_among(&self, queries: &[Query], cap: usize, damage: &[Error]) -> Result<Hits> {
+        let (tasks, cost) = self.tasks(queries, damage)?;
         let work = |task: &Task<'_>| -> Result<Vec<Hit>> {
             let mut hits = Vec::new();
             let mut limit = GATHER;
@@ -147,7 +174,7 @@ impl Snapshot {
     /// # Errors
     /// As [`Self::search`]; what was visited before the error stands.
     pub fn visit(&self, queries: &[Query], mut each: impl FnMut(Hit) -> ControlFlow<()>) -> Result<()> {
-        for task in &self.tasks(queries)?.0 {
+        for task in &self.tasks(queries, &[])?.0 {
             if self.run(task, &mut each)?.is_break() {
                 break;
             }
@@ -155,8 +182,9 @@ impl Snapshot {
         Ok(())
     }
 
-    /// The work, in pieces, and the nanoseconds that all of it may take.
-    fn tasks<'a>(&'a self, queries: &'a [Query]) -> Result<(Vec<Task<'a>>, f64)> {
+    /// The work, in pieces, and the nanoseconds that all of it may take. Files that `damage` names are only scanned, as far as they are
+    /// whole.
+    fn tasks<'a>(&'a self, queries: &'a [Query], damage: &[Error]) -> Result<(Vec<Task<'a>>, f64)> {
         if let Some(query) = queries.iter().find(|query| query.max_distance > MAX_DISTANCE) {
             return Err(too_wide(query.max_distance));
         }
@@ -171,7 +199,7 @@ impl Snapshot {
             return Ok((tasks, total));
         }
         for chunk in 0..self.delta.chunks.len() {
-            total += self.delta.chunks[chunk].ids.len() as f64 * queries.len() as f64 * 0.5;
+            total += self.delta.chunks[chunk].ids.len() as f64 * queries.len() as f64 * SCANNED;
             tasks.push(Task::Chunk(chunk, all()));
         }
         let mut sorted: BTreeMap<[u32; 2], Vec<(u32, &Query)>> = BTreeMap::new();
@@ -182,7 +210,18 @@ impl Snapshot {
                 .push((number, query));
         }
         for slot in &self.parts {
-            let part = slot.part.as_ref().map_err(|error| copy(error))?;
+            let part = match &slot.part {
+                Ok(part) if damage.iter().any(|error| file(error) == Some(part.path())) => {
+                    for rows in whole_rows(part) {
+                        total += SCANNED * (rows.len() * queries.len()) as f64;
+                        tasks.push(Task::Whole(slot, all(), rows));
+                    }
+                    continue;
+                }
+                Ok(part) => part,
+                Err(error) if names(damage, error) => continue,
+                Err(error) => return Err(copy(error)),
+            };
             let mut scanned = Vec::new();
             for (&[certain, radius], group) in &sorted {
                 let (way, cost) = plan(&part.layout, certain, radius, queries.len(), kernels);
@@ -225,6 +264,13 @@ impl Snapshot {
                 part.ensure_hashes(rows.start, rows.len())?;
                 let hashes = &part.hashes()[rows.clone()];
                 scan.run(hashes, rows.start, &mut |q, d, at| in_part(slot, part, q, d, at))
+            }
+            Task::Whole(slot, scan, rows) => {
+                let part = slot.part.as_ref().map_err(|error| copy(error))?;
+                scan.run(&part.hashes()[rows.clone()], rows.start, &mut |query, distance, at| match part.id(at) {
+                    Ok(_) => in_part(slot, part, query, distance, at),
+                    Err(_) => Ok(ControlFlow::Continue(())),
+                })
             }
             Task::Chunk(chunk, scan) => {
                 let chunk = &self.delta.chunks[*chunk];
@@ -272,26 +318,44 @@ impl Snapshot {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
 
-    /// The same index without the parts that cannot be opened, and why they cannot: what is left still answers.
-    pub fn without_damaged(&self) -> (Self, Vec<Error>) {
-        let (whole, damaged): (Vec<&Slot>, Vec<&Slot>) =
-            self.parts.iter().partition(|slot| slot.part.as_ref().is_ok_and(|part| part.damage().next().is_none()));
-        let why = |slot: &Slot| match &slot.part {
-            Err(error) => copy(error),
-            Ok(part) => part.damage().next().unwrap_or_else(|| Error::corrupt(part.path(), "damaged")),
-        };
-        let errors = damaged.into_iter().map(why).collect();
-        let snapshot = Self {
-            meta: self.meta,
-            delta: self.delta.clone(),
-            tombstones: self.tombstones.clone(),
-            parts: whole.into_iter().cloned().collect(),
-            dead: OnceLock::new(),
-            kernels: self.kernels,
-        };
-        (snapshot, errors)
+/// Rows of a part whose hashes are whole, in pieces of at most [`ROWS`].
+fn whole_rows(part: &Part) -> Vec<std::ops::Range<usize>> {
+    const STEP: usize = 128; // hashes of a block
+    let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
+    for from in (0..part.len()).step_by(STEP) {
+        let rows = from..(from + STEP).min(part.len());
+        if part.ensure_hashes(rows.start, rows.len()).is_ok() {
+            match runs.last_mut().filter(|run| run.end == from && run.len() < ROWS) {
+                Some(run) => run.end = rows.end,
+                None => runs.push(rows),
+            }
+        }
     }
+    runs
+}
+
+/// Whether a file has changed or is gone since it was written, the rest being as good as ever.
+fn is_damage(error: &Error) -> bool {
+    match error {
+        Error::Corrupt { .. } => true,
+        Error::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
+    }
+}
+
+/// The file that is damaged.
+fn file(error: &Error) -> Option<&std::path::Path> {
+    match error {
+        Error::Corrupt { path, .. } | Error::Io { path, .. } => Some(path),
+        _ => None,
+    }
+}
+
+/// Whether the file that `error` is about is known to be damaged.
+fn names(damage: &[Error], error: &Error) -> bool {
+    damage.iter().any(|known| file(known) == file(error))
 }
 
 /// Keeps the nearest `keep` hits of each query.

@@ -248,6 +248,25 @@ pub(super) fn swap(database: &Database, txn: &WriteTransaction, swap: &Swap) -> 
     Ok(())
 }
 
+/// Stages the listing of these parts in the place of everything that there is.
+pub(super) fn replace(database: &Database, txn: &WriteTransaction, parts: &[Record]) -> Result<()> {
+    for definition in [PARTS, BATCHES, TOMBSTONES] {
+        let mut table = txn.open_table(definition).map_err(|e| database.error(e))?;
+        table.retain(|_, _| false).map_err(|e| database.error(e))?;
+    }
+    let next = advance(database, txn, |meta| {
+        meta.next += parts.len() as u64;
+        (meta.flushed, meta.cleared) = (meta.next, meta.next);
+        meta.next
+    })?;
+    let mut table = txn.open_table(PARTS).map_err(|e| database.error(e))?;
+    for (number, part) in (next - parts.len() as u64..).zip(parts) {
+        let record = Record { number, applied: next, ..*part };
+        table.insert(number, record.encode().as_slice()).map_err(|e| database.error(e))?;
+    }
+    Ok(())
+}
+
 /// Stages the listing of a part of entries that were never in a batch; `record` gets its number.
 pub(super) fn list(database: &Database, txn: &WriteTransaction, mut record: Record) -> Result<()> {
     record.number = advance(database, txn, |meta| {

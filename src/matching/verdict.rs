@@ -81,12 +81,16 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// The matches, best first.
     pub matches: Vec<Match>,
+    /// What of the store is damaged and could not be asked, if that was allowed by
+    /// [`AskOptions::despite_damage`](crate::bank::AskOptions::despite_damage); the answer is that of the rest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damage: Vec<String>,
 }
 
 impl Verdict {
     /// An answer without matches.
     pub fn empty(outcome: Outcome) -> Self {
-        Self { outcome, matches: Vec::new() }
+        Self { outcome, matches: Vec::new(), damage: Vec::new() }
     }
 
     /// The answer that these matches amount to.
@@ -100,7 +104,12 @@ impl Verdict {
             Some(_) if matches.iter().any(|found| !found.near && found.action == Action::Allow) => Outcome::Allowed,
             Some(_) => Outcome::Match,
         };
-        Self { outcome, matches }
+        Self { outcome, matches, damage: Vec::new() }
+    }
+
+    /// The same answer, given without what is damaged.
+    pub(crate) fn despite(self, damage: Vec<String>) -> Self {
+        Self { damage, ..self }
     }
 
     /// The strictest action that the matches ask for; [`Action::Allow`] if the outcome is [`Outcome::Allowed`],

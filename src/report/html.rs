@@ -271,6 +271,9 @@ fn page(progress: &Progress, left_out: u64, about: &Value, entries: &str) -> Str
                     @if progress.files_done < progress.files {
                         p.warning { "The scan was stopped: " (progress.files - progress.files_done) " files were not looked at." }
                     }
+                    @if progress.damaged > 0 {
+                        p.warning { "The store is damaged: " (progress.damaged) " files were asked about without what is." }
+                    }
                     @if left_out > 0 {
                         p.warning { (left_out) " files are shown without a picture: with all of them this page would be too large." }
                     }

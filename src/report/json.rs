@@ -20,22 +20,41 @@ pub struct Failure {
     pub message: String,
 }
 
+/// An error with all its causes.
+fn message(error: &Error) -> String {
+    use std::error::Error as _;
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        message = format!("{message}: {inner}");
+        source = inner.source();
+    }
+    message
+}
+
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
-        use std::error::Error as _;
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(inner) = source {
-            message = format!("{message}: {inner}");
-            source = inner.source();
-        }
         let code = match error {
             // a damaged or foreign file of ours, met where a medium was expected, is a file that cannot be decoded
             Error::Corrupt { .. } | Error::Format { .. } | Error::Option { .. } => "decode",
             Error::Locked { .. } | Error::Cancelled => "io",
             other => other.code(),
         };
-        Self { code: code.into(), message }
+        Self { code: code.into(), message: message(error) }
+    }
+}
+
+impl Failure {
+    /// What is wrong with the store that was asked: `corrupt`, `format`, `io` or `locked`. `None` if it is no fault of the store.
+    pub fn of_store(error: &Error) -> Option<Self> {
+        let stores =
+            matches!(error, Error::Corrupt { .. } | Error::Format { .. } | Error::Io { .. } | Error::Locked { .. });
+        stores.then(|| Self { code: error.code().into(), message: message(error) })
+    }
+
+    /// What of the store is damaged, the rest having answered.
+    fn of_damage(damage: &[String]) -> Option<Self> {
+        (!damage.is_empty()).then(|| Self { code: "corrupt".into(), message: damage.join("; ") })
     }
 }
 
@@ -181,19 +200,27 @@ pub struct MatchLine {
     /// Why it is unreadable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
+    /// What is wrong with the store: the outcome is that of what is whole. No fault of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_error: Option<Failure>,
 }
 
 impl MatchLine {
     /// A line without matches.
     pub fn new(path: &Path, kind: Option<&str>, outcome: Outcome) -> Self {
         let path = Some(path.to_string_lossy().into_owned());
-        Self { path, hash: None, kind: kind.map(str::to_owned), duration: None, outcome, matches: vec![], error: None }
+        let kind = kind.map(str::to_owned);
+        Self { path, hash: None, kind, duration: None, outcome, matches: vec![], error: None, store_error: None }
     }
 
     /// The line of a file and its kind and verdict, or why there is none.
     pub fn answered(path: &Path, asked: Result<(&str, Verdict), Error>) -> Self {
         match asked {
-            Ok((kind, verdict)) => Self { matches: verdict.matches, ..Self::new(path, Some(kind), verdict.outcome) },
+            Ok((kind, verdict)) => Self {
+                store_error: Failure::of_damage(&verdict.damage),
+                matches: verdict.matches,
+                ..Self::new(path, Some(kind), verdict.outcome)
+            },
             Err(error @ Error::TooLittleDetail { .. }) => {
                 Self { error: Some((&error).into()), ..Self::new(path, None, Outcome::TooLittleDetail) }
             }
@@ -205,6 +232,17 @@ impl MatchLine {
     pub fn of_hash(hash: &str, asked: Result<Verdict, Error>) -> Self {
         let line = Self::answered(Path::new(""), asked.map(|verdict| ("image", verdict)));
         Self { path: None, hash: Some(hash.into()), ..line }
+    }
+
+    /// The line of what could not be asked about because of the store: the file or hash is not to blame.
+    #[must_use]
+    pub fn unasked(mut self, store_error: Failure) -> Self {
+        self.error = Some(Failure {
+            code: "io".into(),
+            message: format!("the store could not be asked: {}", store_error.message),
+        });
+        self.store_error = Some(store_error);
+        self
     }
 
     /// With the playing time, if the fingerprint is a film's.

@@ -130,12 +130,15 @@ impl Journal {
     }
 
     /// Keeps the result of a file. Problems that may pass (unreadable files, formats that this machine lacks the libraries for)
-    /// are not kept: they are tried again.
+    /// are not kept: they are tried again. So is what a damaged store was asked.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn record(&self, item: &Item, store: u64, line: &MatchLine) -> Result<()> {
         let Ok(file) = &item.found else { return Ok(()) };
+        if line.store_error.is_some() {
+            return Ok(());
+        }
         if line.error.as_ref().is_some_and(|error| matches!(error.code.as_ref(), "io" | "unsupported")) {
             return Ok(());
         }

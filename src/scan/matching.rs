@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::media::{Seen, see};
 use crate::fingerprint::{Fingerprint, Media, Options, fingerprint};
 use crate::matching::Outcome;
-use crate::report::json::MatchLine;
+use crate::report::json::{Failure, MatchLine};
 
 /// How files are asked about.
 #[derive(Debug, Clone, Default)]
@@ -64,26 +64,34 @@ fn answer(
     glance: impl FnOnce() -> Result<Seen>,
     whole: impl FnOnce() -> Result<Fingerprint>,
 ) -> MatchLine {
-    let mut seen = None;
+    let (mut seen, mut store_error) = (None, None);
+    let mut of_store = |error: Error| {
+        store_error = Failure::of_store(&error);
+        error
+    };
     let asked = (|| {
         // A fingerprint that is kept for references to come has to be whole.
         let first = if how.whole || how.remember.is_some() { None } else { Some(glance()?) };
         let print = match first {
             Some(Seen::Whole(print)) => print,
-            Some(Seen::Glance(print)) => match guarded(|| store.ask_in_passing(&print, &how.ask))? {
-                Some(verdict) => return Ok((seen.insert(print).kind(), verdict)),
-                None => whole()?,
-            },
+            Some(Seen::Glance(print)) => {
+                match guarded(|| store.ask_in_passing(&print, &how.ask)).map_err(&mut of_store)? {
+                    Some(verdict) => return Ok((seen.insert(print).kind(), verdict)),
+                    None => whole()?,
+                }
+            }
             None => whole()?,
         };
         let print = &*seen.insert(print);
-        let verdict = guarded(|| store.ask_with(print, &how.ask))?;
+        let verdict = guarded(|| store.ask_with(print, &how.ask)).map_err(&mut of_store)?;
         if let Some(uploader) = &how.remember {
-            guarded(|| store.remember(&name.to_string_lossy(), uploader, print))?;
+            guarded(|| store.remember(&name.to_string_lossy(), uploader, print)).map_err(&mut of_store)?;
         }
         Ok((print.kind(), verdict))
     })();
-    MatchLine::answered(name, asked).lasting(seen.as_ref())
+    let line = MatchLine::answered(name, asked);
+    let line = if let Some(error) = store_error { line.unasked(error) } else { line };
+    line.lasting(seen.as_ref())
 }
 
 /// Asks about every item in parallel. `progress` is called after each file and sees the file that is done; `sink` gets
@@ -125,6 +133,7 @@ pub fn ask_all<E: From<Error>>(
                 journal.record(item, changes, line)?;
             }
             meter.add(item, line.outcome, line.duration, *busy);
+            meter.so_far.damaged += u64::from(line.store_error.is_some());
             progress(&meter.so_far, item);
             Ok(())
         },

@@ -31,6 +31,8 @@ pub struct Progress {
     pub too_little_detail: u64,
     /// Files that could not be read.
     pub failed: u64,
+    /// Files that were asked about while something of the store was damaged.
+    pub damaged: u64,
     /// Playing time of the films that are done, in seconds.
     pub film_seconds: f64,
     /// Time since the start.
