@@ -4,7 +4,7 @@
 //! - `stream COUNT FOLDER`: an index of COUNT random hashes that are never in memory or on disk together;
 //! - `ask QUERIES RADII FOLDER`: opens it, asks singly, in batches of 64 and of 8,192; RADII is a list with commas;
 //! - `add QUERIES FOLDER`: adds 1,000 at a time, and from several threads one at a time;
-//! - `writer QUERIES FOLDER`: asks while another thread adds 10,000 entries a second and merges;
+//! - `writer QUERIES FOLDER`: merges; asks; and asks while another thread adds 10,000 entries a second and merges;
 //! - `join RADIUS FOLDER`: the index against itself.
 //!
 //! `RAYON_NUM_THREADS=1` gives figures of one core. `make bench-index` runs it.
@@ -175,6 +175,7 @@ fn ask(queries: &str, radii: &str, folder: &Path) -> Result<()> {
 fn add(queries: &str, folder: &Path) -> Result<()> {
     let queries = read(queries)?;
     let index = DiskIndex::open(folder)?;
+    index.merge(&Cancel::new())?;
     let fresh: Vec<Hash> = queries.iter().cycle().take(1000).map(Hash::complement).collect();
     let mut times: Vec<f64> = Vec::new();
     for round in 0..10 {
@@ -212,6 +213,7 @@ fn add(queries: &str, folder: &Path) -> Result<()> {
 fn writer(queries: &str, folder: &Path) -> Result<()> {
     let queries = read(queries)?;
     let index = DiskIndex::open(folder)?;
+    index.merge(&Cancel::new())?;
     let fresh: Vec<Hash> = queries.iter().cycle().take(1000).map(Hash::complement).collect();
     for busy in [false, true] {
         let stop = AtomicBool::new(false);
