@@ -36,7 +36,7 @@ impl<'c> Rebuild<'c> {
     fn write(&mut self) -> Result<()> {
         self.cancel.check()?;
         let (mut ids, mut hashes) = (Vec::new(), Vec::new());
-        sorted(std::mem::take(&mut self.waiting).into_iter(), &mut ids, &mut hashes);
+        sorted(std::mem::take(&mut self.waiting), &mut ids, &mut hashes);
         if !ids.is_empty() {
             let (layout, threads) = (layout(ids.len())?, rayon::current_num_threads());
             self.parts.push(self.shared.write_part(&hashes, &ids, &layout, threads, self.cancel)?);
