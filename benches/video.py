@@ -9,13 +9,14 @@ import json
 import os
 import platform
 import re
+import shutil
 import statistics
 import subprocess
 import sys
 
 mode, work = sys.argv[1], os.path.abspath(sys.argv[2])
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-video, films_tool = os.path.join(work, "video"), os.path.join(work, "films")
+video, films_tool, refrain = (os.path.join(work, name) for name in ("video", "films", "refrain"))
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 # name, width, height, seconds, bits a second
 FILMS = [("360p", 640, 360, 60, "800k"), ("720p", 1280, 720, 60, "2500k"), ("1080p", 1920, 1080, 30, "5M")]
@@ -197,9 +198,31 @@ def ask(count):
 
 
 def memory():
-    film = path("two-hours.mp4")
-    dense, sparse = run([video, "print", film, "mixed"]), run([video, "print", film, "keyframes"])
-    save("memory.json", {"dense": [dense[0], dense[1], json.loads(dense[2])], "sparse": [sparse[0], sparse[1], json.loads(sparse[2])]})
+    film, rows = path("two-hours.mp4"), []
+
+    def row(name, command, hashes):
+        say(name)
+        cache = path("memory-cache")
+        shutil.rmtree(cache, ignore_errors=True)
+        seconds, peak, text, code = run(command, REFRAIN_CACHE=cache)
+        if code not in (0, 1):
+            raise SystemExit(f"{name}: {code}")
+        rows.append([name, seconds, peak, hashes(text)])
+
+    counted = lambda text: json.loads(text)["hashes"]
+    added = lambda text: int(re.search(r"(\d+) hashes", text).group(1))
+    row("fingerprint, dense", [video, "print", film, "mixed"], counted)
+    row("fingerprint, keyframes", [video, "print", film, "keyframes"], counted)
+    for store, known in (("other", "360p.mp4"), ("same", "two-hours.mp4")):
+        shutil.rmtree(path(f"memory-{store}"), ignore_errors=True)
+        name = "`refrain add`" if store == "same" else "`refrain add` of the minute of 360 lines"
+        row(name, [refrain, "add", "--store", path(f"memory-{store}"), "--bank", "films", path(known)], added)
+    scan = lambda store, *how: [refrain, "scan", "--quiet", "--store", path(f"memory-{store}"), *how, film]
+    row("`refrain scan`, not known, in two steps", scan("other", "--threads", "1"), lambda _: None)
+    for threads in ("1", "8"):
+        row(f"`refrain scan --whole`, not known, {threads} threads", scan("other", "--whole", "--threads", threads), lambda _: None)
+    row("`refrain scan --whole`, known, 1 thread", scan("same", "--whole", "--threads", "1"), lambda _: None)
+    save("memory.json", rows)
 
 
 def cpu():
@@ -253,8 +276,9 @@ def report(docs):
         lines += [f"| {row['what']} | {row['ms']:,.3g} |" if row["ms"] < 100 else f"| {row['what']} | {row['ms']:,.0f} |" for row in asked["rows"]]
         lines.append("")
     if held:
-        lines += ["## Memory", "", "A film of two hours, 1920x1080, one frame a second, a minute of pictures over and over. Wanted: under 200 MB.", "", "| | seconds | peak memory, MB | hashes |", "|---|---|---|---|"]
-        lines += [f"| {name} | {seconds:.0f} | {peak:.0f} | {more['hashes']:,} |" for name, (seconds, peak, more) in held.items()]
+        lines += ["## Memory", "", "A film of two hours, 1920x1080, one frame a second, a minute of pictures over and over, so that a store that knows it is hit a hundred times by every hash.",
+                  "Whole processes on one core. Wanted: under 200 MB.", "", "| | seconds | peak memory, MB | hashes |", "|---|---|---|---|"]
+        lines += [f"| {name} | {seconds:.0f} | {peak:.0f} | {'' if hashes is None else f'{hashes:,}'} |" for name, seconds, peak, hashes in held]
         lines.append("")
     with open(os.path.join(docs, "video.md"), "w", encoding="utf-8") as file:
         file.write("\n".join(lines).rstrip() + "\n")

@@ -19,6 +19,8 @@ case $step in all | --build)
     built=$("${CARGO:-cargo}" bench --bench video --no-run --message-format=json |
         sed -n 's/.*"name":"video".*"executable":"\([^"]*\)".*/\1/p' | tail -1)
     cp "$built" "$work/video"
+    "${CARGO:-cargo}" build --quiet --release --example refrain
+    cp "$target/release/examples/refrain" "$work/refrain"
     cp "$target/peers/release/films" "$work/films" 2>/dev/null || true
     "$work/venv/bin/python" benches/video.py films "$work"
     # Made anew for every build: formats change.

@@ -72,7 +72,8 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     let done = scan::ordered(
         &how,
         &listing.items,
-        |item| scan::fingerprint_cached(item, &options, cache.as_deref()),
+        // What waits for its turn is a sixth of what a query would need.
+        |item| scan::fingerprint_cached(item, &options, cache.as_deref()).map(Fingerprint::without_orientations),
         |_, _| Ok::<_, Stop>(()),
         |item, print| {
             let name = item.path.file_name().unwrap_or(item.path.as_os_str()).to_string_lossy();

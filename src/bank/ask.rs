@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::config::BankConfig;
 use super::damage::Damage;
+use super::gather::{Candidate, Gathered};
 use super::open::fenced;
 use super::read::Reading;
 use super::reference::{ReferenceRecord, State};
@@ -14,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, View, ViewSet};
 use crate::hash::Hash;
 use crate::index::{MAX_DISTANCE, Query};
-use crate::matching::{self, Closeness, Coverage, Look, Match, Outcome, Pair, Radii, Verdict};
+use crate::matching::{self, Closeness, Coverage, Item, Looks, Match, Outcome, Pair, Radii, Verdict};
 
 /// Hits of a still on a film belong to one stretch if they are no further apart, in seconds.
 const GAP: f64 = 2.0;
@@ -30,6 +31,9 @@ const WHOLE_CERTAIN: u32 = 31;
 const MOST_COMPARED: usize = 1 << 26;
 /// Pairs after which no more are looked for: films in which one picture stands for long are all near each other.
 const MOST_NEAR: usize = 1 << 20;
+
+/// Look-ups that are made at a time: as many as the index takes together.
+const TOGETHER: usize = 1 << 13;
 
 /// The detail hashes of two films are not compared further apart than this: what their alignment takes.
 const FILM_DETAIL_RADIUS: u32 = 50;
@@ -83,7 +87,7 @@ impl Store {
             let sequence = self.sequence();
             let far = Far::new(policies, options, film, 0);
             let mut damage = Damage::of(options);
-            let candidates = self.candidates(&looks, policies, far, &mut damage)?;
+            let candidates = self.candidates(&looks, policies, far, TOGETHER, &mut damage)?;
             if candidates.is_empty() {
                 return Ok(Verdict::empty(Outcome::NoMatch).despite(damage.told()));
             }
@@ -106,7 +110,7 @@ impl Store {
             let sequence = self.sequence();
             let far = Far::new(policies, options, true, matching::LEEWAY);
             let mut damage = Damage::of(options);
-            let candidates = self.candidates(&looks, policies, far, &mut damage)?;
+            let candidates = self.candidates(&looks, policies, far, TOGETHER, &mut damage)?;
             if damage.is_there() {
                 return Ok(None);
             }
@@ -126,43 +130,44 @@ impl Store {
     }
 
     /// What is looked up; `None` if nothing in the fingerprint has enough detail.
-    fn looks(
+    fn looks<'f>(
         &self,
-        fingerprint: &Fingerprint,
+        fingerprint: &'f Fingerprint,
         policies: &BTreeMap<String, Policy>,
         options: &AskOptions,
-    ) -> Result<Option<Vec<Look>>> {
+    ) -> Result<Option<Looks<'f>>> {
         self.takes(fingerprint.algorithm())?;
         let default = BankConfig::new("default");
         let min_quality = policies.values().map(|policy| policy.bank.min_quality).min().unwrap_or(default.min_quality);
         let stabilities = policies.values().map(|policy| policy.bank.min_stability);
         let min_stability = stabilities.min_by(f32::total_cmp).unwrap_or(default.min_stability);
-        let mut looks = matching::looks(fingerprint, min_quality, min_stability, options.turned);
+        let mut looks = Looks::new(fingerprint, min_quality, min_stability, options.turned);
         if looks.is_empty() {
             return Ok(None);
         }
         // A stored fingerprint has the views of references, and all of those are asked.
         let film = matches!(fingerprint, Fingerprint::Video(_));
-        let boxed = looks.iter().any(|look| look.view == View::Content);
+        let boxed = looks.views().any(|view| view == View::Content);
         let asks = |views: ViewSet, view| if film { views.asks_of_film(view) } else { views.asks(view, boxed) };
-        for look in &mut looks {
-            look.sought = options.turned || policies.values().any(|policy| asks(policy.bank.views, look.view));
-        }
-        looks.retain(|look| look.sought || !film && matches!(look.view, View::Full | View::Content));
+        looks.keep(|view| {
+            let sought = options.turned || policies.values().any(|policy| asks(policy.bank.views, view));
+            (sought || !film && matches!(view, View::Full | View::Content)).then_some(sought)
+        });
         Ok(Some(looks))
     }
 
-    /// What is near enough to be judged, in the order of the references.
+    /// What is near enough to be judged, in the order of the references; so many look-ups are made at a time.
     fn candidates(
         &self,
-        looks: &[Look],
+        looks: &Looks<'_>,
         policies: &BTreeMap<String, Policy>,
         far: Far,
+        together: usize,
         damage: &mut Damage,
     ) -> Result<Vec<Candidate>> {
-        let mut candidates = Vec::new();
+        let mut gathered = Gathered::new(far.film);
         if policies.is_empty() {
-            return Ok(candidates);
+            return Ok(Vec::new());
         }
         let Far { film, detail: detail_radius, .. } = far;
         let pdq = |policy: &Policy| policy.radii.pdq.max(policy.radii.pdq_near);
@@ -171,45 +176,48 @@ impl Store {
         // by; only lists without any have to be sought by PDQ as far as frames of one film may be apart.
         let frames = policies.values().map(|policy| policy.frames).max().unwrap_or(0);
         let closest = policies.values().map(|policy| policy.radii.pdq).max().unwrap_or(0);
+        // Where every reference has a detail hash, as has the query, that finds whatever could match; but for a film and a still whose
+        // detail hashes are further apart than those of films may be.
+        let plain = self.has_plain() || detail_radius.is_none() || film && far.certain >= MAX_DISTANCE;
+        let by_pdq = |item: &Item<'_>| {
+            // Parts are known by their detail hash only.
+            let whole = matches!(item.view, View::Full | View::Content);
+            match (film, item.detail.is_some()) {
+                _ if !whole => None,
+                (_, true) if !plain => None,
+                (true, true) => Some(closest),
+                (true, false) => Some(pdq_radius.max(frames)),
+                (false, _) => Some(pdq_radius),
+            }
+        };
         let snapshot = self.index.snapshot();
-        let mut by_pdq = |radius: u32, asked: &dyn Fn(&Look) -> bool| -> Result<()> {
-            let looks = (0u32..).zip(looks).filter(|(_, look)| {
-                // Parts are known by their detail hash only.
-                matches!(look.view, View::Full | View::Content) && asked(look)
-            });
-            let known = looks.filter_map(|(at, look)| Some((at, look.hash?)));
-            let (at, queries): (Vec<u32>, Vec<Query>) = known.map(|(at, hash)| (at, Query::new(hash, radius))).unzip();
+        let mut search = |asked: &mut Vec<(u32, Query)>, kind: u32| -> Result<()> {
+            let (at, queries): (Vec<u32>, Vec<Query>) = asked.drain(..).unzip();
             for hit in damage.search(&snapshot, &queries)? {
-                if hit.id.ordinal() & DETAIL == 0 {
-                    candidates.push((hit.id.owner(), at[hit.query as usize], hit.id.ordinal()));
+                if hit.id.ordinal() & DETAIL == kind {
+                    gathered.push((hit.id.owner(), at[hit.query as usize], hit.id.ordinal() & !DETAIL));
                 }
             }
             Ok(())
         };
-        // Where every reference has a detail hash, as has the query, that finds whatever could match; but for a film and a still whose
-        // detail hashes are further apart than those of films may be.
-        let plain = self.has_plain() || detail_radius.is_none() || film && far.certain >= MAX_DISTANCE;
-        if film {
-            by_pdq(closest, &|look| plain && look.detail.is_some())?;
-            by_pdq(pdq_radius.max(frames), &|look| look.detail.is_none())?;
-        } else {
-            by_pdq(pdq_radius, &|look| plain || look.detail.is_none())?;
-        }
-        if detail_radius.is_some() {
-            let (at, queries): (Vec<u32>, Vec<Query>) = (0..)
-                .zip(looks)
-                .filter(|(_, look)| look.sought)
-                .filter_map(|(at, look)| Some((at, far.query(look)?)))
-                .unzip();
-            for hit in damage.search(&snapshot, &queries)? {
-                if hit.id.ordinal() & DETAIL != 0 {
-                    candidates.push((hit.id.owner(), at[hit.query as usize], hit.id.ordinal() & !DETAIL));
+        let (mut pdq, mut detail) = (Vec::new(), Vec::new());
+        for laid in looks.all() {
+            if let Some(radius) = by_pdq(&laid.item) {
+                pdq.extend(laid.numbers().filter_map(|at| Some((at, Query::new(laid.hash(at)?, radius)))));
+            }
+            if detail_radius.is_some() && laid.sought {
+                let view = laid.item.view;
+                detail.extend(laid.numbers().filter_map(|at| Some((at, far.query(laid.detail(at)?, view)?))));
+            }
+            for (asked, kind) in [(&mut pdq, 0), (&mut detail, DETAIL)] {
+                if asked.len() >= together {
+                    search(asked, kind)?;
                 }
             }
         }
-        candidates.sort_unstable();
-        candidates.dedup();
-        Ok(candidates)
+        search(&mut pdq, 0)?;
+        search(&mut detail, DETAIL)?;
+        Ok(gathered.finish())
     }
 
     /// The banks to ask, with the radius of this question.
@@ -278,23 +286,20 @@ impl Far {
         }
     }
 
-    /// What is asked about the detail hash of a look-up.
-    fn query(self, look: &Look) -> Option<Query> {
+    /// What is asked about a detail hash of a view.
+    fn query(self, detail: Hash, view: View) -> Option<Query> {
         let radius = match self.film {
             true => self.detail?.min(FILM_DETAIL_RADIUS + self.leeway),
-            false => self.detail?.saturating_sub(matching::least_slack(look.view)),
+            false => self.detail?.saturating_sub(matching::least_slack(view)),
         };
-        let certain = if look.view.is_window() { self.certain } else { self.whole };
-        Some(Query::new(look.detail?, radius).certain(certain))
+        let certain = if view.is_window() { self.certain } else { self.whole };
+        Some(Query::new(detail, radius).certain(certain))
     }
 }
 
-/// What a hit says: the reference's number, the look-up, and which of the reference's hashes.
-type Candidate = (u64, u32, u32);
-
 struct Question<'q> {
     fingerprint: &'q Fingerprint,
-    looks: &'q [Look],
+    looks: &'q Looks<'q>,
     policies: &'q BTreeMap<String, Policy>,
     options: &'q AskOptions,
     far: Far,
@@ -303,7 +308,7 @@ struct Question<'q> {
     reading: Reading,
 }
 
-impl<'q> Question<'q> {
+impl Question<'_> {
     /// What the hits on one reference amount to.
     fn judge(&self, candidates: &[Candidate]) -> Result<Option<Match>> {
         let Some((record, policy, reference)) = self.reference(candidates)? else { return Ok(None) };
@@ -342,49 +347,67 @@ impl<'q> Question<'q> {
 
     /// Every pair that the hits stand for: those themselves, and whatever else is near; of films, where the query is laid down as
     /// it is in one of them. A search that misses a few hashes so misses a reference only if it misses all that is near.
-    fn pairs(&self, candidates: &[Candidate], policy: &Policy, reference: &Fingerprint) -> Vec<Pair<'q>> {
+    fn pairs(&self, candidates: &[Candidate], policy: &Policy, reference: &Fingerprint) -> Vec<Pair> {
         let items = matching::items(reference);
         let mut hits: Vec<(u32, u32)> = candidates.iter().map(|&(_, look, ordinal)| (look, ordinal)).collect();
         if self.options.long {
             hits.retain(|&(look, ordinal)| {
-                let detail = items.get(ordinal as usize).and_then(|item| item.detail);
-                let query = self.far.query(&self.looks[look as usize]);
-                query.zip(detail).is_none_or(|(query, detail)| query.finds(&detail.hash))
+                let known = items.get(ordinal as usize).and_then(|item| item.detail);
+                let laid = self.looks.of(look);
+                let asked = laid.and_then(|laid| self.far.query(laid.detail(look)?, laid.item.view));
+                asked.zip(known).is_none_or(|(query, detail)| query.finds(&detail.hash))
             });
         }
         if self.far.certain < MAX_DISTANCE && !hits.is_empty() {
-            let laid = |look: u32| (self.looks[look as usize].transform, self.looks[look as usize].inverted);
-            let mut ways: Vec<_> = hits.iter().map(|&(look, _)| laid(look)).collect();
-            ways.sort_unstable();
-            ways.dedup();
-            let stills = !self.far.film && matches!(reference, Fingerprint::Image(_));
-            let keeps = Keeps::new(&items, matches!(reference, Fingerprint::Video(_)), &policy.bank);
-            let kept: Vec<(u32, Hash)> = (0..)
-                .zip(&items)
-                .filter(|(_, item)| keeps.clear(item) && keeps.views(item).1)
-                .filter_map(|(ordinal, item)| Some((ordinal, item.detail?.hash)))
-                .collect();
-            let asked = (0..)
-                .zip(self.looks)
-                .filter(|(at, look)| look.sought && (stills || ways.binary_search(&laid(*at)).is_ok()));
-            let asked: Vec<(u32, Query)> = asked.filter_map(|(at, look)| Some((at, self.far.query(look)?))).collect();
-            // Two films of hours have hits enough without.
-            if asked.len().saturating_mul(kept.len()) <= MOST_COMPARED {
-                for (at, query) in asked {
-                    if hits.len() > MOST_NEAR {
-                        break;
-                    }
-                    let near = kept.iter().filter(|(_, hash)| query.hash.distance(hash) <= query.max_distance);
-                    hits.extend(near.map(|&(ordinal, _)| (at, ordinal)));
-                }
-            }
-            hits.sort_unstable();
-            hits.dedup();
+            self.whatever_is_near(&mut hits, &items, policy, reference);
         }
-        hits.into_iter()
-            .filter_map(|(look, ordinal)| Pair::new(&self.looks[look as usize], &items, ordinal))
-            .filter(|pair| pair.look.quality >= policy.bank.min_quality)
-            .collect()
+        let mut laid = None;
+        let pairs = hits.into_iter().filter_map(|(look, ordinal)| {
+            // Hits lie in the order of the look-ups, many of one hash after the other.
+            if laid.as_ref().is_none_or(|laid: &matching::Laid<'_>| !laid.has(look)) {
+                laid = self.looks.of(look);
+            }
+            Pair::new(laid.as_ref()?, look, &items, ordinal)
+        });
+        pairs.filter(|pair| pair.look.quality >= policy.bank.min_quality).collect()
+    }
+
+    /// Adds the pairs that lie as near as those that the search had to find, in the ways in which any were found.
+    fn whatever_is_near(
+        &self,
+        hits: &mut Vec<(u32, u32)>,
+        items: &[Item<'_>],
+        policy: &Policy,
+        reference: &Fingerprint,
+    ) {
+        let stills = !self.far.film && matches!(reference, Fingerprint::Image(_));
+        let ways = hits.iter().fold(0u32, |ways, &(look, _)| ways | 1 << Looks::way(look));
+        let keeps = Keeps::new(items, matches!(reference, Fingerprint::Video(_)), &policy.bank);
+        let kept: Vec<(u32, Hash)> = (0..)
+            .zip(items)
+            .filter(|(_, item)| keeps.clear(item) && keeps.views(item).1)
+            .filter_map(|(ordinal, item)| Some((ordinal, item.detail?.hash)))
+            .collect();
+        let asked = || {
+            let sought = self.looks.all().filter(|laid| laid.sought && laid.item.detail.is_some());
+            sought.flat_map(|laid| {
+                let laid_so = laid.numbers().filter(|&at| stills || ways >> Looks::way(at) & 1 == 1);
+                let asked = laid_so.filter_map(|at| Some((at, self.far.query(laid.detail(at)?, laid.item.view)?)));
+                asked.collect::<Vec<_>>()
+            })
+        };
+        // Two films of hours have hits enough without.
+        if asked().count().saturating_mul(kept.len()) <= MOST_COMPARED {
+            for (at, query) in asked() {
+                if hits.len() > MOST_NEAR {
+                    break;
+                }
+                let near = kept.iter().filter(|(_, hash)| query.hash.distance(hash) <= query.max_distance);
+                hits.extend(near.map(|&(ordinal, _)| (at, ordinal)));
+            }
+        }
+        hits.sort_unstable();
+        hits.dedup();
     }
 
     fn found(
@@ -392,7 +415,7 @@ impl<'q> Question<'q> {
         record: &ReferenceRecord,
         policy: &Policy,
         reference: &Fingerprint,
-        mut pairs: Vec<Pair<'_>>,
+        mut pairs: Vec<Pair>,
     ) -> Option<Match> {
         let seconds = |print: &Fingerprint| match print {
             Fingerprint::Video(film) => Some(film.duration),
@@ -456,5 +479,70 @@ impl<'q> Question<'q> {
                 || *key == film
                 || hash.zip(refusal.hash).is_some_and(|(asked, refused)| asked.distance(&refused) <= SAME)
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bank::Reference;
+    use crate::fingerprint::{DetailHash, FrameHash, Role, VideoFingerprint};
+
+    fn hash(seed: u64) -> Hash {
+        let word = |k: u64| {
+            let x = (seed * 4 + k).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            (x ^ x >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ x << 7
+        };
+        Hash::from_words([word(1), word(2), word(3), word(4)])
+    }
+
+    /// Frames half a second apart, in all orientations; every third is known by PDQ alone.
+    fn film(seeds: impl IntoIterator<Item = u64>) -> Fingerprint {
+        let eight = |seed: u64| Box::new(std::array::from_fn(|k| hash(seed + 1_000_003 * k as u64)));
+        let frame = |(at, seed): (usize, u64)| FrameHash {
+            time: at as f64 / 2.0,
+            role: Role::Frame,
+            view: View::Full,
+            hash: Some(hash(seed)),
+            quality: 90,
+            stability: 0.9,
+            orientations: Some(eight(seed)),
+            detail: (seed % 3 > 0)
+                .then(|| DetailHash { hash: hash(seed + 7_000_001), orientations: Some(eight(seed + 7_000_001)) }),
+        };
+        let frames: Vec<FrameHash> = seeds.into_iter().enumerate().map(frame).collect();
+        Fingerprint::Video(VideoFingerprint::of_frames(frames.len() as f64 / 2.0, frames))
+    }
+
+    #[test]
+    fn look_ups_in_pieces_find_what_all_at_once_find() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::create_or_open(dir.path().join("store")).unwrap();
+        for (name, from) in [("a", 10_000), ("b", 20_000), ("c", 30_000)] {
+            store.add(&Reference::new(name).bank("films"), &film(from..from + 40)).unwrap();
+        }
+        // Parts of all of them far apart in a film whose look-ups fill more than one piece.
+        let parts = [10_010..10_030, 0..400, 20_000..20_040, 400..1200, 10_000..10_015, 30_020..30_040u64];
+        let query = film(parts.into_iter().flatten());
+        let options = AskOptions::default();
+        let policies = store.policies(&options).unwrap();
+        let looks = store.looks(&query, &policies, &options).unwrap().unwrap();
+        assert!(looks.all().map(|laid| laid.numbers().count()).sum::<usize>() > 2 * TOGETHER);
+        let far = Far::new(&policies, &options, true, 0);
+        let found = |together| store.candidates(&looks, &policies, far, together, &mut Damage::of(&options)).unwrap();
+        let all = found(usize::MAX);
+        assert!(all.len() >= 95, "{}", all.len());
+        for together in [1, 100, TOGETHER] {
+            assert_eq!(found(together), all, "{together}");
+        }
+        let verdict = store.ask(&query).unwrap();
+        let begins: Vec<(&str, f64)> = verdict
+            .matches
+            .iter()
+            .flat_map(|found| found.segments.iter().map(|segment| (&*found.reference, segment.query[0])))
+            .collect();
+        for (name, begin) in [("a", 0.0), ("b", 210.0), ("a", 630.0), ("c", 637.5)] {
+            assert!(begins.iter().any(|&(id, at)| id == name && (at - begin).abs() <= 0.5), "{name}: {begins:?}");
+        }
     }
 }

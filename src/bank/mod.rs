@@ -7,6 +7,7 @@
 mod ask;
 mod config;
 mod damage;
+mod gather;
 mod glance;
 pub mod lists;
 mod log;

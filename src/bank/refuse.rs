@@ -110,8 +110,7 @@ mod tests {
         for films in
             [(0..80).map(mixed).collect::<Vec<_>>(), (0..80).map(keyframes).collect(), (0..80).map(clock).collect()]
         {
-            let mut stored =
-                VideoFingerprint::of_frames(9.0, thinned(films.clone(), ViewSet::Standard)).into_reference();
+            let mut stored = VideoFingerprint::of_frames(9.0, thinned(&films, ViewSet::Standard)).into_reference();
             let known = by_pdq(&stored.frames);
             stored.frames.iter_mut().zip(known).filter(|(_, known)| !known).for_each(|(frame, _)| frame.hash = None);
             assert!(stored.frames.iter().any(|frame| frame.hash.is_none()));

@@ -10,13 +10,14 @@ const WINDOW: f64 = 1.9;
 /// The shortest time between two means over time.
 const MEAN: f64 = 1.4;
 
-/// What is kept of the hashes of a film, in order of time. Films that were sampled in another way than by means over
+/// What is kept of the hashes of a film, in order of time, as they lie. Films that were sampled in another way than by means over
 /// time, as lists of every frame are, keep all hashes of the views that the set has.
-pub(super) fn thinned(frames: Vec<FrameHash>, views: ViewSet) -> Vec<FrameHash> {
+pub(super) fn thinned(frames: &[FrameHash], views: ViewSet) -> Vec<FrameHash> {
     let mixed = frames.iter().any(|frame| frame.role == Role::Window);
     let covered = frames.iter().any(|frame| frame.role == Role::Cover);
     let mut state = State { covered, ..State::default() };
-    frames.into_iter().filter(|frame| (!mixed || state.keeps(frame)) && views.stores_of_film(frame.view)).collect()
+    let kept = frames.iter().filter(|frame| (!mixed || state.keeps(frame)) && views.stores_of_film(frame.view));
+    kept.map(FrameHash::as_it_lies).collect()
 }
 
 #[derive(Default)]
@@ -80,7 +81,7 @@ mod tests {
             hash(2.1, Role::Window, View::Full, 0),
         ];
         let kept = |frames: Vec<FrameHash>, views| -> Vec<(f64, View)> {
-            thinned(frames, views).iter().map(|frame| (frame.time, frame.view)).collect()
+            thinned(&frames, views).iter().map(|frame| (frame.time, frame.view)).collect()
         };
         let (full, content) = (View::Full, View::Content);
         let all = [(0.0, full), (0.0, content), (0.3, full), (0.7, full), (2.1, full)];
@@ -94,6 +95,6 @@ mod tests {
     #[test]
     fn a_list_of_every_frame_is_kept_whole() {
         let list: Vec<FrameHash> = (0..50).map(|i| hash(f64::from(i) * 0.04, Role::Frame, View::Full, 3)).collect();
-        assert_eq!(thinned(list.clone(), ViewSet::Standard), list);
+        assert_eq!(thinned(&list, ViewSet::Standard), list);
     }
 }

@@ -8,7 +8,7 @@ use super::store::Store;
 use super::thin::thinned;
 use super::transaction::{By, Tx};
 use crate::error::{Error, Result};
-use crate::fingerprint::{Fingerprint, ImageFingerprint, View, ViewHash, ViewSet};
+use crate::fingerprint::{Fingerprint, ImageFingerprint, VideoFingerprint, View, ViewHash, ViewSet};
 use crate::hash::{Algorithm, Hash};
 use crate::index::{Entry, EntryId};
 use crate::matching::{self, Item};
@@ -386,15 +386,17 @@ pub(crate) fn add(
 /// What is kept of a reference's fingerprint: the bank's views, without the orientations that only queries need; of a film, PDQ
 /// where the index has it as well.
 fn stored(fingerprint: &Fingerprint, config: &BankConfig) -> Fingerprint {
-    match fingerprint.clone() {
-        Fingerprint::Image(mut image) => {
+    match fingerprint {
+        Fingerprint::Image(image) => {
+            let mut image = image.clone();
             let kept = |view: View| view == View::Full || config.views.stores(view, true);
             image.views.retain(|view| kept(view.view));
             Fingerprint::Image(image.into_reference())
         }
-        Fingerprint::Video(mut video) => {
-            video.frames = thinned(video.frames, config.views);
-            let mut video = video.into_reference();
+        Fingerprint::Video(video) => {
+            let &VideoFingerprint { width, height, duration, .. } = video;
+            let (frames, warnings) = (thinned(&video.frames, config.views), video.warnings.clone());
+            let mut video = VideoFingerprint { width, height, duration, frames, warnings }.into_reference();
             let by_pdq = matching::by_pdq(&video.frames);
             for (frame, _) in video.frames.iter_mut().zip(by_pdq).filter(|(_, by_pdq)| !by_pdq) {
                 frame.hash = None;

@@ -212,7 +212,7 @@ impl<'a> Memory<'a> {
             && let Ok(bytes) = bincode::encode_to_vec(&kept, config())
             && bytes.len() <= MAX_BYTES
         {
-            self.cache.put_bytes(self.key, &bytes);
+            self.cache.put_bytes(self.key, bytes);
         }
     }
 }

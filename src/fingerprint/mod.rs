@@ -57,12 +57,31 @@ impl Fingerprint {
         }
     }
 
+    /// Without the orientations that only queries need, which are most of it: what a reference is made of is left.
+    #[must_use]
+    pub fn without_orientations(self) -> Self {
+        match self {
+            Self::Image(image) => Self::Image(image.into_reference()),
+            Self::Video(mut video) => {
+                video.frames.iter_mut().for_each(FrameHash::lay_down);
+                Self::Video(video)
+            }
+        }
+    }
+
     /// Encodes the fingerprint: one byte [`VERSION`], then the fields.
     ///
     /// # Errors
     /// [`Error::Limit`] if it would be longer than [`MAX_BYTES`].
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let mut bytes = vec![VERSION];
+        // The hashes alone may be too much, which is seen before they are copied.
+        let least =
+            if let Self::Video(video) = self { pack::count(&video.frames) * size_of::<crate::Hash>() } else { 0 };
+        if least > MAX_BYTES {
+            return Err(Error::limit("fingerprint bytes", MAX_BYTES as u64, least as u64));
+        }
+        let mut bytes = Vec::with_capacity(least + least / 16 + 64);
+        bytes.push(VERSION);
         bincode::encode_into_std_write(self, &mut bytes, config())
             .map_err(|error| Error::decode(format!("fingerprint cannot be encoded: {error}")))?;
         // Decoding counts frames by their size in memory, and integers and tags by theirs, whatever they take.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use bincode::error::DecodeError;
+use bincode::enc::Encoder;
+use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
 
 use super::{DetailHash, FrameHash, MAX_BYTES, Role, View};
@@ -76,29 +77,43 @@ pub(super) fn short_stability(stability: f32) -> f32 {
     if steps / STEPS <= stability { steps / STEPS } else { (steps - 1.0) / STEPS }
 }
 
+/// The hashes of a frame, in four groups of which any may be empty.
+fn groups(frame: &FrameHash) -> [&[Hash]; 4] {
+    let detail = frame.detail.as_ref();
+    [
+        frame.hash.as_slice(),
+        frame.orientations.as_deref().map_or(&[], |all| &all[..]),
+        detail.map_or(&[], |detail| std::slice::from_ref(&detail.hash)),
+        detail.and_then(|detail| detail.orientations.as_deref()).map_or(&[], |all| &all[..]),
+    ]
+}
+
+/// The hashes of all frames, in order.
+fn hashes(frames: &[FrameHash]) -> impl Iterator<Item = &Hash> {
+    frames.iter().flat_map(groups).flatten()
+}
+
+/// How many hashes these frames hold.
+pub(super) fn count(frames: &[FrameHash]) -> usize {
+    frames.iter().flat_map(groups).map(<[Hash]>::len).sum()
+}
+
 impl Packed {
-    pub(super) fn of(frames: &[FrameHash]) -> Self {
+    /// Encodes frames as they would be packed, without a second copy of their hashes.
+    pub(super) fn encode_frames<E: Encoder>(frames: &[FrameHash], encoder: &mut E) -> Result<(), EncodeError> {
+        let Self { kinds, frames: of_frames, times, qualities, stabilities, .. } = Self::columns(frames);
+        (kinds, of_frames, times, qualities, stabilities).encode(encoder)?;
+        (count(frames) as u64).encode(encoder)?;
+        hashes(frames).try_for_each(|hash| hash.encode(encoder))
+    }
+
+    /// Everything but the hashes.
+    fn columns(frames: &[FrameHash]) -> Self {
         let mut kinds: Vec<Kind> = Vec::new();
         let mut numbers: BTreeMap<(View, u8, u8), u32> = BTreeMap::new();
-        let mut hashes = Vec::with_capacity(2 * frames.len());
         let of_frames = frames.iter().map(|frame| {
-            let mut has = 0;
-            let mut put = |bit: u8, some: &[Hash]| {
-                has |= bit;
-                hashes.extend_from_slice(some);
-            };
-            if let Some(hash) = &frame.hash {
-                put(1, std::slice::from_ref(hash));
-            }
-            if let Some(all) = &frame.orientations {
-                put(2, &all[..]);
-            }
-            if let Some(detail) = &frame.detail {
-                put(4, std::slice::from_ref(&detail.hash));
-                if let Some(all) = &detail.orientations {
-                    put(8, &all[..]);
-                }
-            }
+            let there = (0u8..).zip(groups(frame)).filter(|(_, group)| !group.is_empty());
+            let has = there.fold(0, |has, (bit, _)| has | 1 << bit);
             let kind = Kind { role: frame.role, view: frame.view, has };
             *numbers.entry((frame.view, frame.role as u8, has)).or_insert_with(|| {
                 kinds.push(kind);
@@ -120,7 +135,7 @@ impl Packed {
             None => Stabilities::Exact(frames.iter().map(|frame| frame.stability).collect()),
         };
         let qualities = frames.iter().map(|frame| frame.quality).collect();
-        Self { kinds, frames: of_frames, times, qualities, stabilities, hashes }
+        Self { kinds, frames: of_frames, times, qualities, stabilities, hashes: Vec::new() }
     }
 
     /// The frames again; an error if the columns do not fit together.
@@ -213,6 +228,25 @@ mod tests {
         (0..400).map(frame).collect()
     }
 
+    fn packed(frames: &[FrameHash]) -> Packed {
+        Packed { hashes: hashes(frames).copied().collect(), ..Packed::columns(frames) }
+    }
+
+    #[test]
+    fn frames_are_written_as_the_columns_that_are_read() {
+        struct Frames(Vec<FrameHash>);
+        impl Encode for Frames {
+            fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+                Packed::encode_frames(&self.0, encoder)
+            }
+        }
+        for frames in [frames(true), frames(false), Vec::new()] {
+            let whole = bincode::encode_to_vec(packed(&frames), bincode::config::standard()).unwrap();
+            assert!(whole.len() >= 32 * count(&frames));
+            assert_eq!(bincode::encode_to_vec(Frames(frames), bincode::config::standard()).unwrap(), whole);
+        }
+    }
+
     fn film(frames: Vec<FrameHash>) -> Fingerprint {
         let warnings = vec!["it ends early".to_string()];
         Fingerprint::Video(VideoFingerprint { width: 640, height: 360, duration: 16.5, frames, warnings })
@@ -264,7 +298,7 @@ mod tests {
         for length in (0..bytes.len()).step_by(97).chain([bytes.len() - 1]) {
             assert!(Fingerprint::from_bytes(&bytes[..length]).is_err(), "{length}");
         }
-        let fits = || Packed::of(&frames(true));
+        let fits = || packed(&frames(true));
         assert!(fits().frames().is_ok());
         let spoilt: [fn(&mut Packed); 7] = [
             |packed| packed.hashes.truncate(9),

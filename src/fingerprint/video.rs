@@ -57,6 +57,21 @@ impl FrameHash {
         Self::of_view(time, role, ViewHash::of_samples(view, samples))
     }
 
+    /// Leaves the one orientation in which the frame lies.
+    pub(super) fn lay_down(&mut self) {
+        self.orientations = None;
+        if let Some(detail) = &mut self.detail {
+            detail.orientations = None;
+        }
+    }
+
+    /// A copy in the one orientation in which the frame lies.
+    pub(crate) fn as_it_lies(&self) -> Self {
+        let detail = self.detail.as_ref();
+        let detail = detail.map(|detail| DetailHash { hash: detail.hash, orientations: None });
+        Self { orientations: None, detail, ..*self }
+    }
+
     /// The hashes of a view, at a time.
     pub(crate) fn of_view(time: f64, role: Role, hashed: ViewHash) -> Self {
         let ViewHash { view, hash, quality, stability, orientations, detail } = hashed;
@@ -94,10 +109,7 @@ impl VideoFingerprint {
         for frame in &mut self.frames {
             frame.time = short_time(frame.time);
             frame.stability = short_stability(frame.stability);
-            frame.orientations = None;
-            if let Some(detail) = &mut frame.detail {
-                detail.orientations = None;
-            }
+            frame.lay_down();
         }
         self
     }
@@ -106,7 +118,7 @@ impl VideoFingerprint {
 impl bincode::Encode for VideoFingerprint {
     fn encode<E: bincode::enc::Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
         (self.width, self.height, self.duration).encode(encoder)?;
-        Packed::of(&self.frames).encode(encoder)?;
+        Packed::encode_frames(&self.frames, encoder)?;
         self.warnings.encode(encoder)
     }
 }

@@ -114,6 +114,15 @@ const MAX_SEGMENTS: usize = 64;
 ///
 /// One scene alone makes a segment only if one of the films has no other: unrelated films share a test card or a still.
 pub fn align(hits: &[FrameHit], sides: [Side; 2], agreement: &Agreement) -> Vec<Segment> {
+    align_each(hits.iter().copied(), sides, agreement)
+}
+
+/// As [`align`], of hits that need not lie in memory.
+pub(super) fn align_each(
+    hits: impl Iterator<Item = FrameHit>,
+    sides: [Side; 2],
+    agreement: &Agreement,
+) -> Vec<Segment> {
     let durations = sides.map(|side| side.duration);
     let scenes = sides[0].scenes.min(sides[1].scenes).clamp(1, LEAST_SCENES) as usize;
     let mut found: Vec<(f64, Segment)> = Vec::new();
@@ -139,15 +148,17 @@ pub fn align(hits: &[FrameHit], sides: [Side; 2], agreement: &Agreement) -> Vec<
         };
         let key = (hit.transform, hit.inverted);
         match groups.iter_mut().find(|(had, _)| *had == key) {
-            Some((_, points)) => points.push(point),
+            Some((_, points)) => {
+                points.push(point);
+                if points.len() >= 4 * MAX_HITS {
+                    closest(points);
+                }
+            }
             None => groups.push((key, vec![point])),
         }
     }
     for ((transform, inverted), mut points) in groups {
-        if points.len() > MAX_HITS {
-            points.sort_by_key(|p| p.distance);
-            points.truncate(MAX_HITS);
-        }
+        closest(&mut points);
         points.sort_by(|a, b| a.q.total_cmp(&b.q).then(a.r.total_cmp(&b.r)));
         while found.len() < MAX_SEGMENTS {
             let Some(line) = best_line(&points, agreement) else { break };
@@ -176,6 +187,14 @@ pub fn align(hits: &[FrameHit], sides: [Side; 2], agreement: &Agreement) -> Vec<
         }
     }
     segments
+}
+
+/// Leaves the [`MAX_HITS`] closest, of equally close ones the first; the same whether they come at once or bit by bit.
+fn closest(points: &mut Vec<Point>) {
+    if points.len() > MAX_HITS {
+        points.sort_by_key(|point| point.distance);
+        points.truncate(MAX_HITS);
+    }
 }
 
 /// Whether a segment is one of those that are kept over again: a scene that hardly moves, or one that repeats, agrees with

@@ -81,7 +81,7 @@ pub(crate) enum Closeness {
 
 impl Radii {
     /// How close `pair` is under these radii.
-    pub(crate) fn judge(&self, pair: &Pair<'_>) -> Closeness {
+    pub(crate) fn judge(&self, pair: &Pair) -> Closeness {
         let slack = slack(pair.look.view, pair.view);
         let whole = ![pair.look.view, pair.view].iter().any(|view| view.is_window());
         let witnessed = |radius: Option<u32>| {

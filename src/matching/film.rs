@@ -1,6 +1,6 @@
 //! What the hits on one film amount to when the query is a film: stretches of both that show the same.
 
-use super::align::{Agreement, FrameHit, Run, Side, align, runs};
+use super::align::{Agreement, FrameHit, Run, Side, align_each, runs};
 use super::borders::settle;
 use super::{Pair, Segment, film_slack};
 use crate::fingerprint::{ABOVE_LOWER_THIRD, Fingerprint, VideoFingerprint, View};
@@ -15,46 +15,38 @@ const AGREES: u32 = 50;
 const DISAGREES: u32 = 72;
 
 /// The stretches of two films that show the same, the best first; none unless enough agrees in time.
-pub(crate) fn films(
-    pairs: &[Pair<'_>],
-    query: &Fingerprint,
-    reference: &Fingerprint,
-    max_distance: u32,
-) -> Vec<Segment> {
+pub(crate) fn films(pairs: &[Pair], query: &Fingerprint, reference: &Fingerprint, max_distance: u32) -> Vec<Segment> {
     let (Fingerprint::Video(query), Fingerprint::Video(reference)) = (query, reference) else { return Vec::new() };
     let (query_runs, reference_runs) = (runs(&query.frames), runs(&reference.frames));
     let run = |runs: &[Run], at: u32| runs.get(at as usize).copied().unwrap_or_default();
-    let hits: Vec<FrameHit> = pairs
-        .iter()
-        .map(|pair| FrameHit {
-            query_time: pair.look.time,
-            reference_time: pair.time,
-            query_run: run(&query_runs, pair.look.item),
-            reference_run: run(&reference_runs, pair.ordinal),
-            distance: pair.distance,
-            detail: pair.detail.map(|detail| detail + film_slack(pair.look.view, pair.view)),
-            transform: pair.look.transform,
-            inverted: pair.look.inverted,
-            sparse: pair.view.is_window(),
-        })
-        .collect();
+    let hits = pairs.iter().map(|pair| FrameHit {
+        query_time: pair.look.time,
+        reference_time: pair.time,
+        query_run: run(&query_runs, pair.look.item),
+        reference_run: run(&reference_runs, pair.ordinal),
+        distance: pair.distance,
+        detail: pair.detail.map(|detail| detail + film_slack(pair.look.view, pair.view)),
+        transform: pair.look.transform,
+        inverted: pair.look.inverted,
+        sparse: pair.view.is_window(),
+    });
     let usual = Agreement::default();
     // A pair that only the detail hash found is judged by that, whatever the radius for PDQ is.
     let agreement = Agreement { max_distance: usual.max_distance.max(max_distance), ..usual };
     let sides = [Side::new(query.duration, &query_runs), Side::new(reference.duration, &reference_runs)];
-    let mut segments = align(&hits, sides, &agreement);
+    let mut segments = align_each(hits, sides, &agreement);
     segments.retain(|segment| !is_template(segment, pairs, query, reference));
     settle(segments, query, reference)
 }
 
 /// Whether a segment rests on what two unrelated films of one channel have in common: their whole pictures agree, but
 /// above the lower third they do not, time for time, and no part of either film speaks for it.
-fn is_template(segment: &Segment, pairs: &[Pair<'_>], query: &VideoFingerprint, reference: &VideoFingerprint) -> bool {
+fn is_template(segment: &Segment, pairs: &[Pair], query: &VideoFingerprint, reference: &VideoFingerprint) -> bool {
     if (segment.transform, segment.inverted) != (Transform::Original, false) || segment.speed <= 0.0 {
         return false;
     }
     let line = |time: f64| segment.reference[0] + (time - segment.query[0]) * segment.speed;
-    let on_line = |pair: &&Pair<'_>| {
+    let on_line = |pair: &&Pair| {
         let within = (segment.query[0]..=segment.query[1]).contains(&pair.look.time);
         within && !pair.look.inverted && (line(pair.look.time) - pair.time).abs() <= MOMENT
     };
@@ -84,7 +76,7 @@ fn is_template(segment: &Segment, pairs: &[Pair<'_>], query: &VideoFingerprint, 
 pub(crate) const LEEWAY: u32 = 10;
 
 /// Whether a pair of frames by itself hints at a segment that [`films`] would find if it saw all frames.
-pub(crate) fn hint_of_a_segment(pair: &Pair<'_>, max_distance: u32) -> bool {
+pub(crate) fn hint_of_a_segment(pair: &Pair, max_distance: u32) -> bool {
     let usual = Agreement::default();
     let (pdq, detail) = (usual.max_distance.max(max_distance) + LEEWAY, usual.max_detail + LEEWAY);
     match pair.detail {

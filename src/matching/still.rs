@@ -1,13 +1,13 @@
 //! What the hits on one reference amount to when a still picture is on at least one side.
 
 use super::align::weight;
-use super::{Item, Look, Segment};
+use super::{Item, Laid, Look, Segment};
 use crate::fingerprint::View;
 
 /// A candidate: one look-up of the query beside one hash of a reference.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pair<'a> {
-    pub(crate) look: &'a Look,
+pub(crate) struct Pair {
+    pub(crate) look: Look,
     /// Which of the reference's hashes.
     pub(crate) ordinal: u32,
     /// Between the PDQ hashes, where both sides have one.
@@ -20,20 +20,20 @@ pub(crate) struct Pair<'a> {
     pub(crate) time: f64,
 }
 
-impl<'a> Pair<'a> {
+impl Pair {
     /// How far apart they are: by PDQ, or where that is not known by the detail hash.
     pub(crate) fn bits(&self) -> u32 {
         self.distance.or(self.detail).unwrap_or(256)
     }
 
-    /// `None` if the reference has no such hash.
-    pub(crate) fn new(look: &'a Look, reference: &[Item<'_>], ordinal: u32) -> Option<Self> {
+    /// Of one look-up of a hash; `None` if the reference has no such hash.
+    pub(crate) fn new(laid: &Laid<'_>, number: u32, reference: &[Item<'_>], ordinal: u32) -> Option<Self> {
         let item = reference.get(ordinal as usize)?;
         Some(Self {
-            look,
+            look: laid.look(number),
             ordinal,
-            distance: look.hash.zip(item.hash).map(|(asked, known)| asked.distance(&known)),
-            detail: look.detail.zip(item.detail).map(|(asked, known)| asked.distance(&known.hash)),
+            distance: laid.hash(number).zip(item.hash).map(|(asked, known)| asked.distance(&known)),
+            detail: laid.detail(number).zip(item.detail).map(|(asked, known)| asked.distance(&known.hash)),
             view: item.view,
             quality: item.quality,
             time: item.time,
@@ -42,10 +42,7 @@ impl<'a> Pair<'a> {
 }
 
 /// The closest pair; of equally close ones the least transformed, then the first.
-pub(crate) fn best<'p, 'a>(pairs: impl IntoIterator<Item = &'p Pair<'a>>) -> Option<&'p Pair<'a>>
-where
-    'a: 'p,
-{
+pub(crate) fn best<'p>(pairs: impl IntoIterator<Item = &'p Pair>) -> Option<&'p Pair> {
     pairs.into_iter().min_by_key(|pair| {
         let detail = pair.detail.unwrap_or(pair.bits());
         let laid = (pair.look.inverted, pair.look.transform, pair.look.view, pair.view);
@@ -55,9 +52,9 @@ where
 
 /// A still against a film, either way round: the stretches of the film that show the still. Hits belong to one stretch
 /// if they are no further than `gap` seconds apart.
-pub(crate) fn still_in_film(pairs: &[Pair<'_>], query_is_film: bool, gap: f64) -> Vec<Segment> {
-    let time = |pair: &Pair<'_>| if query_is_film { pair.look.time } else { pair.time };
-    let mut pairs: Vec<&Pair<'_>> = pairs.iter().collect();
+pub(crate) fn still_in_film(pairs: &[Pair], query_is_film: bool, gap: f64) -> Vec<Segment> {
+    let time = |pair: &Pair| if query_is_film { pair.look.time } else { pair.time };
+    let mut pairs: Vec<&Pair> = pairs.iter().collect();
     pairs.sort_by(|a, b| time(a).total_cmp(&time(b)));
     let stretches = pairs.chunk_by(|a, b| time(b) - time(a) <= gap);
     let mut segments: Vec<(u32, Segment)> = stretches

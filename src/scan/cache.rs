@@ -213,12 +213,12 @@ impl Cache {
     /// Keeps the fingerprint of a file.
     pub fn put(&self, key: Key, fingerprint: &Fingerprint) {
         if let Ok(bytes) = fingerprint.to_bytes() {
-            self.put_bytes(key, &bytes);
+            self.put_bytes(key, bytes);
         }
     }
 
     /// Keeps anything else.
-    pub(crate) fn put_bytes(&self, key: Key, bytes: &[u8]) {
+    pub(crate) fn put_bytes(&self, key: Key, bytes: Vec<u8>) {
         let full = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             waiting.bytes += bytes.len();
@@ -299,8 +299,10 @@ fn checksum(path: &Path, options: &Options) -> Result<[u8; 32]> {
     }
 }
 
-fn sealed(bytes: &[u8]) -> Vec<u8> {
-    [&blake3::hash(bytes).as_bytes()[..8], bytes].concat()
+fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    let seal = blake3::hash(&bytes);
+    bytes.splice(0..0, seal.as_bytes()[..8].iter().copied());
+    bytes
 }
 
 fn unsealed(value: &[u8]) -> Option<&[u8]> {
