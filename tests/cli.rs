@@ -258,6 +258,37 @@ fn help_teaches() {
     run(dir.path(), &[]).expect(2);
 }
 
+/// A film that is cut off in the middle is used as far as it goes, and everybody is told.
+#[cfg(feature = "video")]
+#[test]
+fn a_film_that_is_cut_off_is_told_of() {
+    let dir = known(&["removed/harbour.mp4"]);
+    let whole = fs::read(fixture("uploads/best-of.mkv")).unwrap();
+    fs::write(dir.path().join("cut.mkv"), &whole[..whole.len() * 6 / 10]).unwrap();
+    fs::write(dir.path().join("whole.mkv"), &whole).unwrap();
+    let told = |line: &serde_json::Value| {
+        let warnings = line["warnings"].as_array().unwrap();
+        assert!(!warnings.is_empty() && warnings.iter().all(|warning| warning.as_str().unwrap().len() > 10), "{line}");
+    };
+    for (args, code) in [
+        (&["hash", "--json", "cut.mkv", "whole.mkv"][..], 0),
+        (&["match", "--store", "s", "--json", "--whole", "cut.mkv", "whole.mkv"], 0),
+        (&["scan", "--store", "s", "--json", "--quiet", "--report", "r.html", "cut.mkv", "whole.mkv"], 0),
+    ] {
+        let ran = run(dir.path(), args).expect(code);
+        let lines = ran.lines();
+        assert_eq!((lines.len(), &lines[0]["kind"]), (2, &"video".into()), "{args:?}");
+        told(&lines[0]);
+        assert!(lines[1].get("warnings").is_none(), "only where there are any: {}", lines[1]);
+        let words: Vec<&str> = ran.err.lines().filter(|line| line.contains("warning")).collect();
+        assert!(!words.is_empty() && words.iter().all(|line| line.starts_with("cut.mkv: warning: ")), "{}", ran.err);
+    }
+    let page = fs::read_to_string(dir.path().join("r.html")).unwrap();
+    assert!(page.contains(r#""warnings":[""#), "the page shows it");
+    let added = run(dir.path(), &["add", "--store", "s", "--bank", "b", "cut.mkv", "whole.mkv"]).expect(0);
+    assert!(added.err.contains("cut.mkv: warning: ") && !added.err.contains("whole.mkv: warning"), "{}", added.err);
+}
+
 #[test]
 fn completions_and_the_manual_come_from_the_same_definitions() {
     let dir = tempfile::tempdir().unwrap();

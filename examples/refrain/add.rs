@@ -89,6 +89,9 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
             let id = words::printable(id);
             match kept {
                 Ok((kept, print)) => {
+                    if let Fingerprint::Video(video) = &print {
+                        out::warn(&item.path.to_string_lossy(), &video.warnings);
+                    }
                     added += u64::from(kept.new);
                     let what = if kept.new { "added" } else { "already there:" };
                     let said = format!("{what} {}/{id} ({}, {} hashes)", args.bank, describe(&print), kept.hashes);

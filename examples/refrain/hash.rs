@@ -71,6 +71,9 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
                 exit = Exit::Failed;
                 out::tell(words::printable(&error.message));
             }
+            if let HashLine::Video { path, warnings, .. } = &line {
+                out::warn(path, warnings);
+            }
             print(&line, args.json)
         },
     )?;

@@ -88,6 +88,7 @@ impl Tally {
         } else if let Some(error) = &line.error {
             out::tell(words::printable(&error.message));
         }
+        out::warn(line.name(), &line.warnings);
         if json {
             return out::json(line);
         }

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use rayon::prelude::*;
+use refrain::report::words;
 use serde::Serialize;
 
 use crate::Stop;
@@ -89,6 +90,13 @@ pub fn json(value: &impl Serialize) -> Result<(), Stop> {
 /// Says something to the person at the terminal. Standard error may be closed; that is no reason to stop.
 pub fn tell(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Says what was wrong with a file of which nevertheless this much could be used.
+pub fn warn(name: &str, warnings: &[String]) {
+    for warning in warnings {
+        tell(format_args!("{}: warning: {}", words::printable(name), words::printable(warning)));
+    }
 }
 
 /// An error with all its causes on one line.

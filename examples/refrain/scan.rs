@@ -117,6 +117,9 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
             } else if let Some(error) = &line.error {
                 bar.around(|| out::tell(words::printable(&error.message)));
             }
+            if !line.warnings.is_empty() {
+                bar.around(|| out::warn(line.name(), &line.warnings));
+            }
             if args.json {
                 return bar.around(|| out::json(&line));
             }

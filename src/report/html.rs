@@ -136,6 +136,7 @@ impl Report {
             "outcome": line.outcome,
             "words": words::outcome(line.outcome),
             "error": line.error.as_ref().map(|error| &error.message),
+            "warnings": line.warnings,
             "picture": picture,
             "matches": matches,
         });
@@ -344,11 +345,13 @@ mod tests {
         let verdict = store.ask(&print).unwrap();
         let path = Path::new(evil);
         let mut report = Report::create(dir.path().join("a.html"), Some(dir.path().into())).unwrap();
-        report.add(&store, path, &MatchLine::answered(path, Ok(("image", verdict)))).unwrap();
+        let mut line = MatchLine::answered(path, Ok(("image", verdict)));
+        line.warnings.push(evil.into());
+        report.add(&store, path, &line).unwrap();
         let page = fs::read_to_string(report.finish(&Progress::default()).unwrap()).unwrap();
         assert!(!page.contains("alert(1)</script>") && !page.contains("<!--@") && !page.contains("<b>"));
         let found = &data(&page)[0];
-        assert_eq!(found["path"], evil);
+        assert_eq!((&found["path"], &found["warnings"][0]), (&evil.into(), &evil.into()));
         assert_eq!(found["matches"][0]["reference"], evil);
         assert_eq!(found["matches"][0]["labels"]["<i>"], evil);
     }

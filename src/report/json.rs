@@ -107,6 +107,9 @@ pub enum HashLine {
         duration: f64,
         /// In order of time.
         hashes: Vec<FrameLine>,
+        /// What was wrong with the file although this much of it could be used.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<String>,
     },
     /// A file that failed.
     Failed {
@@ -168,6 +171,7 @@ impl HashLine {
                         })
                     })
                     .collect(),
+                warnings: video.warnings.clone(),
             },
         }
     }
@@ -203,6 +207,9 @@ pub struct MatchLine {
     /// What is wrong with the store: the outcome is that of what is whole. No fault of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store_error: Option<Failure>,
+    /// What was wrong with the file although an answer could be given about this much of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 impl MatchLine {
@@ -210,7 +217,8 @@ impl MatchLine {
     pub fn new(path: &Path, kind: Option<&str>, outcome: Outcome) -> Self {
         let path = Some(path.to_string_lossy().into_owned());
         let kind = kind.map(str::to_owned);
-        Self { path, hash: None, kind, duration: None, outcome, matches: vec![], error: None, store_error: None }
+        let (error, store_error) = (None, None);
+        Self { path, hash: None, kind, duration: None, outcome, matches: vec![], error, store_error, warnings: vec![] }
     }
 
     /// The line of a file and its kind and verdict, or why there is none.
@@ -245,11 +253,12 @@ impl MatchLine {
         self
     }
 
-    /// With the playing time, if the fingerprint is a film's.
+    /// With the playing time and the warnings, if the fingerprint is a film's.
     #[must_use]
     pub(crate) fn lasting(mut self, print: Option<&Fingerprint>) -> Self {
         if let Some(Fingerprint::Video(film)) = print {
             self.duration = Some(rounded(film.duration, 3));
+            self.warnings.clone_from(&film.warnings);
         }
         self
     }

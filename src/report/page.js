@@ -161,7 +161,8 @@ function card(pair) {
   const { row, found } = pair;
   const article = make("article", { tabindex: "-1" },
     make("h2", {}, row.path, " ", make("span", { class: "outcome" }, found ? "is " + row.words + ": " + found.bank + " / " + found.reference : row.words)),
-    row.error ? make("div", {}, row.error) : null);
+    row.error ? make("div", {}, row.error) : null,
+    ...row.warnings.map((text) => make("div", { class: "warning" }, "Only in part: " + text)));
   if (found) {
     article.append(match(row, found));
     const buttons = make("div", { class: "buttons" });
