@@ -51,6 +51,7 @@ fn union(intervals: impl Iterator<Item = [f64; 2]>) -> f64 {
 
 /// A stretch of the query that shows a stretch of the reference. A still is the interval `[0, 0]`.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(into = "Written")]
 #[non_exhaustive]
 pub struct Segment {
     /// Begin and end in the query, in seconds.
@@ -73,9 +74,58 @@ pub struct Segment {
     pub score: f64,
 }
 
+/// A segment as it is written: what its speed says is named as well.
+#[derive(serde::Serialize)]
+struct Written {
+    query: [f64; 2],
+    reference: [f64; 2],
+    speed: f64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    reversed: bool,
+    transform: Transform,
+    inverted: bool,
+    hits: u32,
+    distance: f64,
+    score: f64,
+}
+
+impl From<Segment> for Written {
+    fn from(segment: Segment) -> Self {
+        let reversed = segment.is_reversed();
+        let Segment { query, reference, speed, transform, inverted, hits, distance, score } = segment;
+        Self { query, reference, speed, reversed, transform, inverted, hits, distance, score }
+    }
+}
+
+impl Segment {
+    /// Whether the query plays the reference backwards.
+    pub fn is_reversed(&self) -> bool {
+        self.speed < 0.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn playing_backwards_is_named_and_read_again() {
+        let mut segment = Segment {
+            query: [1.0, 4.0],
+            reference: [2.0, 5.0],
+            speed: -1.0,
+            transform: Transform::Original,
+            inverted: false,
+            hits: 5,
+            distance: 9.0,
+            score: 15.0,
+        };
+        let text = serde_json::to_string(&segment).unwrap();
+        assert!(text.contains("\"speed\":-1.0,\"reversed\":true,\"transform\""), "{text}");
+        assert_eq!(serde_json::from_str::<Segment>(&text).unwrap(), segment);
+        segment.speed = 1.0;
+        assert!(!serde_json::to_string(&segment).unwrap().contains("reversed"));
+    }
 
     #[test]
     fn what_overlaps_is_covered_once() {
