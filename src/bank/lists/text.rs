@@ -30,8 +30,8 @@ fn picture(hash: Hash, quality: Option<u8>, metadata: &str) -> Listed {
     }
 }
 
-/// Reads one frame: `frame number,quality,hash,seconds`.
-pub(super) fn vpdq(line: &str) -> Result<FrameHash> {
+/// Reads one frame and its number: `frame number,quality,hash,seconds`.
+pub(super) fn vpdq(line: &str) -> Result<(u64, FrameHash)> {
     let fields: Vec<&str> = line.split(',').map(str::trim).collect();
     let [number, quality, hash, time] = fields[..] else {
         return Err(Error::decode(format!(
@@ -39,12 +39,12 @@ pub(super) fn vpdq(line: &str) -> Result<FrameHash> {
             fields.len()
         )));
     };
-    number.parse::<u64>().map_err(|_| Error::decode(format!("{number:?} is not a frame number")))?;
-    frame(hash, quality, time)
+    let number = number.parse().map_err(|_| Error::decode(format!("{number:?} is not a frame number")))?;
+    Ok((number, frame(hash, quality, time)?))
 }
 
 /// A line that [`vpdq`] reads.
-pub(super) fn write_vpdq(number: usize, frame: &FrameHash) -> Option<String> {
+pub(super) fn write_vpdq(number: u64, frame: &FrameHash) -> Option<String> {
     Some(format!("{number},{},{},{:.3}", frame.quality, frame.hash?, frame.time))
 }
 
@@ -230,9 +230,9 @@ mod tests {
 
     #[test]
     fn frames_of_a_vpdq_list_are_checked() {
-        let frame = vpdq(&format!("30, 100, {HASH}, 1.000")).unwrap();
-        assert_eq!((frame.time, frame.quality), (1.0, 100));
-        assert_eq!(vpdq(&write_vpdq(30, &frame).unwrap()).unwrap(), frame);
+        let (number, frame) = vpdq(&format!("30, 100, {HASH}, 1.000")).unwrap();
+        assert_eq!((number, frame.time, frame.quality), (30, 1.0, 100));
+        assert_eq!(vpdq(&write_vpdq(number, &frame).unwrap()).unwrap(), (number, frame));
         for bad in ["", "1,2,3", &format!("x,1,{HASH},0"), &format!("0,101,{HASH},0"), &format!("0,1,{HASH},nan")] {
             assert!(vpdq(bad).is_err(), "{bad}");
         }

@@ -15,6 +15,10 @@ use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, View};
 use crate::hash::Algorithm;
 
+/// The label with the mean number of frames a second of a film that was imported as a vPDQ list: what its frames were numbered
+/// by, so that it is written with the numbers that it had.
+const RATE: &str = "fps";
+
 /// How a list is imported.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -141,9 +145,14 @@ impl Store {
                 }
                 (_, Format::ThreatExchange, _) => text::write_threatexchange(&fingerprint, metadata),
                 (Fingerprint::Video(video), Format::Vpdq, _) if exported.written == 0 => {
-                    let whole = video.frames.iter().filter(|frame| frame.view == View::Full).enumerate();
-                    let lines: Vec<String> =
-                        whole.filter_map(|(number, frame)| text::write_vpdq(number, frame)).collect();
+                    let rate =
+                        record.labels.get(RATE).and_then(|rate| rate.parse().ok()).filter(|rate: &f64| *rate > 0.0);
+                    let whole = (0..).zip(video.frames.iter().filter(|frame| frame.view == View::Full));
+                    let lines: Vec<String> = whole
+                        .filter_map(|(at, frame)| {
+                            text::write_vpdq(rate.map_or(at, |rate| (frame.time * rate).round() as u64), frame)
+                        })
+                        .collect();
                     (!lines.is_empty()).then(|| lines.join("\n"))
                 }
                 (Fingerprint::Video(_), Format::Vpdq, _) => {
@@ -205,20 +214,27 @@ impl Import<'_, '_> {
     }
 
     fn film(&mut self, lines: Lines<impl BufRead>) -> Result<()> {
-        let (mut frames, mut first) = (Vec::new(), None);
+        let (mut frames, mut first, mut rate) = (Vec::new(), None, None);
         for (number, line) in lines {
             match line {
                 Err(error @ Error::Io { .. }) => return Err(error),
                 line => match line.and_then(|line| text::vpdq(&line)) {
-                    Ok(frame) => {
+                    Ok((frame, hash)) => {
                         first.get_or_insert(number);
-                        frames.push(frame);
+                        // The last one tells the rate best.
+                        if frame > 0 && hash.time > 0.0 {
+                            rate = Some(frame as f64 / hash.time);
+                        }
+                        frames.push(hash);
                     }
                     Err(error) => self.tell(number, Err(error))?,
                 },
             }
         }
-        let reference = Reference::new(&self.options.id).bank("");
+        let mut reference = Reference::new(&self.options.id).bank("");
+        if let Some(rate) = rate {
+            reference = reference.label(RATE, format!("{rate:.4}"));
+        }
         match first {
             Some(number) => {
                 self.take(number, Listed { reference, fingerprint: text::film(frames), state: State::Active })
