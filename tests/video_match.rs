@@ -114,3 +114,55 @@ fn fixtures_find_their_originals_with_the_seconds() {
     assert!(rows >= 14, "{rows} rows with films");
     assert_eq!(missed, Vec::<String>::new(), "not found");
 }
+
+/// A stream that a program decodes itself: luma of 64x48, another scene every three seconds, each of which drifts.
+fn streamed(t: f64, scene: u32) -> Vec<u8> {
+    let wave = |k: u32| f64::from((scene * 97 + k).wrapping_mul(2_654_435_761) >> 8) / f64::from(1u32 << 24);
+    let value = |at: usize| {
+        let (x, y) = ((at % 64) as f64 / 64.0 + 0.02 * t, (at / 64) as f64 / 48.0);
+        let waves = (0..8).map(|k| {
+            let (u, v) = (wave(3 * k) * 12.0 - 6.0, wave(3 * k + 1) * 12.0 - 6.0);
+            ((u * x + v * y + wave(3 * k + 2)) * std::f64::consts::TAU).sin() / (1.0 + u.hypot(v))
+        });
+        (128.0 + 60.0 * waves.sum::<f64>()).clamp(0.0, 255.0) as u8
+    };
+    (0..64 * 48).map(value).collect()
+}
+
+#[test]
+fn a_stream_is_known_while_it_comes_in() {
+    let push = |builder: &mut video::Builder, seconds: std::ops::Range<f64>, scene: u32| {
+        for at in (seconds.start * 25.0).round() as u32..(seconds.end * 25.0).round() as u32 {
+            let (t, width, height) = (f64::from(at) / 25.0, 64, 48);
+            let since = t - seconds.start;
+            let luma = streamed(since, scene + (since / 3.0) as u32);
+            builder.push(t, 0.04, &refrain::hash::Pixels::luma(&luma, width, height, width).unwrap()).unwrap();
+        }
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create_or_open(dir.path().join("store")).unwrap();
+    let mut known = video::Builder::new(&Options::default());
+    push(&mut known, 0.0..15.0, 10);
+    store.add(&Reference::new("known").bank("films"), &refrain::Fingerprint::Video(known.finish())).unwrap();
+
+    // Twelve seconds of something else, then the known film; asked on the way.
+    let mut stream = video::Builder::new(&Options::default());
+    let ask = |stream: &video::Builder| store.ask(&refrain::Fingerprint::Video(stream.so_far())).unwrap();
+    push(&mut stream, 0.0..12.0, 40);
+    assert_eq!(ask(&stream).outcome, Outcome::NoMatch);
+    let mut half = stream.so_far();
+    push(&mut stream, 12.0..21.0, 10);
+    let midway = ask(&stream);
+    assert_eq!(midway.outcome, Outcome::Match, "nine seconds of it have been shown");
+    let shown = &midway.matches[0].segments[0];
+    assert!((shown.query[0] - 12.0).abs() < 1.0 && (shown.query[1] - 21.0).abs() < 1.0, "{shown:?}");
+    assert!(shown.reference[0] < 1.0 && (shown.reference[1] - 9.0).abs() < 1.0, "{shown:?}");
+    push(&mut stream, 21.0..25.0, 70);
+    let end = ask(&stream);
+    assert!((end.matches[0].segments[0].query[1] - 21.0).abs() < 1.0, "it ended there: {end:?}");
+    // What was known of the stream stays as it was.
+    let whole = stream.finish();
+    let before = |frame: &&refrain::fingerprint::FrameHash| frame.time < 10.0;
+    half.frames.retain(|frame| frame.time < 10.0);
+    assert_eq!(half.frames, whole.frames.iter().filter(before).cloned().collect::<Vec<_>>());
+}

@@ -509,14 +509,27 @@ mod tests {
 
     #[test]
     fn a_stream_can_be_asked_about_before_it_ends() {
-        let mut builder = Builder::new(&Options::default());
-        for i in 0..100 {
-            let t = f64::from(i) / 25.0;
-            builder.push(t, 0.04, &frame(t, 0).as_pixels()).unwrap();
+        let push = |builder: &mut Builder, frames: std::ops::Range<u32>| {
+            for t in frames.map(|at| f64::from(at) / 25.0) {
+                builder.push(t, 0.04, &frame(t, 0).as_pixels()).unwrap();
+            }
+        };
+        for sampling in [Sampling::Mixed, Sampling::Fps(2.0)] {
+            let options = Options { sampling, ..Options::default() };
+            let (mut stream, mut undisturbed) = (Builder::new(&options), Builder::new(&options));
+            push(&mut stream, 0..100);
+            let early = stream.so_far();
+            assert!((early.duration - 4.0).abs() < 1e-6 && early.frames.len() >= 4);
+            let mut ended = Builder::new(&options);
+            push(&mut ended, 0..100);
+            assert_eq!(early, ended.finish(), "as if it had ended here");
+            // It was only looked at: it goes on as one that nobody asked about.
+            push(&mut stream, 100..163);
+            _ = stream.so_far();
+            push(&mut stream, 163..300);
+            push(&mut undisturbed, 0..300);
+            assert_eq!(stream.finish(), undisturbed.finish());
         }
-        let early = builder.so_far();
-        assert!((early.duration - 4.0).abs() < 1e-6 && early.frames.len() >= 4);
-        assert_eq!(early, builder.finish());
     }
 
     #[test]
