@@ -18,6 +18,7 @@ use ffmpeg::format::stream::Disposition;
 use ffmpeg::software::scaling;
 use ffmpeg::{Dictionary, Discard, Packet, ffi, frame, media};
 
+use super::claimed;
 use super::clock::Clock;
 use super::glance::{Pick, Watch};
 use super::grid::{Shape, Turn};
@@ -139,6 +140,8 @@ fn open_decoder(
 ) -> Result<decoder::Video> {
     let stream = input.stream(index).ok_or_else(|| Error::decode("no film in it"))?;
     let parameters = stream.parameters();
+    let (width, height) = size(&parameters);
+    within(&options.limits, width, height)?;
     let id = parameters.id();
     let codec = decoder::find(id)
         .filter(|codec| allowed.codecs.split(',').any(|allowed| allowed == codec.name()))
@@ -171,6 +174,28 @@ fn open_decoder(
     opened.map_err(|error| Error::decode(format!("{} decoder: {error}", id.name())))
 }
 
+/// Width and height as the container and its parsers have them; 0 where they do not know.
+fn size(parameters: &codec::Parameters) -> (u32, u32) {
+    // SAFETY: the parameters are of a stream that is borrowed, and hold a pointer to its own for as long as they live.
+    let raw = unsafe { &*parameters.as_ptr() };
+    (raw.width.max(0) as u32, raw.height.max(0) as u32)
+}
+
+/// Whether a frame of this size may be decoded.
+fn within(limits: &Limits, width: u32, height: u32) -> Result<()> {
+    let area = u64::from(width) * u64::from(height);
+    if width.max(height) > limits.side {
+        return Err(Error::limit("side", limits.side.into(), width.max(height).into()));
+    }
+    if area > limits.pixels {
+        return Err(Error::limit("pixels", limits.pixels, area));
+    }
+    if area.saturating_mul(4) > limits.memory {
+        return Err(Error::limit("memory", limits.memory, area.saturating_mul(4)));
+    }
+    Ok(())
+}
+
 fn turn_of_stream(input: &Input, index: usize) -> Option<Turn> {
     let stream = input.stream(index)?;
     let matrix = stream.side_data().find(|data| data.kind() == codec::packet::side_data::Type::DisplayMatrix)?;
@@ -184,7 +209,7 @@ fn turn_of(matrix: &[u8]) -> Option<Turn> {
 
 /// Decodes the frames that are picked, and hands each to `sink`. `watch` sees every packet of the film, and may end it.
 pub(super) fn decode(
-    reader: Reader,
+    mut reader: Reader,
     options: &Options,
     allowed: Allowed,
     pick: Pick,
@@ -195,6 +220,7 @@ pub(super) fn decode(
     silence();
     let (limits, cancel) = (&options.limits, &options.cancel);
     let deadline = Instant::now().checked_add(limits.time);
+    let avi = claimed::of_avi(&mut reader);
     let mut input = open(reader, allowed, limits, deadline, cancel)?;
     if input.nb_streams() > limits.streams {
         return Err(Error::limit("streams", limits.streams.into(), input.nb_streams().into()));
@@ -205,6 +231,9 @@ pub(super) fn decode(
     }
     let mut warnings = Vec::new();
     let index = choose(&input, &mut warnings)?;
+    if let Some((width, height)) = avi {
+        within(limits, width, height)?;
+    }
     let mut decoder = open_decoder(&input, index, allowed, options, pick)?;
     let turn = turn_of_stream(&input, index);
     let (time_base, rate) = match input.stream(index) {
@@ -254,6 +283,9 @@ pub(super) fn decode(
             state.check_time()?;
             continue;
         }
+        if let Some((width, height)) = packet.data().and_then(claimed::of_packet) {
+            within(limits, width, height)?;
+        }
         match decoder.send_packet(&packet) {
             Ok(()) => in_a_row = 0,
             Err(_) if in_a_row < MAX_DAMAGED => (damaged, in_a_row) = (damaged + 1, in_a_row + 1),
@@ -266,6 +298,10 @@ pub(super) fn decode(
     }
     if decoder.send_eof().is_ok() {
         state.receive(&mut decoder)?;
+    }
+    if state.size.is_none() {
+        // The decoder is told of the limit too, and may have refused the picture for that.
+        within(limits, decoder.width(), decoder.height())?;
     }
     let (frames, resized) = (state.frames, state.resized);
     if thin {
@@ -327,16 +363,7 @@ impl State<'_> {
 
     fn take(&mut self, picture: &frame::Video) -> Result<()> {
         let (limits, (width, height)) = (self.limits, (picture.width(), picture.height()));
-        let area = u64::from(width) * u64::from(height);
-        if width.max(height) > limits.side {
-            return Err(Error::limit("side", limits.side.into(), width.max(height).into()));
-        }
-        if area > limits.pixels {
-            return Err(Error::limit("pixels", limits.pixels, area));
-        }
-        if area.saturating_mul(4) > limits.memory {
-            return Err(Error::limit("memory", limits.memory, area.saturating_mul(4)));
-        }
+        within(limits, width, height)?;
         self.frames += 1;
         if self.frames > limits.frames {
             return Err(Error::limit("frames", limits.frames, self.frames));

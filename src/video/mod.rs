@@ -6,6 +6,8 @@
 
 mod builder;
 #[cfg(feature = "video")]
+mod claimed;
+#[cfg(feature = "video")]
 mod clock;
 mod cover;
 #[cfg(feature = "video")]
