@@ -83,6 +83,60 @@ fn the_same_film_laid_down_oddly() {
     let early = ["-output_ts_offset", "-20", "-avoid_negative_ts", "disabled"];
     // Matroska cannot write negative timestamps, and so has none.
     shows_it_all("missing timestamps", &make("early.mkv", &[], &early), &plain);
+
+    // A transport stream begins below zero and goes on through it; in an FLV file these are the largest numbers that there
+    // are, and begin anew at zero.
+    let below = ["-output_ts_offset", "-4", "-avoid_negative_ts", "disabled"];
+    for name in ["below.ts", "below.flv"] {
+        let seen = make(name, &[], &below);
+        let first = first_timestamp(&at(name));
+        assert!(first.is_none_or(|first| !(-1.0..1e6).contains(&first)), "{name} begins at {first:?}");
+        shows_it_all(name, &seen, &plain);
+    }
+    // The edit list of an MP4 file leaves out what lies before zero.
+    let later = make("below.mp4", &[], &below);
+    assert!(first_timestamp(&at("below.mp4")).is_none_or(|first| first < -3.0));
+    let first = compare(&later, &plain, &Agreement::default()).remove(0);
+    assert!((later.duration - (plain.duration - 4.0)).abs() < 0.5, "{} s", later.duration);
+    assert!(first.query[0] < 0.5 && (first.reference[0] - 4.0).abs() < 0.5, "{first:?}");
+    assert!(first.reference[1] > plain.duration - 1.0, "{first:?}");
+}
+
+/// Seconds at which the first packet of a film is shown, if the `ffprobe` command is there to say.
+fn first_timestamp(path: &str) -> Option<f64> {
+    let arguments = ["-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time", "-of", "csv=p=0", path];
+    let told = Command::new("ffprobe").args(arguments).output().ok()?;
+    String::from_utf8_lossy(&told.stdout).lines().find_map(|line| line.trim_end_matches(',').parse().ok())
+}
+
+#[test]
+fn animations_of_many_frames_find_the_film_and_are_found() {
+    let Some((dir, film)) = begin() else { return };
+    let look = |path: &Path| fingerprint(Media::file(path), &Options::default()).unwrap();
+    let store = Store::create_or_open(dir.path().join("store")).unwrap();
+    store.add(&Reference::new("film").bank("films"), &look(&film)).unwrap();
+    let (film, animations) = (film.to_str().unwrap(), ["part.gif", "part.apng", "part.webp"]);
+    for name in animations {
+        let path = dir.path().join(name);
+        let part = ["-ss", "2", "-t", "5", "-i", film, "-an", "-vf", "fps=10,scale=240:-2", path.to_str().unwrap()];
+        ffmpeg(&part);
+        let seen = look(&path);
+        assert_eq!(seen.kind(), "video", "{name}");
+        let verdict = store.ask(&seen).unwrap();
+        assert_eq!(verdict.outcome, Outcome::Match, "{name}");
+        let found = verdict.matches.iter().find(|found| found.reference == "film");
+        let Some(found) = found else { panic!("{name} finds the film: {verdict:?}") };
+        let shown = &found.segments[0];
+        assert!((shown.reference[0] - 2.0).abs() < 1.0 && (shown.reference[1] - 7.0).abs() < 1.0, "{name}: {shown:?}");
+        store.add(&Reference::new(name).bank("animations"), &seen).unwrap();
+    }
+    let verdict = store.ask(&look(Path::new(film))).unwrap();
+    for name in animations {
+        let found = verdict.matches.iter().find(|found| found.reference == name);
+        let Some(found) = found else { panic!("the film shows {name}: {verdict:?}") };
+        let query = found.segments[0].query;
+        assert!((query[0] - 2.0).abs() < 1.0 && (query[1] - 7.0).abs() < 1.0, "{name}: {query:?}");
+    }
 }
 
 /// Two transport streams, one behind the other: timestamps begin anew midway, and so does the size.
