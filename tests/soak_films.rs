@@ -5,8 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
+use refrain::bank::{AskOptions, Reference};
 use refrain::fingerprint::Sampling;
-use refrain::{Media, Options, fingerprint};
+use refrain::matching::Outcome;
+use refrain::{Media, Options, Store, fingerprint};
 
 /// Memory in use in MB, and open files.
 fn held() -> (f64, usize) {
@@ -28,10 +30,16 @@ fn films() -> Vec<PathBuf> {
 }
 
 /// Small films made of the fixtures: whole, cut off anywhere, and with bytes turned over, in turn from files and from
-/// memory, under every sampling.
+/// memory, under every sampling; each is asked about in a store that knows some of them, and now and then becomes a reference
+/// for a while.
 fn soak(count: usize) {
     let (films, dir) = (films(), tempfile::tempdir().unwrap());
-    let (mut fine, mut refused, mut early) = (0, 0, None);
+    let store = Store::create_or_open(dir.path().join("store")).unwrap();
+    for film in films.iter().filter(|film| film.to_str().unwrap().contains("removed")) {
+        let print = fingerprint(Media::file(film), &Options::default()).unwrap();
+        store.add(&Reference::new(film.file_name().unwrap().to_str().unwrap()).bank("films"), &print).unwrap();
+    }
+    let (mut fine, mut refused, mut known, mut early) = (0, 0, 0, None);
     for at in 0..count {
         let mut bytes = std::fs::read(&films[at % films.len()]).unwrap();
         match at % 4 {
@@ -51,8 +59,16 @@ fn soak(count: usize) {
         } else {
             Media::bytes(&bytes)
         };
-        match fingerprint(media, &options) {
-            Ok(_) => fine += 1,
+        let ask = AskOptions::default();
+        match store.ask_media(&media, &options, &ask) {
+            Ok(asked) => {
+                fine += 1;
+                known += usize::from(asked.verdict.outcome == Outcome::Match);
+                if at % 10 == 0 && asked.whole {
+                    store.add(&Reference::new("guest").bank("guests"), &asked.fingerprint).unwrap();
+                    assert!(store.remove_reference("guests", "guest").unwrap());
+                }
+            }
             Err(_) => refused += 1,
         }
         if at + 1 == count / 3 {
@@ -61,9 +77,9 @@ fn soak(count: usize) {
     }
     let ((before, files_before), (after, files_after)) = (early.unwrap(), held());
     println!(
-        "{count} films, {fine} of them fine, {refused} refused: {before:.1} MB and {files_before} files after a third, {after:.1} MB and {files_after} at the end"
+        "{count} films, {fine} of them fine, {known} known, {refused} refused: {before:.1} MB and {files_before} files after a third, {after:.1} MB and {files_after} at the end"
     );
-    assert!(fine > count / 2, "{fine} of {count}");
+    assert!(fine > count / 2 && known > count / 4, "{fine} fine and {known} known of {count}");
     assert_eq!(files_before, files_after, "open files");
     // The packets of forty such films are 5 MB, a decoder's frames much more.
     assert!(after < before + 4.0, "{before} MB, then {after} MB");
