@@ -20,7 +20,7 @@ use refrain::{Cancel, Hash};
 struct Held {
     files: HashMap<String, Arc<Mutex<Vec<u8>>>>,
     peak: usize,
-    /// As on systems that refuse to remove what is open.
+    /// As on systems that refuse to remove or replace what is open.
     refuses: bool,
     refused: usize,
 }
@@ -71,6 +71,9 @@ impl Storage for Folder {
     }
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut held = self.0.lock().unwrap();
+        if held.refuses && held.files.get(to).is_some_and(|file| Arc::strong_count(file) > 1) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let file = held.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
         held.files.insert(to.into(), file);
         Ok(())
@@ -206,4 +209,44 @@ fn files_that_cannot_be_removed_while_open_are_swept_later() {
     let index = open();
     assert_eq!(folder.0.lock().unwrap().files.len(), 1, "what was left over is gone");
     assert_eq!(index.snapshot().len(), 79_999);
+}
+
+#[test]
+fn a_part_that_comes_back_while_it_is_still_open_is_kept() {
+    let mut random = Random(33);
+    let hashes: Vec<Hash> = (0..400).map(|_| random.hash()).collect();
+    let all = entries(0, &hashes);
+    let folder = Folder::default();
+    folder.0.lock().unwrap().refuses = true;
+    let index = DiskIndex::in_storage(Arc::new(folder.clone()), Memory::default()).unwrap();
+    index.add(&all[..300]).unwrap();
+    index.merge(&Cancel::new()).unwrap();
+    let held = index.snapshot();
+    let names = || -> Vec<String> { folder.list().unwrap() };
+    let first = names();
+    index.add(&all[300..]).unwrap();
+    index.merge(&Cancel::new()).unwrap();
+    assert!(names().len() == 2 && names().contains(&first[0]), "the first part is open and stays");
+    for owner in 300..400 {
+        index.remove(owner).unwrap();
+    }
+    // The same entries as at first: the same bytes, and so the same name.
+    index.merge(&Cancel::new()).unwrap();
+    assert!(names().contains(&first[0]) && names().iter().all(|name| name.ends_with(".part")), "{:?}", names());
+    let expected = naive(&all[..300], &ask(&hashes, 10));
+    assert_eq!(index.snapshot().search(&hashes, 10).unwrap(), expected);
+    assert_eq!(held.search(&hashes, 10).unwrap(), expected);
+    assert!(index.verify().unwrap().is_whole());
+    // A file of that name that is not what it says is replaced.
+    drop(held);
+    index.add(&all[300..]).unwrap();
+    index.merge(&Cancel::new()).unwrap();
+    let spoilt = Arc::new(Mutex::new(vec![7; 5000]));
+    folder.0.lock().unwrap().files.insert(first[0].clone(), spoilt);
+    for owner in 300..400 {
+        index.remove(owner).unwrap();
+    }
+    index.merge(&Cancel::new()).unwrap();
+    assert_eq!(index.snapshot().search(&hashes, 10).unwrap(), expected);
+    assert!(index.verify().unwrap().is_whole());
 }

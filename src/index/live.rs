@@ -314,13 +314,24 @@ impl Shared {
             drop(sink);
             let record =
                 Record { number: 0, digest: built.digest, entries: entries as u64, bytes: built.bytes, applied: 0 };
-            self.storage.rename(&temporary, &record.name()).map_err(io)?;
+            if self.holds(&record) {
+                self.storage.remove(&temporary).map_err(io)?;
+            } else {
+                self.storage.rename(&temporary, &record.name()).map_err(io)?;
+            }
             self.storage.sync().map_err(io)?;
             Ok(record)
         };
         write().inspect_err(|_| {
             let _ = self.storage.remove(&temporary); // what cannot be removed is swept at the next open
         })
+    }
+
+    /// Whether the very file is there: one of the same entries that somebody still reads. Not every system lets an open file be
+    /// replaced.
+    fn holds(&self, record: &Record) -> bool {
+        let found = self.storage.open(&record.name());
+        found.is_ok_and(|bytes| *blake3::hash((*bytes).as_ref()).as_bytes() == record.digest)
     }
 
     /// Removes what is not listed: left by a crash, or by a system that would not remove an open file.
