@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::hash::Algorithm;
 use crate::index::database::Database;
 pub(crate) use crate::index::database::{fenced, from_redb as failed};
+use crate::index::storage::{make_folder, sync_folder, sync_holder};
 
 /// The database within a store.
 pub(crate) const FILE: &str = "store.redb";
@@ -25,6 +26,8 @@ pub(crate) const PARTS: &str = "parts";
 pub(crate) fn writer(dir: &Path) -> Result<Database> {
     let database = checked(Database::open(&present(dir)?)?)?;
     sweep(dir);
+    // Before anything is reported as added: whoever made the store may have been killed before its name was durable.
+    sync_folder(dir).and_then(|()| sync_holder(dir)).map_err(|error| Error::io(dir, error))?;
     Ok(database)
 }
 
@@ -55,7 +58,7 @@ pub(crate) fn create(dir: &Path, algorithm: Algorithm) -> Result<()> {
     if file.try_exists().map_err(|error| Error::io(&file, error))? {
         return Ok(());
     }
-    fs::create_dir_all(dir).map_err(|error| Error::io(dir, error))?;
+    make_folder(dir).map_err(|error| Error::io(dir, error))?;
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let fresh = dir.join(format!("{FILE}.{}-{count}{FRESH}", std::process::id()));
@@ -69,8 +72,7 @@ pub(crate) fn create(dir: &Path, algorithm: Algorithm) -> Result<()> {
         linked => linked.map_err(|error| Error::io(&file, error)),
     });
     let _ = fs::remove_file(&fresh);
-    made?;
-    sync_dir(dir)
+    made
 }
 
 fn make(file: &Path, algorithm: Algorithm) -> Result<()> {
@@ -91,15 +93,6 @@ fn make(file: &Path, algorithm: Algorithm) -> Result<()> {
         .and_then(|()| write.open_table(REFUSED).map(|_| ()))
         .map_err(|error| failed(file, error))?;
     write.commit().map_err(|error| failed(file, error))
-}
-
-/// Makes a new name in `dir` last through a power cut.
-fn sync_dir(dir: &Path) -> Result<()> {
-    // Not every system can open a folder; where it cannot, there is nothing to sync.
-    match fs::File::open(dir) {
-        Ok(folder) => folder.sync_all().or(Ok(())),
-        Err(_) => Ok(()),
-    }
 }
 
 fn present(dir: &Path) -> Result<PathBuf> {

@@ -538,3 +538,22 @@ fn a_long_list_tells_what_a_whole_search_tells_or_misses_the_reference() {
     }
     assert!(found > 45, "{found} found, {missed} missed");
 }
+
+#[test]
+fn the_names_on_the_way_to_a_store_and_to_its_parts_are_durable() {
+    use crate::index::storage::tests::synced;
+    let folder = tempfile::tempdir().unwrap();
+    let (holder, dir) = (folder.path().join("new"), folder.path().join("new/s"));
+    synced();
+    let store = Store::create_or_open(&dir).unwrap();
+    let names = synced();
+    assert!(names.contains(&folder.path().to_path_buf()) && names.contains(&holder), "{names:?}");
+    let last = names.iter().rposition(|name| *name == dir);
+    assert!(last > names.iter().position(|name| *name == holder), "the store's own names, once it is there: {names:?}");
+    store.add_hash(&removed("a"), hash(1), None).unwrap();
+    synced();
+    store.merge(&crate::Cancel::new()).unwrap();
+    let names = synced();
+    let parts = names.iter().position(|name| *name == dir.join("parts"));
+    assert!(parts.is_some() && names[parts.unwrap()..].contains(&dir), "{names:?}");
+}

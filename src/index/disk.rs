@@ -1,6 +1,5 @@
 //! An index in a folder of its own, for those who want nothing but the index.
 
-use std::fs;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +7,7 @@ use std::sync::Arc;
 use super::database::Database;
 use super::group::Group;
 use super::live::{BULK, PIECE};
-use super::storage::{Backend, Medium, Storage};
+use super::storage::{Backend, Medium, Storage, make_folder};
 use super::{Entry, Index};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -50,7 +49,7 @@ impl DiskIndex {
     /// # Errors
     /// [`Error::Locked`] while another process writes to it; [`Error::Corrupt`], [`Error::Format`], [`Error::Io`].
     pub fn create(folder: &Path) -> Result<Self> {
-        fs::create_dir_all(folder.join(PARTS)).map_err(|source| Error::io(folder, source))?;
+        make_folder(&folder.join(PARTS)).map_err(|source| Error::io(folder, source))?;
         Self::with(Database::create(&folder.join(DATABASE))?, folder)
     }
 

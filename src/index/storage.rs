@@ -113,7 +113,7 @@ pub(super) struct Folder(pub(super) PathBuf);
 
 impl Storage for Folder {
     fn create(&self, name: &str) -> io::Result<Box<dyn Sink>> {
-        fs::create_dir_all(&self.0)?;
+        make_folder(&self.0)?;
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(self.0.join(name))?;
         Ok(Box::new(FileSink { file, waiting: Vec::with_capacity(PIECE) }))
     }
@@ -123,7 +123,9 @@ impl Storage for Folder {
     }
 
     fn sync(&self) -> io::Result<()> {
-        sync_folder(&self.0)
+        sync_folder(&self.0)?;
+        // Its own name as well: whoever made the folder may have been killed before it was durable.
+        sync_holder(&self.0)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -181,6 +183,78 @@ impl Sink for FileSink {
 }
 
 /// Makes the names in `folder` durable, where the system has a way to.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    tests::SYNCED.with_borrow_mut(|synced| synced.push(folder.to_path_buf()));
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// Makes the name of `folder` durable in the folder that holds it, unless this one may not be opened.
+pub(crate) fn sync_holder(folder: &Path) -> io::Result<()> {
+    match sync_folder(holder(folder)) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
+    }
+}
+
+/// The folder that holds the name of `folder`.
+fn holder(folder: &Path) -> &Path {
+    match folder.parent() {
+        Some(holder) if holder.as_os_str().is_empty() => Path::new("."),
+        Some(holder) => holder,
+        None => folder,
+    }
+}
+
+/// Makes `folder` and what is missing above it; every name that is made is durable.
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+    let made = match fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && holder(folder) != folder => {
+            make_folder(holder(folder))?;
+            fs::create_dir(folder)
+        }
+        made => made,
+    };
+    match made {
+        Ok(()) => sync_holder(folder),
+        Err(_) if folder.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::cell::RefCell;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    thread_local! {
+        /// Folders whose names this thread has made durable, so that tests see that it is done: no test can cut the power.
+        pub(crate) static SYNCED: RefCell<Vec<PathBuf>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// The folders that were synced since the last call.
+    pub(crate) fn synced() -> Vec<PathBuf> {
+        SYNCED.take()
+    }
+
+    #[test]
+    fn every_name_on_the_way_is_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        make_folder(&root.join("a/b/c")).unwrap();
+        assert_eq!(synced(), [root.to_path_buf(), root.join("a"), root.join("a/b")]);
+        make_folder(&root.join("a/b")).unwrap();
+        assert!(synced().is_empty(), "nothing was made");
+        let parts = Folder(root.join("store/parts"));
+        parts.create("x").unwrap().sync().unwrap();
+        assert_eq!(synced(), [root.to_path_buf(), root.join("store")]);
+        parts.rename("x", "y").unwrap();
+        parts.sync().unwrap();
+        assert_eq!(synced(), [root.join("store/parts"), root.join("store")]);
+        fs::write(root.join("file"), "").unwrap();
+        assert!(make_folder(&root.join("file")).is_err() && make_folder(&root.join("file/x")).is_err());
+        assert_eq!((holder(Path::new("x")), holder(Path::new("/"))), (Path::new("."), Path::new("/")));
+    }
 }
