@@ -3,7 +3,7 @@
 //!
 //! The storage here keeps what was written and what was synced apart. At the n-th operation it stops: everything later
 //! fails. What then survives is what was synced, plus, chosen at random, some of the writes since: whole, torn in two,
-//! or not at all, in any order.
+//! or not at all, in any order; and of the names that were made, changed and removed since the folder was synced, each or not.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use index_support::{Random, ask, entry, naive};
@@ -25,7 +26,7 @@ use refrain::{Cancel, Error, Hash};
 enum Failure {
     /// Power goes.
     Crash,
-    /// Writes fail and everything else goes on: the disk is full.
+    /// Files cannot grow or be made, and everything else goes on, until there is room again: the disk is full.
     Full,
 }
 
@@ -39,7 +40,42 @@ struct Disk {
     files: HashMap<u64, Contents>,
     names: HashMap<String, u64>,
     durable_names: HashMap<String, u64>,
+    names_since: Vec<Naming>,
     next: u64,
+}
+
+/// A change of names, which is done as a whole or not at all.
+#[derive(Debug, Clone)]
+enum Naming {
+    Is(String, u64),
+    Renamed(String, String, u64),
+    Gone(String),
+}
+
+impl Naming {
+    fn apply(&self, names: &mut HashMap<String, u64>) {
+        match self {
+            Self::Is(name, file) => {
+                names.insert(name.clone(), *file);
+            }
+            Self::Renamed(from, to, file) => {
+                names.remove(from);
+                names.insert(to.clone(), *file);
+            }
+            Self::Gone(name) => {
+                names.remove(name);
+            }
+        }
+    }
+}
+
+/// What an operation on the disk does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Does {
+    /// It takes room.
+    Grow,
+    /// It takes none.
+    Other,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -75,8 +111,9 @@ impl Contents {
     }
 
     fn sync(&mut self) {
-        self.durable.clone_from(&self.now);
-        self.since.clear();
+        for change in self.since.drain(..) {
+            Self::apply(&mut self.durable, &change);
+        }
     }
 
     /// What a crash leaves.
@@ -103,10 +140,10 @@ impl Contents {
 
 impl Disk {
     /// Counts an operation that changes something.
-    fn step(&mut self) -> io::Result<()> {
+    fn step(&mut self, does: Does) -> io::Result<()> {
         let fails = match self.failure {
             Some(Failure::Crash) => self.failed || self.left == 0,
-            Some(Failure::Full) => self.left == 0,
+            Some(Failure::Full) => self.left == 0 && does == Does::Grow,
             None => false,
         };
         self.left = self.left.saturating_sub(1);
@@ -121,13 +158,22 @@ impl Disk {
         Ok(())
     }
 
+    fn name(&mut self, naming: Naming) {
+        naming.apply(&mut self.names);
+        self.names_since.push(naming);
+    }
+
     fn crash(&mut self, random: &mut Random) {
         self.database.crash(random);
-        // Names since the last sync of the folder may or may not have got there.
-        if random.below(2) == 0 {
-            self.names.clone_from(&self.durable_names);
+        // Names since the last sync of the folder may or may not have got there, each by itself.
+        self.names = std::mem::take(&mut self.durable_names);
+        for naming in std::mem::take(&mut self.names_since) {
+            if random.below(2) == 0 {
+                naming.apply(&mut self.names);
+            }
         }
         self.durable_names.clone_from(&self.names);
+        self.files.retain(|file, _| self.names.values().any(|named| named == file));
         self.files.values_mut().for_each(|file| file.crash(random));
     }
 }
@@ -147,19 +193,20 @@ impl Medium for Fake {
     }
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut disk = self.0.lock().unwrap();
-        disk.step()?;
+        let grows = len as usize > disk.database.now.len();
+        disk.step(if grows { Does::Grow } else { Does::Other })?;
         disk.database.change(Change::Len(len as usize));
         Ok(())
     }
     fn sync(&self) -> io::Result<()> {
         let mut disk = self.0.lock().unwrap();
-        disk.step()?;
+        disk.step(Does::Other)?;
         disk.database.sync();
         Ok(())
     }
     fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
         let mut disk = self.0.lock().unwrap();
-        disk.step()?;
+        disk.step(Does::Grow)?;
         disk.database.change(Change::Write(at as usize, bytes.to_vec()));
         Ok(())
     }
@@ -170,7 +217,7 @@ struct FakeSink(Fake, u64);
 impl Write for FakeSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut disk = self.0.0.lock().unwrap();
-        disk.step()?;
+        disk.step(Does::Grow)?;
         let file = disk.files.entry(self.1).or_default();
         let at = file.now.len();
         file.change(Change::Write(at, bytes.to_vec()));
@@ -184,7 +231,7 @@ impl Write for FakeSink {
 impl Sink for FakeSink {
     fn sync(&mut self) -> io::Result<()> {
         let mut disk = self.0.0.lock().unwrap();
-        disk.step()?;
+        disk.step(Does::Other)?;
         disk.files.entry(self.1).or_default().sync();
         Ok(())
     }
@@ -193,30 +240,35 @@ impl Sink for FakeSink {
 impl Storage for Fake {
     fn create(&self, name: &str) -> io::Result<Box<dyn Sink>> {
         let mut disk = self.0.lock().unwrap();
-        disk.step()?;
+        disk.step(Does::Grow)?;
         let number = disk.next;
         disk.next += 1;
-        disk.names.insert(name.into(), number);
+        disk.name(Naming::Is(name.into(), number));
         disk.files.insert(number, Contents::default());
         Ok(Box::new(FakeSink(self.clone(), number)))
     }
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut disk = self.0.lock().unwrap();
-        disk.step()?;
-        let number = disk.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
-        disk.names.insert(to.into(), number);
+        disk.step(Does::Other)?;
+        let number = *disk.names.get(from).ok_or(io::ErrorKind::NotFound)?;
+        disk.name(Naming::Renamed(from.into(), to.into(), number));
         Ok(())
     }
     fn sync(&self) -> io::Result<()> {
         let mut disk = self.0.lock().unwrap();
-        disk.step()?;
+        disk.step(Does::Other)?;
         disk.durable_names = disk.names.clone();
+        disk.names_since.clear();
         Ok(())
     }
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut disk = self.0.lock().unwrap();
-        disk.step()?;
-        disk.names.remove(name).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
+        disk.step(Does::Other)?;
+        if !disk.names.contains_key(name) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        disk.name(Naming::Gone(name.into()));
+        Ok(())
     }
     fn list(&self) -> io::Result<Vec<String>> {
         Ok(self.0.lock().unwrap().names.keys().cloned().collect())
@@ -235,15 +287,21 @@ impl Storage for Fake {
 enum Step {
     Add(Vec<Entry>),
     Remove(u64),
+    Maintain,
     Merge,
 }
 
-fn workload(seed: u64) -> Vec<Step> {
+/// Adds of so many entries make a part at once.
+const BULK: usize = 25;
+
+/// Adds, of which a third make a part at once, removals, and merges of both kinds.
+fn workload(seed: u64, steps: u64) -> Vec<Step> {
     let mut random = Random(seed);
     let mut owner = 0;
-    let step = |i: u64| match i % 6 {
-        5 => Step::Merge,
+    let step = |i: u64| match i % 9 {
+        8 => Step::Merge,
         3 => Step::Remove(random.below(owner + 1)),
+        6 => Step::Maintain,
         _ => {
             let some = (0..random.below(40) + 1).map(|_| {
                 owner += 1;
@@ -252,7 +310,7 @@ fn workload(seed: u64) -> Vec<Step> {
             Step::Add(some.collect())
         }
     };
-    (0..18).map(step).collect()
+    (0..steps).map(step).collect()
 }
 
 /// A merge of a part with postings, which goes through a copy of the hashes alone.
@@ -276,7 +334,7 @@ fn apply(entries: &mut Vec<Entry>, step: &Step) {
     match step {
         Step::Add(some) => entries.extend(some),
         Step::Remove(owner) => entries.retain(|entry| entry.id.owner() != *owner),
-        Step::Merge => {}
+        Step::Merge | Step::Maintain => {}
     }
 }
 
@@ -284,12 +342,17 @@ fn run(index: &DiskIndex, step: &Step) -> refrain::Result<()> {
     match step {
         Step::Add(some) => index.add(some),
         Step::Remove(owner) => index.remove(*owner),
+        Step::Maintain => index.maintain(),
         Step::Merge => index.merge(&Cancel::new()),
     }
 }
 
+/// How often an index went on after a full disk without being opened anew.
+static WENT_ON: AtomicU64 = AtomicU64::new(0);
+
 fn open(disk: &Arc<Mutex<Disk>>) -> refrain::Result<DiskIndex> {
-    DiskIndex::in_storage(Arc::new(Fake(Arc::clone(disk))), Fake(Arc::clone(disk)))
+    let index = DiskIndex::in_storage(Arc::new(Fake(Arc::clone(disk))), Fake(Arc::clone(disk)))?;
+    Ok(index.with_bulk(BULK))
 }
 
 /// Everything in the index, by owner.
@@ -307,7 +370,8 @@ fn owners(entries: &[Entry]) -> Vec<u64> {
     owners
 }
 
-/// Runs a workload into the failure at operation `n`; false once the workload ends before.
+/// Runs a workload into the failure at operation `n`; false once the workload ends before. After a full disk the same index goes
+/// on once there is room, unless it was the database that could not be written: then it says so and has to be opened anew.
 fn fail_at(seed: u64, steps: &[Step], n: u64, failure: Failure) -> bool {
     let everything: Vec<Entry> =
         steps.iter().flat_map(|step| if let Step::Add(some) = step { some.clone() } else { Vec::new() }).collect();
@@ -323,6 +387,23 @@ fn fail_at(seed: u64, steps: &[Step], n: u64, failure: Failure) -> bool {
                     // Searches go on answering from what was there.
                     let now = contents(&index, &everything);
                     assert!(now == owners(&before) || now == owners(&after));
+                    if failure == Failure::Full {
+                        disk.lock().unwrap().failure = None;
+                        let more = entry(1 << 31, 0, Random(98).hash());
+                        let again =
+                            index.add(&[more]).and_then(|()| index.remove(1 << 31)).and_then(|()| run(&index, step));
+                        match again {
+                            Ok(()) if matches!(step, Step::Add(_)) && now == owners(&after) => {
+                                panic!("an add that failed was done");
+                            }
+                            Ok(()) => {
+                                before.clone_from(&after);
+                                assert_eq!(contents(&index, &everything), owners(&after));
+                                WENT_ON.fetch_add(1, Ordering::Relaxed);
+                            }
+                            Err(error) => assert!(matches!(error, Error::Io { .. }), "{error}"),
+                        }
+                    }
                     break;
                 }
             }
@@ -360,7 +441,7 @@ fn fail_at(seed: u64, steps: &[Step], n: u64, failure: Failure) -> bool {
 #[test]
 fn a_crash_at_any_operation_leaves_before_or_after() {
     for seed in 0..3 {
-        let count = (0..).take_while(|n| fail_at(seed, &workload(seed), *n, Failure::Crash)).count();
+        let count = (0..).take_while(|n| fail_at(seed, &workload(seed, 18), *n, Failure::Crash)).count();
         println!("seed {seed}: crashed at each of {count} operations");
         assert!(count > 100, "{count}");
     }
@@ -368,8 +449,10 @@ fn a_crash_at_any_operation_leaves_before_or_after() {
 
 #[test]
 fn a_full_disk_at_any_operation_leaves_before_or_after() {
-    let count = (0..).take_while(|n| fail_at(5, &workload(5), *n, Failure::Full)).count();
-    assert!(count > 100, "{count}");
+    let count = (0..).take_while(|n| fail_at(5, &workload(5, 18), *n, Failure::Full)).count();
+    let went_on = WENT_ON.load(Ordering::Relaxed);
+    println!("full at each of {count} operations; {went_on} times the index went on without being opened anew");
+    assert!(count > 100 && went_on > 10, "{count}, {went_on}");
 }
 
 #[test]
@@ -378,9 +461,125 @@ fn a_failure_at_any_operation_of_a_large_merge_leaves_before_or_after() {
     let (from, until) = (operations(&steps[..4]), operations(&steps));
     assert!(until - from > 30, "{from} to {until}");
     for n in from..until {
-        assert!(fail_at(11, &steps, n, Failure::Crash) && fail_at(11, &steps, n, Failure::Full));
+        assert!(fail_at(11, &steps, n, Failure::Crash), "{n}");
+        fail_at(11, &steps, n, Failure::Full); // which some operations do not mind
     }
     println!("failed at each of {} operations", until - from);
+}
+
+#[test]
+fn a_long_walk_with_many_crashes_is_as_if_there_were_none() {
+    let mut random = Random(77);
+    let disk = Arc::new(Mutex::new(Disk::default()));
+    let steps = workload(77, 1000);
+    let (mut entries, mut everything) = (Vec::new(), Vec::new());
+    let (mut crashes, mut at, mut last) = (0, 0, usize::MAX);
+    while at < steps.len() {
+        {
+            let mut disk = disk.lock().unwrap();
+            // What did not come to its end the last time may do so now, however long it takes.
+            let left = if at == last { 1 << 30 } else { random.below(1000) };
+            (disk.failure, disk.failed, disk.left, last) = (Some(Failure::Crash), false, left, at);
+        }
+        let mut after = entries.clone();
+        if let Ok(index) = open(&disk) {
+            while let Some(step) = steps.get(at) {
+                apply(&mut after, step);
+                match step {
+                    Step::Add(some) => everything.extend(some.iter().copied()),
+                    Step::Merge | Step::Maintain | Step::Remove(_) => {}
+                }
+                if run(&index, step).is_err() {
+                    break;
+                }
+                entries.clone_from(&after);
+                at += 1;
+                if last == at - 1 {
+                    disk.lock().unwrap().left = random.below(1000);
+                }
+                if everything.len() > 200 {
+                    everything.drain(..100); // what is asked for: the newest
+                }
+            }
+        }
+        {
+            let mut disk = disk.lock().unwrap();
+            (disk.failure, crashes) = (None, crashes + u64::from(disk.failed));
+            disk.crash(&mut random);
+        }
+        let index = open(&disk).unwrap_or_else(|error| panic!("{at}: {error}"));
+        let hashes: Vec<Hash> = everything.iter().map(|entry| entry.hash).collect();
+        let found = index.snapshot().search(&hashes, 0).unwrap();
+        let is =
+            |model: &[Entry]| index.snapshot().len() == model.len() as u64 && naive(model, &ask(&hashes, 0)) == found;
+        assert!(is(&entries) || is(&after), "step {at}: {} entries", index.snapshot().len());
+        if !is(&entries) {
+            entries = after; // done, though it could not be said any more
+            at += 1;
+        }
+        assert!(index.verify().unwrap().is_whole(), "{at}");
+        assert_eq!(disk.lock().unwrap().names.len() as u64, index.stats().parts);
+    }
+    println!("{} steps, {crashes} crashes, {} entries left", steps.len(), entries.len());
+    assert!(crashes > 10, "{crashes}");
+}
+
+/// An index of two parts, the larger of which has a damaged block; its entries, those of the damaged block first.
+fn damaged(disk: &Arc<Mutex<Disk>>) -> Vec<Entry> {
+    let mut random = Random(41);
+    let all: Vec<Entry> = (0..600).map(|owner| entry(owner, 0, random.hash())).collect();
+    {
+        let index = open(disk).unwrap();
+        index.add(&all[..400]).unwrap();
+        index.add(&all[400..]).unwrap();
+        index.remove(200).unwrap();
+        assert_eq!(index.stats().parts, 2);
+    }
+    let mut disk = disk.lock().unwrap();
+    let file = disk.files.values_mut().max_by_key(|file| file.now.len()).unwrap();
+    file.now[4096] ^= 1;
+    file.durable[4096] ^= 1;
+    all.into_iter().filter(|entry| entry.id.owner() != 200).collect()
+}
+
+#[test]
+fn a_failure_at_any_operation_of_a_salvage_loses_no_more_than_the_damage() {
+    for failure in [Failure::Crash, Failure::Full] {
+        let mut tried = 0;
+        for n in 0.. {
+            let disk = Arc::new(Mutex::new(Disk::default()));
+            let all = damaged(&disk);
+            let (lost, whole) = all.split_at(128);
+            let queries = ask(&all.iter().map(|entry| entry.hash).collect::<Vec<_>>(), 0);
+            {
+                let index = open(&disk).unwrap();
+                let mut disk = disk.lock().unwrap();
+                (disk.failure, disk.left) = (Some(failure), n);
+                drop(disk);
+                let _ = index.salvage();
+            }
+            let failed = disk.lock().unwrap().failed;
+            {
+                let mut disk = disk.lock().unwrap();
+                disk.failure = None;
+                disk.crash(&mut Random(n));
+            }
+            let index = open(&disk).unwrap();
+            let (found, _) = index.snapshot().search_whole(&queries, usize::MAX).unwrap();
+            assert_eq!(found.hits, naive(whole, &queries), "{failure:?} at {n}: all but {} are found", lost.len());
+            let done = index.salvage().unwrap();
+            assert!((done.saved, done.lost) == (271, 128) || (done.saved, done.lost) == (0, 0), "{n}: {done:?}");
+            assert!(index.verify().unwrap().is_whole());
+            assert_eq!(index.snapshot().search_each(&queries, usize::MAX).unwrap().hits, found.hits);
+            assert_eq!(disk.lock().unwrap().names.len() as u64, index.stats().parts);
+            if !failed {
+                break;
+            }
+            tried += 1;
+        }
+        println!("{failure:?} at each of {tried} operations of a salvage");
+        assert!(tried > 8, "{tried}");
+    }
 }
 
 const ROLE: &str = "REFRAIN_TEST_WRITER";

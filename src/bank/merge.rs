@@ -1,9 +1,7 @@
 //! Tidying up: what was removed leaves the disk.
 //!
-//! The database writes changed pages to new places and keeps the old ones as free space, with whatever stood in them. So
-//! after a removal the free space is filled with nothing once, and given back.
-
-use redb::TableDefinition;
+//! The database keeps pages that it does not need any more as free space, with whatever stood in them. So after a removal the
+//! free space is overwritten once.
 
 use super::open::{failed, fenced};
 use super::records::META;
@@ -11,14 +9,11 @@ use super::store::Store;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 
-const FILL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("fill");
-/// A value that takes a page of the database for itself.
-const PAGE_OF_NOTHING: [u8; 3_900] = [0; 3_900];
 /// Set in `meta` while there may be something of removed references in the free space.
 pub(super) const REMOVED: &str = "removed";
 
 impl Store {
-    /// Makes one part of the index, without removed hashes, and overwrites what is left of removed references. Questions go on meanwhile.
+    /// Makes one part of the index, without removed hashes, and overwrites what is left of removed references; of earlier uploads as well. Questions go on meanwhile.
     ///
     /// Pages that another process still reads are left to the next merge.
     ///
@@ -33,6 +28,9 @@ impl Store {
             self.index.merge(cancel)?;
             self.overwrite(cancel)
         })?;
+        if let Some(uploads) = self.uploads(false)? {
+            uploads.merge(cancel)?;
+        }
         self.refresh().map(|_| ())
     }
 
@@ -43,31 +41,11 @@ impl Store {
             return Ok(());
         }
         drop(removed);
-        // Two commits let go of what the last changes have left behind.
-        for _ in 0..2 {
-            let write = self.database.begin_write()?;
-            write.commit().map_err(|error| failed(&self.file, error))?;
-        }
-        let write = self.database.begin_write()?;
-        let stats = write.stats().map_err(wrong)?;
-        let length = std::fs::metadata(&self.file).map_err(|error| Error::io(&self.file, error))?.len();
-        let free = (length / stats.page_size() as u64).saturating_sub(stats.allocated_pages());
-        {
-            let mut fill = write.open_table(FILL).map_err(|error| failed(&self.file, error))?;
-            for page in 0..free {
-                if cancel.is_cancelled() {
-                    return Err(Error::Cancelled);
-                }
-                fill.insert(page, PAGE_OF_NOTHING.as_slice()).map_err(wrong)?;
-            }
-        }
-        write.commit().map_err(|error| failed(&self.file, error))?;
-        let write = self.database.begin_write()?;
-        write.delete_table(FILL).map_err(|error| failed(&self.file, error))?;
-        write
-            .open_table(META)
-            .and_then(|mut meta| Ok(meta.insert(REMOVED, 0).map(|_| ())?))
-            .map_err(|error| failed(&self.file, error))?;
-        write.commit().map_err(|error| failed(&self.file, error))
+        self.database.overwrite_free(cancel, |write| {
+            write
+                .open_table(META)
+                .and_then(|mut meta| Ok(meta.insert(REMOVED, 0).map(|_| ())?))
+                .map_err(|error| failed(&self.file, error))
+        })
     }
 }

@@ -2,29 +2,42 @@
 //!
 //! One process writes, any number read beside it and follow its commits (redb's single-writer mode, which locks byte
 //! ranges of the file). A second writer is told [`Error::Locked`]. A database that a killed writer left behind is
-//! repaired by whoever opens it next, a reader included if the file may be written.
+//! repaired by whoever opens it next, a reader included: in the file, or, where that may not be written, in memory.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redb::{Builder, ConcurrencyMode, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction};
+use redb::{
+    Builder, ConcurrencyMode, ReadTransaction, ReadableDatabase, StorageBackend, TableDefinition, WriteTransaction,
+};
 
+use super::overlay::{Overlay, Stamp};
+use super::storage::{Backend, Medium};
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 
 /// Memory that redb may keep pages in.
 const CACHE_BYTES: usize = 64 << 20;
+
+const FILL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("fill");
+/// A value that takes a page of the database for itself.
+const PAGE_OF_NOTHING: [u8; 3_900] = [0; 3_900];
 
 /// An open database. Clones share it; the file and its locks go when the last one does.
 #[derive(Clone)]
 pub(crate) struct Database {
     inner: Arc<Inner>,
     path: Arc<Path>,
+    /// What it lives in, if that is no file.
+    medium: Option<Arc<dyn Medium>>,
 }
 
 enum Inner {
     Writer(Quiet<redb::Database>),
     Reader(Quiet<redb::ReadOnlyDatabase>),
+    /// What a killed writer left where nothing may be written, repaired in memory, and the file as it was then.
+    Repaired(Quiet<redb::Database>, Stamp),
 }
 
 /// What may panic once more while it is dropped after the database gave up on a damaged file; that says nothing new.
@@ -76,8 +89,9 @@ impl Database {
         Self::writer(path, |builder| builder.open(path))
     }
 
-    /// Opens a database that lives in `backend`, which no other process can see; `path` is its name in errors.
-    pub(crate) fn in_backend(path: &Path, backend: impl StorageBackend) -> Result<Self> {
+    /// Opens a database that lives in `medium`, which no other process can see; `path` is its name in errors.
+    pub(crate) fn in_medium(path: &Path, medium: Arc<dyn Medium>) -> Result<Self> {
+        let backend = Backend(Arc::clone(&medium));
         // A crash while it was made leaves a length without the magic number, which is written last.
         let unmade = || -> std::io::Result<bool> {
             let mut magic = [0; 4];
@@ -91,7 +105,8 @@ impl Database {
                 .set_cache_size(CACHE_BYTES)
                 .create_with_backend(backend)
                 .map_err(|error| from_redb(path, error))?;
-            Ok(Self { inner: Arc::new(Inner::Writer(Quiet::new(database))), path: path.into() })
+            let medium = Some(medium);
+            Ok(Self { inner: Arc::new(Inner::Writer(Quiet::new(database))), path: path.into(), medium })
         })
     }
 
@@ -108,20 +123,33 @@ impl Database {
                     match builder().open(path) {
                         Ok(repaired) => drop(repaired),
                         Err(redb::DatabaseError::DatabaseAlreadyOpen) => {} // somebody else is at it
-                        Err(error) => return Err(from_redb(path, error)),
+                        Err(error) => match from_redb(path, error) {
+                            Error::Io { source, .. } if may_not_be_written(&source) => return Self::repaired(path),
+                            error => return Err(error),
+                        },
                     }
                     builder().open_read_only(path).map_err(|error| from_redb(path, error))?
                 }
                 Err(error) => return Err(from_redb(path, error)),
             };
-            Ok(Self { inner: Arc::new(Inner::Reader(Quiet::new(reader))), path: path.into() })
+            Ok(Self { inner: Arc::new(Inner::Reader(Quiet::new(reader))), path: path.into(), medium: None })
         })
+    }
+
+    /// Opens what a killed writer left, without changing the file.
+    fn repaired(path: &Path) -> Result<Self> {
+        let io = |source| Error::io(path, source);
+        let stamp = Stamp::of(path).map_err(io)?;
+        let overlay = Overlay::new(path).map_err(io)?;
+        let database = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(overlay);
+        let database = database.map_err(|error| from_redb(path, error))?;
+        Ok(Self { inner: Arc::new(Inner::Repaired(Quiet::new(database), stamp)), path: path.into(), medium: None })
     }
 
     fn writer(path: &Path, open: impl FnOnce(&Builder) -> Result<redb::Database, redb::DatabaseError>) -> Result<Self> {
         fenced(path, || {
             let database = open(&builder()).map_err(|error| from_redb(path, error))?;
-            Ok(Self { inner: Arc::new(Inner::Writer(Quiet::new(database))), path: path.into() })
+            Ok(Self { inner: Arc::new(Inner::Writer(Quiet::new(database))), path: path.into(), medium: None })
         })
     }
 
@@ -154,6 +182,12 @@ impl Database {
         match &*self.inner {
             Inner::Writer(database) => database.begin_read(),
             Inner::Reader(database) => database.begin_read(),
+            Inner::Repaired(database, stamp) if stamp.holds() => database.begin_read(),
+            Inner::Repaired(..) => {
+                let source =
+                    std::io::Error::other("somebody has written to it since it was repaired in memory; open it anew");
+                return Err(Error::io(&*self.path, source));
+            }
         }
         .map_err(|error| self.error(error))
     }
@@ -165,8 +199,49 @@ impl Database {
     pub(crate) fn begin_write(&self) -> Result<WriteTransaction> {
         match &*self.inner {
             Inner::Writer(database) => database.begin_write().map_err(|error| self.error(error)),
-            Inner::Reader(_) => Err(Error::option("store", "it was opened for reading; open it for writing")),
+            Inner::Reader(_) | Inner::Repaired(..) => {
+                Err(Error::option("store", "it was opened for reading; open it for writing"))
+            }
         }
+    }
+
+    /// Overwrites the free space of the file with nothing. The database writes changed pages to new places and keeps the old ones as free
+    /// space, with whatever stood in them. The last of the transactions that this takes is also `last`'s.
+    ///
+    /// Pages that somebody still reads are left out.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] with nothing changed, and those of the database.
+    pub(crate) fn overwrite_free(
+        &self,
+        cancel: &Cancel,
+        last: impl FnOnce(&WriteTransaction) -> Result<()>,
+    ) -> Result<()> {
+        let commit = |write: WriteTransaction| write.commit().map_err(|error| self.error(error));
+        // Two commits let go of what the last changes have left behind.
+        for _ in 0..2 {
+            commit(self.begin_write()?)?;
+        }
+        let write = self.begin_write()?;
+        let stats = write.stats().map_err(|error| self.error(error))?;
+        let length = match &self.medium {
+            Some(medium) => medium.len(),
+            None => std::fs::metadata(&self.path).map(|found| found.len()),
+        };
+        let length = length.map_err(|source| Error::io(&*self.path, source))?;
+        let free = (length / stats.page_size() as u64).saturating_sub(stats.allocated_pages());
+        {
+            let mut fill = write.open_table(FILL).map_err(|error| self.error(error))?;
+            for page in 0..free {
+                cancel.check()?;
+                fill.insert(page, PAGE_OF_NOTHING.as_slice()).map_err(|error| self.error(error))?;
+            }
+        }
+        commit(write)?;
+        let write = self.begin_write()?;
+        write.delete_table(FILL).map_err(|error| self.error(error))?;
+        last(&write)?;
+        commit(write)
     }
 
     /// What redb says, in this crate's words, with the file's name.
@@ -179,6 +254,10 @@ impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Database").field("path", &self.path).field("writer", &self.is_writer()).finish()
     }
+}
+
+fn may_not_be_written(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied)
 }
 
 fn builder() -> Builder {

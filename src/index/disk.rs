@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::database::Database;
 use super::group::Group;
 use super::live::{BULK, PIECE};
-use super::storage::{Backend, Medium, Storage, make_folder};
+use super::storage::{Medium, Storage, make_folder};
 use super::{Entry, Index};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -75,9 +75,17 @@ impl DiskIndex {
     /// # Errors
     /// As [`Self::create`].
     pub fn in_storage(storage: Arc<dyn Storage>, medium: impl Medium) -> Result<Self> {
-        let database = Database::in_backend(&storage.path(DATABASE), Backend(medium))?;
+        let database = Database::in_medium(&storage.path(DATABASE), Arc::new(medium))?;
         let index = Index::with(&database, storage, false)?;
         Ok(Self { index, database, group: Group::default() })
+    }
+
+    /// Adds of so many entries make a part at once: for tests, which would have to add 2^17 to see it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_bulk(mut self, entries: usize) -> Self {
+        self.index.bulk = entries;
+        self
     }
 
     /// Checks every page of the database of the index in `folder`, which nobody may have open for writing, and repairs

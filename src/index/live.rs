@@ -38,6 +38,8 @@ pub struct Index {
     pub(super) shared: Arc<Shared>,
     background: Mutex<Option<JoinHandle<()>>>,
     automatic: bool,
+    /// [`BULK`], or less in tests.
+    pub(super) bulk: usize,
 }
 
 /// What the background thread shares.
@@ -72,7 +74,12 @@ impl Index {
     /// As [`Self::open`], with parts in any storage. Without `automatic`, only [`Self::maintain`] and [`Self::merge`]
     /// make parts.
     pub(super) fn with(database: &Database, storage: Arc<dyn Storage>, automatic: bool) -> Result<Self> {
-        let index = Self { shared: Arc::new(Shared::new(database, storage)), background: Mutex::default(), automatic };
+        let index = Self {
+            shared: Arc::new(Shared::new(database, storage)),
+            background: Mutex::default(),
+            automatic,
+            bulk: BULK,
+        };
         index.refresh()?;
         if database.is_writer() {
             index.shared.sweep();
@@ -87,7 +94,7 @@ impl Index {
     ///
     /// The caller sees to it that no id is added twice without a [`Self::remove`] in between.
     pub(crate) fn add(&self, txn: &WriteTransaction, entries: &[Entry]) -> Result<()> {
-        if entries.len() < BULK {
+        if entries.len() < self.bulk {
             return tables::add(&self.shared.database, txn, entries);
         }
         entries.chunks(PIECE).try_for_each(|some| self.add_part(txn, some.to_vec(), &Cancel::new()))

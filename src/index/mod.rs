@@ -8,6 +8,7 @@ mod join;
 mod live;
 mod map;
 mod merge;
+mod overlay;
 mod part;
 pub(crate) mod rebuild;
 mod search;

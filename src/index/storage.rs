@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::map::Mapped;
 
@@ -87,9 +88,9 @@ pub trait Medium: Send + Sync + Debug + 'static {
 
 /// A [`Medium`] as redb wants it.
 #[derive(Debug)]
-pub(super) struct Backend<M>(pub(super) M);
+pub(super) struct Backend(pub(super) Arc<dyn Medium>);
 
-impl<M: Medium> redb::StorageBackend for Backend<M> {
+impl redb::StorageBackend for Backend {
     fn len(&self) -> io::Result<u64> {
         self.0.len()
     }

@@ -1,0 +1,185 @@
+//! A database file that may not be written: what is written stays in memory, on top of it.
+//!
+//! A database that a killed writer left behind has to be repaired before it can be read, which changes it. On a read-only
+//! file system the repair is done here, for as long as it is open.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use redb::StorageBackend;
+
+/// Bytes that are kept together.
+const BLOCK: u64 = 4096;
+
+/// The file and what lies on top of it.
+#[derive(Debug)]
+pub(super) struct Overlay(Mutex<Layers>);
+
+#[derive(Debug)]
+struct Layers {
+    file: File,
+    /// Of the file, so much is seen; after it there are zeros.
+    below: u64,
+    len: u64,
+    /// Whole blocks, by number.
+    written: BTreeMap<u64, Vec<u8>>,
+}
+
+impl Overlay {
+    /// Puts nothing on top of `path`.
+    pub(super) fn new(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let len = file.metadata()?.len();
+        Ok(Self(Mutex::new(Layers { file, below: len, len, written: BTreeMap::new() })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Layers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The blocks that `len` bytes at `at` lie in: number, which bytes of it, and which of those bytes.
+fn blocks(at: u64, len: usize) -> impl Iterator<Item = (u64, Range<usize>, Range<usize>)> {
+    let end = at + len as u64;
+    (at / BLOCK..end.div_ceil(BLOCK)).map(move |block| {
+        let (from, until) = (at.max(block * BLOCK), end.min((block + 1) * BLOCK));
+        let within = |offset: u64, base: u64| (offset - base) as usize;
+        (block, within(from, block * BLOCK)..within(until, block * BLOCK), within(from, at)..within(until, at))
+    })
+}
+
+impl Layers {
+    fn read(&mut self, at: u64, out: &mut [u8]) -> io::Result<()> {
+        let there = self.below.saturating_sub(at).min(out.len() as u64) as usize;
+        out[there..].fill(0);
+        self.file.seek(SeekFrom::Start(at))?;
+        self.file.read_exact(&mut out[..there])?;
+        let (first, last) = (at / BLOCK, (at + out.len() as u64).div_ceil(BLOCK));
+        if self.written.range(first..last).next().is_some() {
+            for (block, of_block, of_out) in blocks(at, out.len()) {
+                if let Some(bytes) = self.written.get(&block) {
+                    out[of_out].copy_from_slice(&bytes[of_block]);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl StorageBackend for Overlay {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.lock().len)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let mut layers = self.lock();
+        if offset.checked_add(out.len() as u64).is_none_or(|end| end > layers.len) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        layers.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut layers = self.lock();
+        if len < layers.len {
+            layers.written.retain(|block, _| block * BLOCK < len);
+            if let Some(last) = layers.written.get_mut(&(len / BLOCK)) {
+                last[(len % BLOCK) as usize..].fill(0);
+            }
+            layers.below = layers.below.min(len);
+        }
+        layers.len = len;
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut layers = self.lock();
+        for (block, of_block, of_data) in blocks(offset, data.len()) {
+            if !layers.written.contains_key(&block) {
+                let mut bytes = vec![0; BLOCK as usize];
+                layers.read(block * BLOCK, &mut bytes)?;
+                layers.written.insert(block, bytes);
+            }
+            if let Some(bytes) = layers.written.get_mut(&block) {
+                bytes[of_block].copy_from_slice(&data[of_data]);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What tells whether a file was written since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stamp {
+    path: PathBuf,
+    is: (u64, Option<SystemTime>),
+}
+
+impl Stamp {
+    /// Of the file as it is now.
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        let found = std::fs::metadata(path)?;
+        Ok(Self { path: path.to_path_buf(), is: (found.len(), found.modified().ok()) })
+    }
+
+    /// Whether the file is what it was.
+    pub(super) fn holds(&self) -> bool {
+        Self::of(&self.path).is_ok_and(|now| now == *self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_reads_as_a_file_would_and_leaves_the_file_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let mut plain: Vec<u8> = (0..20_000u32).map(|at| (at * 7 / 3) as u8).collect();
+        std::fs::write(&path, &plain).unwrap();
+        let stamp = Stamp::of(&path).unwrap();
+        let overlay = Overlay::new(&path).unwrap();
+        let mut state = 1u64;
+        let mut below = |bound: u64| {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            (state >> 33) % bound
+        };
+        for round in 0..3000u32 {
+            let len = plain.len() as u64;
+            match below(10) {
+                0 => {
+                    let len = below(40_000);
+                    overlay.set_len(len).unwrap();
+                    plain.resize(len as usize, 0);
+                }
+                1..5 if len > 0 => {
+                    let at = below(len);
+                    let data = vec![round as u8; below((len - at).min(9000) + 1) as usize];
+                    overlay.write(at, &data).unwrap();
+                    plain[at as usize..][..data.len()].copy_from_slice(&data);
+                }
+                _ => {
+                    let at = below(len + 1);
+                    let mut out = vec![1; below(len - at + 1) as usize];
+                    overlay.read(at, &mut out).unwrap();
+                    assert_eq!(out, plain[at as usize..][..out.len()], "round {round}");
+                }
+            }
+            assert_eq!(overlay.len().unwrap(), plain.len() as u64);
+        }
+        assert!(overlay.read(plain.len() as u64, &mut [0]).is_err());
+        assert!(stamp.holds() && std::fs::read(&path).unwrap().len() == 20_000);
+        std::fs::write(&path, "other").unwrap();
+        assert!(!stamp.holds());
+    }
+}
