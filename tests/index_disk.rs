@@ -7,7 +7,7 @@ mod index_support;
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use index_support::{Random, ask, entries, naive};
@@ -20,6 +20,7 @@ use refrain::{Cancel, Hash};
 struct Held {
     files: HashMap<String, Arc<Mutex<Vec<u8>>>>,
     peak: usize,
+    written: usize,
     /// As on systems that refuse to remove or replace what is open.
     refuses: bool,
     refused: usize,
@@ -41,6 +42,7 @@ impl Write for File {
         self.1.lock().unwrap().extend_from_slice(bytes);
         let mut held = self.0.0.lock().unwrap();
         held.peak = held.peak.max(held.bytes());
+        held.written += bytes.len();
         Ok(bytes.len())
     }
     fn flush(&mut self) -> io::Result<()> {
@@ -104,9 +106,9 @@ impl Storage for Folder {
     }
 }
 
-/// A database in memory that outlives whoever opens it.
+/// A database in memory that outlives whoever opens it, and how many bytes were ever written to it.
 #[derive(Debug, Clone, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
+struct Memory(Arc<Mutex<Vec<u8>>>, Arc<AtomicUsize>);
 
 impl Medium for Memory {
     fn len(&self) -> io::Result<u64> {
@@ -124,6 +126,7 @@ impl Medium for Memory {
         Ok(())
     }
     fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.1.fetch_add(bytes.len(), Ordering::Relaxed);
         self.0.lock().unwrap()[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
         Ok(())
     }
@@ -249,4 +252,38 @@ fn a_part_that_comes_back_while_it_is_still_open_is_kept() {
     index.merge(&Cancel::new()).unwrap();
     assert_eq!(index.snapshot().search(&hashes, 10).unwrap(), expected);
     assert!(index.verify().unwrap().is_whole());
+}
+
+/// Entries that are added a thousand at a time, as a writer adds them, what is due being done at once. With `REFRAIN_ENTRIES` as
+/// many as that, for the figures of docs/index.md.
+#[test]
+fn an_entry_is_written_as_often_as_is_said() {
+    const FLUSH: usize = 1 << 14;
+    let count = std::env::var("REFRAIN_ENTRIES").map_or(1 << 18, |count| count.parse().unwrap());
+    let mut random = Random(35);
+    let (folder, database) = (Folder::default(), Memory::default());
+    let index = DiskIndex::in_storage(Arc::new(folder.clone()), database.clone()).unwrap();
+    for first in (0..count).step_by(1000) {
+        let hashes: Vec<Hash> = (first..count.min(first + 1000)).map(|_| random.hash()).collect();
+        index.add(&entries(first as u64, &hashes)).unwrap();
+        index.maintain().unwrap();
+    }
+    let in_database = database.1.load(Ordering::Relaxed);
+    let added = folder.0.lock().unwrap().written;
+    index.merge(&Cancel::new()).unwrap();
+    assert_eq!((index.stats().parts, index.stats().entries), (1, count as u64));
+    let held = folder.0.lock().unwrap();
+    let of_part = held.bytes() as f64;
+    // Into the smallest parts, which have no postings, and once for each size above; a third of it again for copies of hashes.
+    let formula = ((count as f64 / FLUSH as f64).log(4.0) + 1.0) * 4.0 / 3.0;
+    let times = added as f64 / of_part;
+    println!(
+        "{count} entries, {:.0} bytes each in one part: {times:.1} times that written into parts as they came (the formula: \
+         {formula:.1}), {:.1} with a merge at the end; {:.0} bytes an entry written into the database",
+        of_part / count as f64,
+        held.written as f64 / of_part,
+        in_database as f64 / count as f64,
+    );
+    assert!(times > 0.3, "everything was written");
+    assert!(times <= formula, "{times:.1} times, the formula says {formula:.1}");
 }

@@ -1,7 +1,7 @@
 //! Making parts out of added entries, and fewer parts out of many.
 //!
 //! Entries become a part when there are [`FLUSH`] of them, and [`FANOUT`] parts of one size class become one of the
-//! next, so that an entry is written once into the database and once for each class: about `log4(n / 16384) + 2` times.
+//! next, so that an entry is written once into the database and once for each class: at most about `log4(n / 16384) + 1` times.
 //! Removed entries are left out of whatever is written, and a part of which a quarter was removed is written anew.
 
 use std::sync::{Arc, PoisonError};
