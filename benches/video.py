@@ -220,7 +220,7 @@ def memory():
     scan = lambda store, *how: [refrain, "scan", "--quiet", "--store", path(f"memory-{store}"), *how, film]
     row("`refrain scan`, not known, in two steps", scan("other", "--threads", "1"), lambda _: None)
     for threads in ("1", "8"):
-        row(f"`refrain scan --whole`, not known, {threads} threads", scan("other", "--whole", "--threads", threads), lambda _: None)
+        row(f"`refrain scan --whole`, not known, {threads} thread{'s' if threads > '1' else ''}", scan("other", "--whole", "--threads", threads), lambda _: None)
     row("`refrain scan --whole`, known, 1 thread", scan("same", "--whole", "--threads", "1"), lambda _: None)
     save("memory.json", rows)
 

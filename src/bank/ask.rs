@@ -34,6 +34,9 @@ const MOST_NEAR: usize = 1 << 20;
 
 /// Look-ups that are made at a time: as many as the index takes together.
 const TOGETHER: usize = 1 << 13;
+/// So many hits at a time are enough: fewer look-ups are made together where there are more, down to the fewest.
+const ENOUGH: usize = 1 << 17;
+const FEWEST: usize = 1 << 8;
 
 /// The detail hashes of two films are not compared further apart than this: what their alignment takes.
 const FILM_DETAIL_RADIUS: u32 = 50;
@@ -162,7 +165,7 @@ impl Store {
         looks: &Looks<'_>,
         policies: &BTreeMap<String, Policy>,
         far: Far,
-        together: usize,
+        mut together: usize,
         damage: &mut Damage,
     ) -> Result<Vec<Candidate>> {
         let mut gathered = Gathered::new(far.film);
@@ -191,14 +194,16 @@ impl Store {
             }
         };
         let snapshot = self.index.snapshot();
-        let mut search = |asked: &mut Vec<(u32, Query)>, kind: u32| -> Result<()> {
+        let mut search = |asked: &mut Vec<(u32, Query)>, kind: u32| -> Result<usize> {
             let (at, queries): (Vec<u32>, Vec<Query>) = asked.drain(..).unzip();
-            for hit in damage.search(&snapshot, &queries)? {
+            let hits = damage.search(&snapshot, &queries)?;
+            let count = hits.len();
+            for hit in hits {
                 if hit.id.ordinal() & DETAIL == kind {
                     gathered.push((hit.id.owner(), at[hit.query as usize], hit.id.ordinal() & !DETAIL));
                 }
             }
-            Ok(())
+            Ok(count)
         };
         let (mut pdq, mut detail) = (Vec::new(), Vec::new());
         for laid in looks.all() {
@@ -210,8 +215,8 @@ impl Store {
                 detail.extend(laid.numbers().filter_map(|at| Some((at, far.query(laid.detail(at)?, view)?))));
             }
             for (asked, kind) in [(&mut pdq, 0), (&mut detail, DETAIL)] {
-                if asked.len() >= together {
-                    search(asked, kind)?;
+                if asked.len() >= together && search(asked, kind)? > ENOUGH {
+                    together = (together / 2).max(FEWEST);
                 }
             }
         }
