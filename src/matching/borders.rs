@@ -257,6 +257,26 @@ mod tests {
         assert!(near(found.query, [0.0, 19.5], 1.0), "{found:?}");
     }
 
+    /// Of a crop, whole pictures are never as near as to agree, and yet nearer than those of another film.
+    #[test]
+    fn kinds_that_are_only_related_say_where_another_film_follows() {
+        let window = View::Window(Window::centred(80));
+        let mut known = film(30, 0, |at| at);
+        let windows = (0..6).map(|at| f64::from(at) * 2.0);
+        known.frames.extend(windows.map(|time| mark(time, Role::Window, window, hash(5000 + (time * 2.0) as u64, 0))));
+        let known = VideoFingerprint::of_frames(15.0, known.frames);
+        let cropped = |until: u64| {
+            let mut frames = film(30, 95, |at| if at < until { at } else { 9000 + at }).frames;
+            // Means are there for the first half alone.
+            frames.extend((0..21).map(|at| mark(at as f64 / 2.0, Role::Window, View::Full, hash(5000 + at, 20))));
+            VideoFingerprint::of_frames(15.0, frames)
+        };
+        let found = placed(segment([3.0, 9.0], [3.0, 9.0], 1.0), &cropped(30), &known);
+        assert!(near(found.query, [0.0, 15.0], 0.05), "nothing speaks against it up to the end of both: {found:?}");
+        let found = placed(segment([3.0, 9.0], [3.0, 9.0], 1.0), &cropped(24), &known);
+        assert!(found.query[1] >= 10.0 && found.query[1] <= 12.0, "{found:?}");
+    }
+
     /// A picture that turns into another one bit by bit, so that moments are the nearer the less time is between them.
     fn drifting(time: f64) -> Hash {
         let mut hash = hash(1, 0);

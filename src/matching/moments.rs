@@ -15,6 +15,14 @@ const DISAGREES: u32 = 92;
 /// Pictures of two kinds are alike in a segment if this share of its moments agrees; else they say nothing about its end: a
 /// crop is like one window of the reference and like nothing else.
 const ALIKE: f64 = 0.8;
+/// Pictures of two kinds that agree less, as of a crop and of the whole, tell it too if that share of so many moments is within
+/// as many bits: unrelated pictures are 128 apart. What is [`APART`] more than that speaks for another film.
+const RELATED: u32 = 104;
+const APART: u32 = 16;
+const FEW: usize = 4;
+/// Those say nothing where a film changes by so many bits within so many seconds: what is beside it may be of another moment.
+const UNSTEADY: u32 = 80;
+const AROUND: f64 = 0.3;
 /// Seconds of the query that hashes of one moment may be apart, and of the reference; of means over time that disagree, less.
 const MOMENT: [f64; 2] = [0.4, 0.5];
 const MEANS: f64 = 0.3;
@@ -60,6 +68,8 @@ struct Pair {
     distance: u32,
     /// Which kinds, if they are so near in time that they have to agree: of the hash, of the other, and whose the hash is.
     kinds: Option<(usize, usize, bool)>,
+    /// Its film shows nothing else just before and after.
+    steady: bool,
     /// It is a whole frame of the query beside a frame.
     instant: bool,
     /// It is of a part of the query that was sought in the picture, and may have been found elsewhere later.
@@ -139,6 +149,11 @@ fn beside(
 ) {
     let mean = |kind: usize| tracks.kinds.get(kind).is_some_and(|kind| kind.1);
     let view = |kind: usize| tracks.kinds.get(kind).map(|kind| kind.0);
+    let own = if asked { &tracks.asked } else { &tracks.known };
+    let around = &own[own.partition_point(|other| other.time < mark.time - AROUND)..];
+    let around = around.iter().take_while(|other| other.time <= mark.time + AROUND);
+    let steady =
+        around.filter(|other| other.kind == mark.kind).all(|other| mark.hash.distance(&other.hash) <= UNSTEADY);
     let mut nearest: Vec<Nearest> = Vec::new();
     let from = others.partition_point(|other| other.time < at - STILL);
     for other in others[from..].iter().take_while(|other| other.time <= at + moment) {
@@ -162,6 +177,7 @@ fn beside(
         pairs.push(Pair {
             time,
             distance,
+            steady,
             kinds: comparable.then_some((mark.kind, kind, asked)),
             instant: asked && near.is_some() && !mean(mark.kind) && !mean(kind) && view(mark.kind) == Some(View::Full),
             sought: view(of_query).is_some_and(|view| matches!(view, View::Content | View::Inner)),
@@ -169,21 +185,39 @@ fn beside(
     }
 }
 
+/// From where on pictures of two kinds speak against a segment.
+struct Bound {
+    /// If they are further apart than so many bits.
+    far: u32,
+    weight: f64,
+    /// They agree so little that they tell nothing in fast motion.
+    loose: bool,
+}
+
+impl Bound {
+    /// By their distances within the segment; `None` if they may be apart in it as well.
+    fn of(mut distances: Vec<u32>) -> Option<Self> {
+        distances.sort_unstable();
+        let count = distances.len();
+        let usual = *distances.get(((count as f64 * ALIKE).ceil() as usize).checked_sub(1)?)?;
+        if usual <= AGREES && count >= 2 {
+            let agreed = distances.partition_point(|&distance| distance <= AGREES);
+            return Some(Self { far: DISAGREES, weight: agreed as f64 / count as f64, loose: false });
+        }
+        (usual <= RELATED && count >= FEW).then_some(Self { far: usual + APART, weight: 1.0, loose: true })
+    }
+}
+
 /// What the pairs say, step by step: for one film if any agrees, against it if kinds that are alike in `core` do not.
 fn counted(pairs: &[Pair], core: [f64; 2], shots: &Shots) -> BTreeMap<i64, Moment> {
-    let mut agreed: BTreeMap<(usize, usize, bool), [u32; 2]> = BTreeMap::new();
+    let mut inside: BTreeMap<(usize, usize, bool), Vec<u32>> = BTreeMap::new();
     for pair in pairs.iter().filter(|pair| pair.time >= core[0] - 0.01 && pair.time <= core[1] + 0.01) {
         if let Some(kinds) = pair.kinds {
-            let [yes, all] = agreed.entry(kinds).or_default();
-            *yes += u32::from(pair.distance <= AGREES);
-            *all += 1;
+            inside.entry(kinds).or_default().push(pair.distance);
         }
     }
-    let alike = |kinds| -> Option<f64> {
-        let &[yes, all] = agreed.get(&kinds)?;
-        let share = f64::from(yes) / f64::from(all);
-        (all >= 2 && share >= ALIKE).then_some(share)
-    };
+    let bounds: BTreeMap<_, Bound> =
+        inside.into_iter().filter_map(|(kinds, distances)| Some((kinds, Bound::of(distances)?))).collect();
     let mut of_shot: BTreeMap<usize, u32> = BTreeMap::new();
     for pair in pairs.iter().filter(|pair| pair.distance <= AGREES) {
         *of_shot.entry(shots.at(pair.time)).or_default() += 1;
@@ -193,7 +227,9 @@ fn counted(pairs: &[Pair], core: [f64; 2], shots: &Shots) -> BTreeMap<i64, Momen
         |pair: &Pair| pair.sought && of_shot.get(&shots.at(pair.time)).is_some_and(|&count| count >= SAME_SHOT);
     let mut steps: BTreeMap<i64, [Said; 2]> = BTreeMap::new();
     for pair in pairs {
-        let against = pair.kinds.filter(|_| pair.distance > DISAGREES && !astray(pair)).and_then(alike);
+        let bound = pair.kinds.filter(|_| !astray(pair)).and_then(|kinds| bounds.get(&kinds));
+        let bound = bound.filter(|bound| pair.distance > bound.far && (pair.steady || !bound.loose));
+        let against = bound.map(|bound| bound.weight);
         if pair.distance > AGREES && against.is_none() {
             continue;
         }
