@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, View, ViewSet};
 use crate::hash::Hash;
 use crate::index::{MAX_DISTANCE, Query};
-use crate::matching::{self, Closeness, Coverage, Item, Looks, Match, Outcome, Pair, Radii, Verdict};
+use crate::matching::{self, Altered, Closeness, Coverage, Item, Looks, Match, Outcome, Pair, Radii, Verdict};
 
 /// Hits of a still on a film belong to one stretch if they are no further apart, in seconds.
 const GAP: f64 = 2.0;
@@ -274,6 +274,8 @@ struct Far {
     certain: u32,
     /// The same for whole pictures of a still.
     whole: u32,
+    /// Which side may have been altered.
+    altered: Altered,
 }
 
 impl Far {
@@ -288,14 +290,19 @@ impl Far {
             leeway,
             certain,
             whole: if still { certain.max(WHOLE_CERTAIN) } else { certain },
+            altered: options.altered,
         }
     }
 
     /// What is asked about a detail hash of a view.
     fn query(self, detail: Hash, view: View) -> Option<Query> {
+        let of_films = self.detail?.min(FILM_DETAIL_RADIUS + self.leeway);
+        let of_stills = self.detail?.saturating_sub(matching::least_slack(view));
         let radius = match self.film {
-            true => self.detail?.min(FILM_DETAIL_RADIUS + self.leeway),
-            false => self.detail?.saturating_sub(matching::least_slack(view)),
+            // A still has one picture, and is asked for as if it asked itself.
+            true if self.altered == Altered::Stored && !view.is_window() => of_films.max(of_stills),
+            true => of_films,
+            false => of_stills,
         };
         let certain = if view.is_window() { self.certain } else { self.whole };
         Some(Query::new(detail, radius).certain(certain))
@@ -426,34 +433,37 @@ impl Question<'_> {
             Fingerprint::Video(film) => Some(film.duration),
             Fingerprint::Image(_) => None,
         };
-        let (query_is_film, reference_is_film) = (seconds(self.fingerprint).is_some(), seconds(reference).is_some());
-        let durations = [self.fingerprint, reference].map(|print| seconds(print).unwrap_or(0.0));
-        if query_is_film != reference_is_film {
+        let altered = self.options.altered;
+        let durations = altered.first([self.fingerprint, reference]).map(|print| seconds(print).unwrap_or(0.0));
+        let films = altered.first([self.fingerprint, reference]).map(|print| seconds(print).is_some());
+        if films[0] != films[1] {
             // A film brings hundreds of frames: against windows as well, one of them would come near something by chance.
             pairs.retain(|pair| !pair.look.view.is_window() && !pair.view.is_window());
         }
         let closest = pairs.iter().map(|pair| policy.radii.judge(pair)).min()?;
         let mut near = closest == Closeness::Near;
         let mut segments = Vec::new();
-        if query_is_film && reference_is_film {
+        if films == [true; 2] {
             pairs.retain(|pair| {
                 pair.distance.is_none_or(|bits| bits <= policy.frames) || policy.radii.judge(pair) == Closeness::Match
             });
-            segments = matching::films(&pairs, self.fingerprint, reference, policy.frames);
+            segments = matching::films(&pairs, [self.fingerprint, reference], altered, policy.frames);
             let whole = segments.first()?;
             near = Coverage::of(&segments, durations).larger() < f64::from(policy.bank.min_coverage);
-            pairs.retain(|pair| (pair.look.transform, pair.look.inverted) == (whole.transform, whole.inverted));
+            pairs.retain(|pair| (altered.laid(&pair.look), pair.look.inverted) == (whole.transform, whole.inverted));
         } else {
             if closest == Closeness::Far {
                 return None;
             }
             pairs.retain(|pair| policy.radii.judge(pair) == closest);
-            if query_is_film || reference_is_film {
-                segments = matching::still_in_film(&pairs, query_is_film, GAP);
+            if films != [false; 2] {
+                segments = matching::still_in_film(&pairs, films[0], altered, GAP);
             }
         }
         let best = matching::best(&pairs)?;
-        let whole = segments.first().map_or((best.look.transform, best.look.inverted), |s| (s.transform, s.inverted));
+        let [query_view, reference_view] = altered.first([best.look.view, best.view]).map(View::name);
+        let whole =
+            segments.first().map_or((altered.laid(&best.look), best.look.inverted), |s| (s.transform, s.inverted));
         Some(Match {
             bank: record.bank.clone(),
             reference: record.id.clone(),
@@ -465,8 +475,8 @@ impl Question<'_> {
             coverage: (!segments.is_empty()).then(|| Coverage::of(&segments, durations)),
             transform: whole.0,
             inverted: whole.1,
-            query_view: best.look.view.name(),
-            reference_view: best.view.name(),
+            query_view,
+            reference_view,
             segments,
         })
     }

@@ -17,6 +17,7 @@ use crate::fingerprint::Fingerprint;
 use crate::hash::{Algorithm, Hash};
 use crate::index::database::Database;
 use crate::index::{Index, MAX_DISTANCE};
+use crate::matching::Altered;
 
 /// A directory that holds everything known: banks, references, fingerprints, the index and the change log.
 ///
@@ -77,6 +78,8 @@ pub struct AskOptions {
     pub despite_damage: bool,
     /// Finds no more than a long list would find, whatever is asked: for the recall benchmark.
     pub(crate) long: bool,
+    /// Which side may have been altered.
+    pub(crate) altered: Altered,
 }
 
 impl AskOptions {
@@ -125,6 +128,11 @@ impl AskOptions {
     /// Finds no more than a long list would find.
     pub(crate) fn in_a_long_list() -> Self {
         Self { long: true, ..Self::default() }
+    }
+
+    /// Asks uploads from before which of them show a reference.
+    pub(crate) fn of_uploads() -> Self {
+        Self { altered: Altered::Stored, ..Self::default() }.turned(true).exact()
     }
 
     /// The platform's name for the upload.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::fingerprint::{DetailHash, Fingerprint, FrameHash, ImageFingerprint, Role, VideoFingerprint, View, Window};
 use crate::hash::{Format, Hash, Pixels};
-use crate::matching::Outcome;
+use crate::matching::{Match, Outcome};
 use crate::{Error, Store};
 
 /// A number that depends on all of its arguments and looks like chance.
@@ -437,6 +437,68 @@ fn a_new_reference_finds_the_uploads_from_before() {
     let reader = Store::open_reader(folder.path().join("s")).unwrap();
     assert_eq!(retro(&reader, 0).len(), 1);
     assert!(matches!(reader.remember("u4", "", &turned), Err(Error::Option { .. })));
+}
+
+/// What a film shows at a time: every three seconds something else, into which it turns bit by bit.
+fn shown(film: u64, time: f64) -> Hash {
+    let [mut from, to] = [0, 1].map(|next| hash(film * 1000 + (time / 3.0) as u64 + next));
+    let turned = ((time / 3.0).fract() * 256.0) as usize;
+    for bit in (0..turned).map(|k| k * 37 % 256) {
+        from.0[bit / 8] = from.0[bit / 8] & !(1 << (bit % 8)) | to.0[bit / 8] & 1 << (bit % 8);
+    }
+    from
+}
+
+/// A frame every second and a mean every second and a half, upside down if `flipped`.
+fn drawn(seconds: u64, flipped: bool, at: impl Fn(f64) -> (u64, f64)) -> Fingerprint {
+    let mark = |time: f64, role: Role| {
+        let (film, at) = at(time);
+        let upright = shown(film, at);
+        let mut hash = upright;
+        if flipped {
+            hash.0.iter_mut().enumerate().filter(|(at, _)| at % 4 < 2).for_each(|(_, byte)| *byte = !*byte);
+        }
+        // In the other orientations it is like nothing.
+        let orientation = |turn: usize| match turn {
+            0 => hash,
+            4 if flipped => upright,
+            other => self::hash(77_000_000 + (time * 4.0) as u64 * 8 + other as u64),
+        };
+        let orientations = Some(Box::new(std::array::from_fn(orientation)));
+        let detail = Some(DetailHash { hash, orientations: orientations.clone() });
+        FrameHash { time, role, view: View::Full, hash: Some(hash), quality: 90, stability: 1.0, orientations, detail }
+    };
+    let frames = (0..seconds).map(|k| mark(k as f64, Role::Cover));
+    let means = (0..seconds * 2 / 3).map(|k| mark(0.75 + k as f64 * 1.5, Role::Window));
+    Fingerprint::Video(VideoFingerprint::of_frames(seconds as f64, frames.chain(means).collect()))
+}
+
+#[test]
+fn an_upload_from_before_matches_as_it_would_if_it_were_asked_now() {
+    // Seconds 8 to 18 are seconds 10 to 20 of the reference, which does not cut there.
+    let edited = |t: f64| if (8.0..18.0).contains(&t) { (1, t + 2.0) } else { (2, t) };
+    for flipped in [false, true] {
+        let (_folder, store) = fresh();
+        let upload = drawn(26, flipped, edited);
+        store.remember("u", "", &upload).unwrap();
+        store.add(&removed("film"), &drawn(30, false, |t| (1, t))).unwrap();
+        let asked = store.ask(&upload).unwrap().matches.remove(0);
+        let mut found = Vec::new();
+        let keep = |one: Retro| {
+            found.push(one.found);
+            Ok(())
+        };
+        store.retro(0, keep).unwrap();
+        let ([now], [before]) = (&asked.segments[..], &found[0].segments[..]) else { panic!("{asked:?} {found:?}") };
+        let near = |a: [f64; 2], b: [f64; 2], by: f64| a.iter().zip(b).all(|(a, b)| (a - b).abs() < by);
+        assert!(near(now.query, [8.0, 18.0], 0.05) && near(now.reference, [10.0, 20.0], 0.3), "{now:?}");
+        let alike = near(before.query, now.query, 0.05) && near(before.reference, now.reference, 0.05);
+        assert!(alike, "{before:?} {now:?}");
+        let laid = |found: &Match| (found.transform.name(), found.inverted, found.segments[0].transform);
+        assert_eq!((laid(&found[0]), before.speed), (laid(&asked), now.speed));
+        assert_eq!(asked.transform.name(), if flipped { "flip_x" } else { "original" });
+        assert_eq!((found[0].coverage, &found[0].query_view), (asked.coverage, &asked.query_view));
+    }
 }
 
 #[test]

@@ -8,11 +8,11 @@ use std::sync::{Arc, PoisonError};
 
 use super::ask::Policy;
 use super::config::BankConfig;
-use super::reference::{Reference, ReferenceRecord, State};
+use super::reference::{Reference, State};
 use super::store::{AskOptions, Store};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, ViewSet};
-use crate::matching::{Coverage, Match, inverse};
+use crate::matching::Match;
 
 pub(super) const FOLDER: &str = "uploads";
 const BANK: &str = "uploads";
@@ -117,42 +117,19 @@ impl Store {
             let Some(fingerprint) = self.fingerprint(&record.bank, &record.id)? else { continue };
             let action = bank.action;
             let policies = [(BANK.to_string(), Policy::of(bank))].into();
-            let verdict = uploads.ask_under(&fingerprint, &policies, &AskOptions::default().turned(true).exact())?;
+            let verdict = uploads.ask_under(&fingerprint, &policies, &AskOptions::of_uploads())?;
             for found in verdict.matches {
                 let print = uploads.fingerprint(BANK, &found.reference)?;
                 if self.refused_upload(record.number, &found.reference, print.as_ref())? {
                     continue;
                 }
                 let Some(upload) = uploads.reference(BANK, &found.reference)? else { continue };
-                let mut found = seen_from_the_upload(found, &record);
-                found.action = action;
+                let found = Match { bank: record.bank.clone(), reference: record.id.clone(), action, ..found };
                 let uploader = upload.labels.get(UPLOADER).cloned().unwrap_or_default();
                 let remembered = Remembered { upload: upload.id, uploader, time: upload.added };
                 each(Retro { remembered, found })?;
             }
         }
         Ok(())
-    }
-}
-
-/// The same match with the upload as the query and the reference as the reference.
-fn seen_from_the_upload(found: Match, reference: &ReferenceRecord) -> Match {
-    let mut segments = found.segments;
-    for segment in &mut segments {
-        std::mem::swap(&mut segment.query, &mut segment.reference);
-        segment.transform = inverse(segment.transform);
-        if segment.speed != 0.0 {
-            segment.speed = (1000.0 / segment.speed).round() / 1000.0;
-        }
-    }
-    Match {
-        bank: reference.bank.clone(),
-        reference: reference.id.clone(),
-        transform: inverse(found.transform),
-        coverage: found.coverage.map(Coverage::swapped),
-        query_view: found.reference_view,
-        reference_view: found.query_view,
-        segments,
-        ..found
     }
 }

@@ -2,7 +2,7 @@
 
 use super::align::{Agreement, FrameHit, Run, Side, align_each, runs};
 use super::borders::settle;
-use super::{Pair, Segment, film_slack};
+use super::{Look, Pair, Segment, film_slack, inverse};
 use crate::fingerprint::{ABOVE_LOWER_THIRD, Fingerprint, VideoFingerprint, View};
 use crate::hash::Hash;
 use crate::hash::pdq::Transform;
@@ -14,41 +14,87 @@ const AGREES: u32 = 50;
 /// The same part of the picture at the same moment is another one if most detail hashes are further apart.
 const DISAGREES: u32 = 72;
 
-/// The stretches of two films that show the same, the best first; none unless enough agrees in time.
-pub(crate) fn films(pairs: &[Pair], query: &Fingerprint, reference: &Fingerprint, max_distance: u32) -> Vec<Segment> {
-    let (Fingerprint::Video(query), Fingerprint::Video(reference)) = (query, reference) else { return Vec::new() };
+/// Which side of a question is the upload, that may be altered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Altered {
+    /// What asks.
+    #[default]
+    Asking,
+    /// What is stored: a reference asks for uploads from before.
+    Stored,
+}
+
+impl Altered {
+    /// What belongs to the upload, then what belongs to the reference; of what asks, then of what is stored.
+    pub(crate) fn first<T>(self, [asks, stored]: [T; 2]) -> [T; 2] {
+        match self {
+            Self::Asking => [asks, stored],
+            Self::Stored => [stored, asks],
+        }
+    }
+
+    /// How the upload is laid down, seen from the reference.
+    pub(crate) fn laid(self, look: &Look) -> Transform {
+        match self {
+            Self::Asking => look.transform,
+            Self::Stored => inverse(look.transform),
+        }
+    }
+
+    /// When a pair is in the upload and when in the reference.
+    fn times(self, pair: &Pair) -> [f64; 2] {
+        self.first([pair.look.time, pair.time])
+    }
+}
+
+/// The stretches of two films that show the same, the best first; none unless enough agrees in time. What asks comes first,
+/// and what is stored second; segments have the upload as the query.
+pub(crate) fn films(pairs: &[Pair], prints: [&Fingerprint; 2], altered: Altered, max_distance: u32) -> Vec<Segment> {
+    let [Fingerprint::Video(query), Fingerprint::Video(reference)] = altered.first(prints) else { return Vec::new() };
     let (query_runs, reference_runs) = (runs(&query.frames), runs(&reference.frames));
     let run = |runs: &[Run], at: u32| runs.get(at as usize).copied().unwrap_or_default();
-    let hits = pairs.iter().map(|pair| FrameHit {
-        query_time: pair.look.time,
-        reference_time: pair.time,
-        query_run: run(&query_runs, pair.look.item),
-        reference_run: run(&reference_runs, pair.ordinal),
-        distance: pair.distance,
-        detail: pair.detail.map(|detail| detail + film_slack(pair.look.view, pair.view)),
-        transform: pair.look.transform,
-        inverted: pair.look.inverted,
-        sparse: pair.view.is_window(),
+    let hits = pairs.iter().map(|pair| {
+        let [query_time, reference_time] = altered.times(pair);
+        let [query_item, reference_item] = altered.first([pair.look.item, pair.ordinal]);
+        let [_, reference_view] = altered.first([pair.look.view, pair.view]);
+        FrameHit {
+            query_time,
+            reference_time,
+            query_run: run(&query_runs, query_item),
+            reference_run: run(&reference_runs, reference_item),
+            distance: pair.distance,
+            detail: pair.detail.map(|detail| detail + film_slack(pair.look.view, pair.view)),
+            transform: altered.laid(&pair.look),
+            inverted: pair.look.inverted,
+            sparse: reference_view.is_window(),
+        }
     });
     let usual = Agreement::default();
     // A pair that only the detail hash found is judged by that, whatever the radius for PDQ is.
     let agreement = Agreement { max_distance: usual.max_distance.max(max_distance), ..usual };
     let sides = [Side::new(query.duration, &query_runs), Side::new(reference.duration, &reference_runs)];
     let mut segments = align_each(hits, sides, &agreement);
-    segments.retain(|segment| !is_template(segment, pairs, query, reference));
+    segments.retain(|segment| !is_template(segment, pairs, altered, query, reference));
     settle(segments, query, reference)
 }
 
 /// Whether a segment rests on what two unrelated films of one channel have in common: their whole pictures agree, but
 /// above the lower third they do not, time for time, and no part of either film speaks for it.
-fn is_template(segment: &Segment, pairs: &[Pair], query: &VideoFingerprint, reference: &VideoFingerprint) -> bool {
+fn is_template(
+    segment: &Segment,
+    pairs: &[Pair],
+    altered: Altered,
+    query: &VideoFingerprint,
+    reference: &VideoFingerprint,
+) -> bool {
     if (segment.transform, segment.inverted) != (Transform::Original, false) || segment.speed <= 0.0 {
         return false;
     }
     let line = |time: f64| segment.reference[0] + (time - segment.query[0]) * segment.speed;
     let on_line = |pair: &&Pair| {
-        let within = (segment.query[0]..=segment.query[1]).contains(&pair.look.time);
-        within && !pair.look.inverted && (line(pair.look.time) - pair.time).abs() <= MOMENT
+        let [asked, known] = altered.times(pair);
+        let within = (segment.query[0]..=segment.query[1]).contains(&asked);
+        within && !pair.look.inverted && (line(asked) - known).abs() <= MOMENT
     };
     let agreeing = pairs.iter().filter(on_line).filter(|pair| pair.detail.is_some_and(|d| d <= AGREES));
     if agreeing.clone().any(|pair| (pair.look.view, pair.view) != (View::Full, View::Full)) {

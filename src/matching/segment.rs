@@ -26,11 +26,6 @@ impl Coverage {
         Self { query: share(|s| s.query, durations[0]), reference: share(|s| s.reference, durations[1]) }
     }
 
-    /// With the sides in each other's place.
-    pub(crate) fn swapped(self) -> Self {
-        Self { query: self.reference, reference: self.query }
-    }
-
     /// The larger of the two: a short clip of a long film covers its own whole, and so does the film inside a compilation.
     pub fn larger(self) -> f64 {
         self.query.max(self.reference)

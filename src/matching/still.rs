@@ -1,7 +1,7 @@
 //! What the hits on one reference amount to when a still picture is on at least one side.
 
 use super::align::weight;
-use super::{Item, Laid, Look, Segment};
+use super::{Altered, Item, Laid, Look, Segment};
 use crate::fingerprint::View;
 
 /// A candidate: one look-up of the query beside one hash of a reference.
@@ -51,9 +51,9 @@ pub(crate) fn best<'p>(pairs: impl IntoIterator<Item = &'p Pair>) -> Option<&'p 
 }
 
 /// A still against a film, either way round: the stretches of the film that show the still. Hits belong to one stretch
-/// if they are no further than `gap` seconds apart.
-pub(crate) fn still_in_film(pairs: &[Pair], query_is_film: bool, gap: f64) -> Vec<Segment> {
-    let time = |pair: &Pair| if query_is_film { pair.look.time } else { pair.time };
+/// if they are no further than `gap` seconds apart. Segments have the upload as the query.
+pub(crate) fn still_in_film(pairs: &[Pair], upload_is_film: bool, altered: Altered, gap: f64) -> Vec<Segment> {
+    let time = |pair: &Pair| altered.first([pair.look.time, pair.time])[usize::from(!upload_is_film)];
     let mut pairs: Vec<&Pair> = pairs.iter().collect();
     pairs.sort_by(|a, b| time(a).total_cmp(&time(b)));
     let stretches = pairs.chunk_by(|a, b| time(b) - time(a) <= gap);
@@ -64,13 +64,13 @@ pub(crate) fn still_in_film(pairs: &[Pair], query_is_film: bool, gap: f64) -> Ve
             instants.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
             instants.dedup_by(|later, first| later.0 == first.0);
             let film = [instants.first()?.0, instants.last()?.0];
-            let (query, reference) = if query_is_film { (film, [0.0; 2]) } else { ([0.0; 2], film) };
+            let (query, reference) = if upload_is_film { (film, [0.0; 2]) } else { ([0.0; 2], film) };
             let distance = instants.iter().map(|&(_, distance)| f64::from(distance)).sum::<f64>();
             let segment = Segment {
                 query,
                 reference,
                 speed: 1.0,
-                transform: closest.look.transform,
+                transform: altered.laid(&closest.look),
                 inverted: closest.look.inverted,
                 hits: instants.len() as u32,
                 distance: distance / instants.len() as f64,

@@ -1,6 +1,7 @@
 //! What two films show, moment by moment, ready to be laid side by side: the query in the orientation of one segment.
 
 use super::shots::Shots;
+use super::turn::laid;
 use super::{Segment, inverse};
 use crate::fingerprint::{FrameHash, Role, VideoFingerprint, View, ViewSet};
 use crate::hash::Hash;
@@ -45,15 +46,14 @@ impl Tracks {
             let detail = frame.detail.as_ref()?;
             let hash = match &detail.orientations {
                 Some(all) => *all.get(turn)?,
-                None if turn == 0 => detail.hash,
-                None => return None,
+                // Of an upload from before, orientations are only nearly known.
+                None => laid(&detail.hash, Transform::ALL[turn]),
             };
             Some(mark(frame, if segment.inverted { hash.complement() } else { hash }))
         });
         let asked = asked.collect();
-        // What references are stored with, or uploads where the sides change places: few views, whatever is listed.
-        let stored = |view| [ViewSet::Thorough, ViewSet::Uploads].iter().any(|set| set.stores_of_film(view));
-        let known = reference.frames.iter().filter(clear).filter(|frame| stored(frame.view));
+        // What references are stored with: few views, whatever is listed.
+        let known = reference.frames.iter().filter(clear).filter(|frame| ViewSet::Thorough.stores_of_film(frame.view));
         let known = known.filter_map(|frame| Some(mark(frame, frame.detail.as_ref()?.hash))).collect();
         Self { asked, known, kinds, shots: Shots::of(query) }
     }

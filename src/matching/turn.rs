@@ -8,29 +8,32 @@ use crate::hash::pdq::Transform;
 
 /// The hashes in all orientations, in the order of [`Transform::ALL`]; the first is `hash` itself.
 pub(crate) fn turned(hash: &Hash) -> [Hash; 8] {
-    Transform::ALL.map(|transform| {
-        let mut out = Hash::default();
-        for k in 0..256 {
-            let (i, j) = (k / 16, k % 16);
-            // Row 0 holds the frequency 1, so an even index is an odd frequency: those change their sign under a flip.
-            let (row, column, both) = (i % 2 == 0, j % 2 == 0, (i + j) % 2 == 1);
-            let (swapped, negated) = match transform {
-                Transform::Original => (false, false),
-                Transform::Rotate90 => (true, column),
-                Transform::Rotate180 => (false, both),
-                Transform::Rotate270 => (true, row),
-                Transform::FlipX => (false, row),
-                Transform::FlipY => (false, column),
-                Transform::FlipPlus1 => (true, false),
-                Transform::FlipMinus1 => (true, both),
-            };
-            let at = if swapped { j * 16 + i } else { k };
-            if hash.bit(k) != negated {
-                out.0[at / 8] |= 1 << (at % 8);
-            }
+    Transform::ALL.map(|transform| laid(hash, transform))
+}
+
+/// The hash in one orientation.
+pub(crate) fn laid(hash: &Hash, transform: Transform) -> Hash {
+    let mut out = Hash::default();
+    for k in 0..256 {
+        let (i, j) = (k / 16, k % 16);
+        // Row 0 holds the frequency 1, so an even index is an odd frequency: those change their sign under a flip.
+        let (row, column, both) = (i % 2 == 0, j % 2 == 0, (i + j) % 2 == 1);
+        let (swapped, negated) = match transform {
+            Transform::Original => (false, false),
+            Transform::Rotate90 => (true, column),
+            Transform::Rotate180 => (false, both),
+            Transform::Rotate270 => (true, row),
+            Transform::FlipX => (false, row),
+            Transform::FlipY => (false, column),
+            Transform::FlipPlus1 => (true, false),
+            Transform::FlipMinus1 => (true, both),
+        };
+        let at = if swapped { j * 16 + i } else { k };
+        if hash.bit(k) != negated {
+            out.0[at / 8] |= 1 << (at % 8);
         }
-        out
-    })
+    }
+    out
 }
 
 #[cfg(test)]

@@ -9,6 +9,6 @@ mod run;
 mod template;
 
 pub use edit::{Clip, Edit, Part};
-pub use report::{Baseline, Border, FilmAttackReport, FilmReport, TemplateReport, html, markdown};
+pub use report::{Baseline, Border, FilmAttackReport, FilmReport, RetroReport, TemplateReport, html, markdown};
 pub use run::measure;
 pub use template::FilmTemplate;

@@ -96,6 +96,25 @@ pub struct TemplateReport {
     pub examples: Vec<String>,
 }
 
+/// The same films as uploads from before, and the references as new: see [`Store::retro`](crate::Store::retro).
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct RetroReport {
+    /// Share of the parts found, mean over attacks, with its interval over references.
+    pub recall: Interval,
+    /// Share of the parts found of each attack of which not all were, by its name.
+    pub incomplete: BTreeMap<String, f64>,
+    /// Unrelated pairs with a segment, as `query reference`.
+    pub wrong: Vec<String>,
+    /// Segment AP as VSC2022 defines it.
+    pub segment_ap: f64,
+    /// Share of the segments found whose borders are all within half a second of the truth, and within one second.
+    pub within: [f64; 2],
+    /// Those of the segments found whose borders are further off than half a second.
+    pub off: Vec<Border>,
+    /// Mean milliseconds of the question about one reference.
+    pub millis: f64,
+}
+
 /// Everything that a run over films found out.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct FilmReport {
@@ -117,6 +136,8 @@ pub struct FilmReport {
     pub within: [f64; 2],
     /// Those of the segments found whose borders are further off than half a second.
     pub off: Vec<Border>,
+    /// The same films asked for the other way round.
+    pub retro: RetroReport,
     /// vPDQ on the same films.
     pub baseline: Baseline,
     /// By attack.
@@ -140,6 +161,8 @@ pub(super) struct Parts<'a> {
     pub(super) clips: &'a [Clip],
     pub(super) cost: [u64; 2],
     pub(super) asked: &'a [Asked],
+    pub(super) retro: &'a [Asked],
+    pub(super) retro_seconds: f64,
     pub(super) templates: Vec<TemplateReport>,
     pub(super) seconds: f64,
 }
@@ -157,15 +180,59 @@ fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
     if count > 0.0 { sum / count } else { f64::NAN }
 }
 
+/// Of the films that were asked, those that are of references.
+fn of_references<'a>(parts: &Parts<'a>, asked: &'a [Asked]) -> impl Iterator<Item = &'a Asked> + use<'a> {
+    let clips = parts.clips;
+    asked.iter().filter(move |asked| clips[asked.clip].split == Split::Reference)
+}
+
+/// What is told alike whichever side asks.
+struct Told {
+    altered: usize,
+    recall: Interval,
+    wrong: Vec<String>,
+    segment_ap: f64,
+    within: [f64; 2],
+    off: Vec<Border>,
+}
+
+fn told(parts: &Parts<'_>, asked: &[Asked]) -> Told {
+    let ours = || of_references(parts, asked);
+    let mut altered: Vec<usize> = ours().map(|asked| asked.clip).collect();
+    altered.sort_unstable();
+    altered.dedup();
+    let means: Vec<f64> = altered
+        .iter()
+        .map(|&clip| mean(ours().filter(|asked| asked.clip == clip).map(|asked| share(&asked.found))))
+        .collect();
+    let name = |asked: &Asked| {
+        let attack = asked.attack.map_or("as it is", |at| parts.attacks[at].name.as_str());
+        format!("{} ({attack})", parts.clips[asked.clip].name)
+    };
+    let off: Vec<f64> = ours().flat_map(|asked| asked.borders.iter().map(Border::off)).collect();
+    let within = |bound: f64| mean(off.iter().map(|&off| f64::from(u8::from(off <= bound))));
+    Told {
+        altered: altered.len(),
+        recall: bootstrap(&means, 1),
+        wrong: asked
+            .iter()
+            .flat_map(|asked| asked.wrong.iter().map(move |wrong| format!("{} {wrong}", name(asked))))
+            .collect(),
+        segment_ap: segment_ap(asked),
+        within: [within(0.5), within(1.0)],
+        off: ours().flat_map(|asked| &asked.borders).filter(|border| border.off() > 0.5).cloned().collect(),
+    }
+}
+
 pub(super) fn report(parts: Parts<'_>) -> FilmReport {
     let references = parts.clips.iter().filter(|clip| clip.split == Split::Reference).count();
-    let of_references = || parts.asked.iter().filter(|asked| parts.clips[asked.clip].split == Split::Reference);
+    let ours = || of_references(&parts, parts.asked);
     let attacks: Vec<FilmAttackReport> = parts
         .attacks
         .iter()
         .enumerate()
         .map(|(at, attack)| {
-            let asked: Vec<&Asked> = of_references().filter(|asked| asked.attack == Some(at)).collect();
+            let asked: Vec<&Asked> = ours().filter(|asked| asked.attack == Some(at)).collect();
             let mut off: Vec<f64> = asked.iter().flat_map(|asked| asked.borders.iter().map(Border::off)).collect();
             off.sort_by(f64::total_cmp);
             FilmAttackReport {
@@ -184,35 +251,38 @@ pub(super) fn report(parts: Parts<'_>) -> FilmReport {
         .collect();
     let mut groups: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     attacks.iter().for_each(|attack| groups.entry(attack.group.clone()).or_default().push(attack.found));
-    let mut altered: Vec<usize> = of_references().map(|asked| asked.clip).collect();
-    altered.sort_unstable();
-    altered.dedup();
-    let means: Vec<f64> = altered
-        .iter()
-        .map(|&clip| mean(of_references().filter(|asked| asked.clip == clip).map(|asked| share(&asked.found))))
-        .collect();
-    let name = |asked: &Asked| {
-        let attack = asked.attack.map_or("as it is", |at| parts.attacks[at].name.as_str());
-        format!("{} ({attack})", parts.clips[asked.clip].name)
+    let forwards = told(&parts, parts.asked);
+    let backwards = told(&parts, parts.retro);
+    let found = |at: usize| {
+        mean(
+            of_references(&parts, parts.retro)
+                .filter(|asked| asked.attack == Some(at))
+                .map(|asked| share(&asked.found)),
+        )
     };
-    let off: Vec<f64> = of_references().flat_map(|asked| asked.borders.iter().map(Border::off)).collect();
-    let within = |bound: f64| mean(off.iter().map(|&off| f64::from(u8::from(off <= bound))));
+    let incomplete = attacks.iter().enumerate().map(|(at, attack)| (attack.name.clone(), found(at)));
+    let retro = RetroReport {
+        recall: backwards.recall,
+        incomplete: incomplete.filter(|(_, found)| *found < 1.0).collect(),
+        wrong: backwards.wrong,
+        segment_ap: backwards.segment_ap,
+        within: backwards.within,
+        off: backwards.off,
+        millis: parts.retro_seconds * 1e3 / references.max(1) as f64,
+    };
     let listed = parts.clips.iter().filter(|clip| clip.split == Split::Reference);
     let minutes = listed.map(|clip| clip.seconds / 60.0).sum::<f64>().max(1e-9);
     FilmReport {
         references,
-        altered: altered.len(),
+        altered: forwards.altered,
         queries: parts.asked.len(),
         pairs: parts.asked.iter().map(|asked| references - asked.found.len().min(references)).sum(),
-        recall: bootstrap(&means, 1),
-        wrong: parts
-            .asked
-            .iter()
-            .flat_map(|asked| asked.wrong.iter().map(move |wrong| format!("{} {wrong}", name(asked))))
-            .collect(),
-        segment_ap: segment_ap(parts.asked),
-        within: [within(0.5), within(1.0)],
-        off: of_references().flat_map(|asked| &asked.borders).filter(|border| border.off() > 0.5).cloned().collect(),
+        recall: forwards.recall,
+        wrong: forwards.wrong,
+        segment_ap: forwards.segment_ap,
+        within: forwards.within,
+        off: forwards.off,
+        retro,
         baseline: Baseline {
             shipped: mean(attacks.iter().map(|attack| attack.vpdq[0])),
             shipped_false: parts.asked.iter().map(|asked| asked.plain_wrong[0]).sum(),
@@ -267,12 +337,17 @@ pub fn markdown(report: &FilmReport) -> String {
         out,
         "| method | found, mean over attacks | unrelated pairs matched |\n|---|---|---|\n\
          | refrain | {:.3} ({:.3}..{:.3}) | {} |\n\
+         | refrain, uploads from before asked about new references (`retro`) | {:.3} ({:.3}..{:.3}) | {} |\n\
          | vPDQ, one frame a second, 80 % of the query's frames | {:.3} | {} |\n\
          | vPDQ, one frame a second, any frame | {:.3} | {} |\n",
         report.recall.value,
         report.recall.low,
         report.recall.high,
         report.wrong.len(),
+        report.retro.recall.value,
+        report.retro.recall.low,
+        report.retro.recall.high,
+        report.retro.wrong.len(),
         report.baseline.shipped,
         report.baseline.shipped_false,
         report.baseline.any,
@@ -280,10 +355,15 @@ pub fn markdown(report: &FilmReport) -> String {
     );
     let _ = writeln!(
         out,
-        "Segment AP {:.3}; borders of the segments found within 0.5 s in {:.0} %, within 1 s in {:.0} %.\n",
+        "Segment AP {:.3}; borders of the segments found within 0.5 s in {:.1} %, within 1 s in {:.1} %. Of uploads from before \
+         and new references {:.3}, {:.1} % and {:.1} %, {:.0} ms a reference.\n",
         report.segment_ap,
         100.0 * report.within[0],
-        100.0 * report.within[1]
+        100.0 * report.within[1],
+        report.retro.segment_ap,
+        100.0 * report.retro.within[0],
+        100.0 * report.retro.within[1],
+        report.retro.millis
     );
     out.push_str("| films that share | films | ordered pairs | with a segment | beyond what is shared |\n|---|---|---|---|---|\n");
     for t in &report.templates {
@@ -323,6 +403,11 @@ pub fn html(report: &FilmReport) -> String {
     let baseline = &report.baseline;
     for (name, found, wrong) in [
         ("refrain", report.recall.value, report.wrong.len()),
+        (
+            "refrain, uploads from before asked about new references",
+            report.retro.recall.value,
+            report.retro.wrong.len(),
+        ),
         ("vPDQ, one frame a second, 80 % of the query's frames", baseline.shipped, baseline.shipped_false),
         ("vPDQ, one frame a second, any frame", baseline.any, baseline.any_false),
     ] {
@@ -372,6 +457,15 @@ mod tests {
             segment_ap: 0.9,
             within: [0.5, 1.0],
             off: Vec::new(),
+            retro: RetroReport {
+                recall: bootstrap(&[0.75], 1),
+                incomplete: BTreeMap::new(),
+                wrong: Vec::new(),
+                segment_ap: 0.8,
+                within: [0.25, 0.5],
+                off: Vec::new(),
+                millis: 2.0,
+            },
             baseline: Baseline::default(),
             attacks: vec![FilmAttackReport {
                 name: "a".into(),
@@ -394,6 +488,8 @@ mod tests {
     fn names_are_escaped_and_figures_shown() {
         let (page, text) = (html(&report()), markdown(&report()));
         assert!(page.contains("&lt;script&gt;.mp4") && !page.contains("<script>") && page.contains("0.50"));
+        assert!(text.contains("(`retro`) | 0.750 ("), "{text}");
+        assert!(page.contains("about new references<td style") && page.contains(">0.75<"), "{page}");
         assert!(text.contains("| a | g | 0.50 | 0.00 |") && text.contains("500 entries and 2.0 KB"));
     }
 }

@@ -1,5 +1,6 @@
 //! The run over films.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -10,14 +11,14 @@ use super::super::attacks::films::{FilmAttack, films};
 use super::super::data::{Data, Excluded, Split};
 use super::super::metrics::Stretch;
 use super::super::run::{Config, Progress};
-use super::edit::{Clip, Edit, available};
+use super::edit::{Clip, Edit, Part, available};
 use super::report::{Border, Claim, FilmReport, Parts, TemplateReport, report};
 use super::template::{FilmTemplate, LEAD};
 use crate::bank::{AskOptions, Reference, Store};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, Media, Options, RECIPE, Sampling, fingerprint};
-use crate::matching::Segment;
+use crate::matching::{Match, Segment};
 use crate::video::vpdq;
 
 /// Of the strangers, every which attack is made, by turns.
@@ -28,7 +29,7 @@ const IN_TEMPLATE: usize = 40;
 const WITH_LEAD: usize = 16;
 
 /// How one film that was made fared.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Asked {
     /// Which attack; `None` for a stranger as it is.
     pub(super) attack: Option<usize>,
@@ -95,6 +96,7 @@ fn run(config: &Config, data: &mut Data, cancel: &Cancel, progress: &(dyn Fn(Pro
             Ok(asked)
         })
         .collect::<Result<_>>()?;
+    let (retro, retro_seconds) = bench.retro(&attacks, &asked)?;
     let mut shared = Vec::new();
     for (template, clips) in in_templates {
         let prints: Vec<Fingerprint> = clips
@@ -113,6 +115,8 @@ fn run(config: &Config, data: &mut Data, cancel: &Cancel, progress: &(dyn Fn(Pro
         clips: &bench.clips,
         cost: bench.cost,
         asked: &asked,
+        retro: &retro,
+        retro_seconds,
         templates: shared,
         seconds: started.elapsed().as_secs_f64(),
     }))
@@ -125,6 +129,10 @@ struct Bench<'a> {
     /// Of the clips, one frame a second.
     plain: Vec<Vec<vpdq::Line>>,
     store: Store,
+    /// Knows the films that were asked as uploads from before.
+    uploads: Store,
+    /// Of the references.
+    prints: Vec<(String, Fingerprint)>,
     /// Entries and bytes of all references.
     cost: [u64; 2],
 }
@@ -164,14 +172,15 @@ impl<'a> Bench<'a> {
                 }),
             }
         }
-        let references: Vec<(&str, &Fingerprint)> = clips
+        let prints: Vec<(String, Fingerprint)> = clips
             .iter()
-            .zip(&prints)
+            .zip(prints)
             .filter(|(clip, _)| clip.split == Split::Reference)
-            .map(|(clip, print)| (clip.name.as_str(), print))
+            .map(|(clip, print)| (clip.name.clone(), print))
             .collect();
-        let (store, cost) = store(&folder.join("store"), &references)?;
-        Ok(Self { config, folder, clips, plain, store, cost })
+        let (store, cost) = store(&folder.join("store"), prints.iter().map(|(name, print)| (name.as_str(), print)))?;
+        let uploads = empty(&folder.join("retro"))?;
+        Ok(Self { config, folder, clips, plain, store, uploads, prints, cost })
     }
 
     fn of(&self, split: Split) -> Vec<usize> {
@@ -216,50 +225,24 @@ impl<'a> Bench<'a> {
         Ok((print, plain, started.elapsed().as_secs_f64() * 1e3))
     }
 
+    fn edit(&self, attack: Option<&FilmAttack>, clip: &Clip) -> Edit {
+        let group = |split| -> Vec<Clip> { self.of(split).iter().map(|&at| self.clips[at].clone()).collect() };
+        match attack {
+            Some(attack) => attack.edit(clip, self.config.seed, &group(Split::Distractor), &group(Split::Reference)),
+            None => Edit::of(clip, "scale=trunc(iw/2)*2:trunc(ih/2)*2,setsar=1"),
+        }
+    }
+
     fn ask(&self, attack: Option<(usize, &FilmAttack)>, at: usize) -> Result<Asked> {
         let clip = &self.clips[at];
-        let group = |split| -> Vec<Clip> { self.of(split).iter().map(|&at| self.clips[at].clone()).collect() };
-        let edit = match attack {
-            Some((_, attack)) => {
-                attack.edit(clip, self.config.seed, &group(Split::Distractor), &group(Split::Reference))
-            }
-            None => Edit::of(clip, "scale=trunc(iw/2)*2:trunc(ih/2)*2,setsar=1"),
-        };
+        let (number, attack) = attack.unzip();
+        let edit = self.edit(attack, clip);
         let (print, plain, made) = self.print(&edit).map_err(|error| error.at(&clip.path))?;
+        self.uploads.remember(&upload(number, at), "", &print)?;
         let started = Instant::now();
         let verdict = self.store.ask_with(&print, &AskOptions::in_a_long_list())?;
         let millis = [made, started.elapsed().as_secs_f64() * 1e3];
-        let known: Vec<_> = edit.truth.iter().filter(|part| self.is_reference(&part.clip)).collect();
-        let (mut found, mut borders, mut wrong) = (vec![false; known.len()], Vec::new(), Vec::new());
-        let (mut claims, mut truth) = (Vec::new(), Vec::new());
-        for (i, part) in known.iter().enumerate() {
-            truth.push(Claim { reference: part.clip.clone(), ..Claim::of(part.query, part.reference, 0.0) });
-            for matched in verdict.matches.iter().filter(|matched| matched.reference == part.clip && !matched.near) {
-                let overlapping =
-                    matched.segments.iter().filter(|segment| overlaps(segment, part.query, part.reference));
-                // A still found as a still has no segments.
-                found[i] |= matched.segments.is_empty() || overlapping.clone().next().is_some();
-                if let Some(best) = overlapping.max_by(|a, b| length(a).total_cmp(&length(b))) {
-                    borders.push(Border {
-                        attack: attack.map(|(_, attack)| attack.name.clone()).unwrap_or_default(),
-                        clip: clip.name.clone(),
-                        reference: part.clip.clone(),
-                        query: [best.query, part.query],
-                        span: [best.reference, part.reference],
-                        speed: best.speed,
-                    });
-                }
-            }
-        }
-        for matched in verdict.matches.iter().filter(|matched| !matched.near) {
-            if known.iter().all(|part| part.clip != matched.reference) {
-                wrong.push(matched.reference.clone());
-            }
-            for segment in &matched.segments {
-                let claim = Claim::of(segment.query, segment.reference, segment.score);
-                claims.push(Claim { reference: matched.reference.clone(), ..claim });
-            }
-        }
+        let known: Vec<&str> = self.known(&edit).map(|part| part.clip.as_str()).collect();
         let mut shown = [0.0; 2];
         let mut plain_wrong = [0; 2];
         for (reference, lines) in self.clips.iter().zip(&self.plain) {
@@ -268,14 +251,74 @@ impl<'a> Bench<'a> {
             }
             let percentages = vpdq::compare(&plain, lines, vpdq::Rule::PACKAGE);
             let hit = [percentages.query >= 80.0, percentages.query > 0.0];
-            let right = known.iter().any(|part| part.clip == reference.name);
+            let right = known.contains(&reference.name.as_str());
             for (rule, hit) in hit.into_iter().enumerate() {
                 shown[rule] += if hit && right { 1.0 / known.len() as f64 } else { 0.0 };
                 plain_wrong[rule] += usize::from(hit && !right);
             }
         }
-        let attack = attack.map(|(at, _)| at);
-        Ok(Asked { attack, clip: at, found, borders, wrong, claims, truth, plain: shown, plain_wrong, millis })
+        let asked = Asked { attack: number, clip: at, plain: shown, plain_wrong, millis, ..Asked::default() };
+        Ok(self.judged(asked, attack, &edit, &verdict.matches))
+    }
+
+    /// The parts of a film that are of references.
+    fn known<'e>(&'e self, edit: &'e Edit) -> impl Iterator<Item = &'e Part> + 'e {
+        edit.truth.iter().filter(|part| self.is_reference(&part.clip))
+    }
+
+    /// How a film fared that matched so.
+    fn judged(&self, asked: Asked, attack: Option<&FilmAttack>, edit: &Edit, matches: &[Match]) -> Asked {
+        let known: Vec<&Part> = self.known(edit).collect();
+        let (mut found, mut borders, mut wrong) = (vec![false; known.len()], Vec::new(), Vec::new());
+        let (mut claims, mut truth) = (Vec::new(), Vec::new());
+        for (i, part) in known.iter().enumerate() {
+            truth.push(Claim { reference: part.clip.clone(), ..Claim::of(part.query, part.reference, 0.0) });
+            for matched in matches.iter().filter(|matched| matched.reference == part.clip && !matched.near) {
+                let overlapping =
+                    matched.segments.iter().filter(|segment| overlaps(segment, part.query, part.reference));
+                // A still found as a still has no segments.
+                found[i] |= matched.segments.is_empty() || overlapping.clone().next().is_some();
+                if let Some(best) = overlapping.max_by(|a, b| length(a).total_cmp(&length(b))) {
+                    borders.push(Border {
+                        attack: attack.map(|attack| attack.name.clone()).unwrap_or_default(),
+                        clip: self.clips[asked.clip].name.clone(),
+                        reference: part.clip.clone(),
+                        query: [best.query, part.query],
+                        span: [best.reference, part.reference],
+                        speed: best.speed,
+                    });
+                }
+            }
+        }
+        for matched in matches.iter().filter(|matched| !matched.near) {
+            if known.iter().all(|part| part.clip != matched.reference) {
+                wrong.push(matched.reference.clone());
+            }
+            for segment in &matched.segments {
+                let claim = Claim::of(segment.query, segment.reference, segment.score);
+                claims.push(Claim { reference: matched.reference.clone(), ..claim });
+            }
+        }
+        Asked { found, borders, wrong, claims, truth, ..asked }
+    }
+
+    /// The same films as uploads from before the list knew anything: how they fare when the references come, and how many
+    /// seconds it takes to ask for all of those.
+    fn retro(&self, attacks: &[FilmAttack], asked: &[Asked]) -> Result<(Vec<Asked>, f64)> {
+        add(&self.uploads, self.prints.iter().map(|(name, print)| (name.as_str(), print)))?;
+        let mut matches: BTreeMap<String, Vec<Match>> = BTreeMap::new();
+        let started = Instant::now();
+        self.uploads.retro(0, |retro| {
+            matches.entry(retro.remembered.upload).or_default().push(retro.found);
+            Ok(())
+        })?;
+        let seconds = started.elapsed().as_secs_f64();
+        let judged = asked.iter().map(|asked| {
+            let attack = asked.attack.map(|at| &attacks[at]);
+            let matches = matches.get(&upload(asked.attack, asked.clip)).map(Vec::as_slice).unwrap_or_default();
+            self.judged(asked.clone(), attack, &self.edit(attack, &self.clips[asked.clip]), matches)
+        });
+        Ok((judged.collect(), seconds))
     }
 
     fn is_reference(&self, name: &str) -> bool {
@@ -285,7 +328,7 @@ impl<'a> Bench<'a> {
     /// Every film of a template asked against all others of it.
     fn shared(&self, template: FilmTemplate, clips: &[&Clip], prints: &[Fingerprint]) -> Result<TemplateReport> {
         let named: Vec<(&str, &Fingerprint)> = clips.iter().map(|clip| clip.name.as_str()).zip(prints).collect();
-        let (store, _) = store(&self.folder.join("store"), &named)?;
+        let (store, _) = store(&self.folder.join("store"), named.iter().copied())?;
         let mut out = TemplateReport {
             name: template.name().into(),
             is_segment: template.is_segment(),
@@ -308,20 +351,38 @@ impl<'a> Bench<'a> {
     }
 }
 
+/// What an altered film is called as an upload.
+fn upload(attack: Option<usize>, clip: usize) -> String {
+    format!("{clip} {}", attack.map(|at| at.to_string()).unwrap_or_default())
+}
+
 /// A store of these references alone, with the entries and the bytes of their fingerprints in it.
-fn store(path: &Path, references: &[(&str, &Fingerprint)]) -> Result<(Store, [u64; 2])> {
+fn store<'p>(
+    path: &Path,
+    references: impl IntoIterator<Item = (&'p str, &'p Fingerprint)>,
+) -> Result<(Store, [u64; 2])> {
+    let store = empty(path)?;
+    let cost = add(&store, references)?;
+    Ok((store, cost))
+}
+
+fn empty(path: &Path) -> Result<Store> {
     if path.exists() {
         std::fs::remove_dir_all(path).map_err(|error| Error::io(path, error))?;
     }
-    let store = Store::create_or_open(path)?;
+    Store::create_or_open(path)
+}
+
+/// Adds references; how many entries that makes, and how many bytes their fingerprints have in the store.
+fn add<'p>(store: &Store, references: impl IntoIterator<Item = (&'p str, &'p Fingerprint)>) -> Result<[u64; 2]> {
     let mut cost = [0; 2];
     for (name, print) in references {
-        cost[0] += u64::from(store.add(&Reference::new(*name), print)?.hashes);
+        cost[0] += u64::from(store.add(&Reference::new(name), print)?.hashes);
         if let Some(kept) = store.fingerprint("default", name)? {
             cost[1] += kept.to_bytes()?.len() as u64;
         }
     }
-    Ok((store, cost))
+    Ok(cost)
 }
 
 /// The fingerprint of a file, and one frame a second as vPDQ takes them.
