@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 
 use index_support::{Random, ask, entry, naive};
 use refrain::index::storage::{Medium, Sink, Storage};
-use refrain::index::{DiskIndex, Entry};
+use refrain::index::{DiskIndex, Entry, Index};
 use refrain::{Cancel, Error, Hash};
 
 /// How the medium fails.
@@ -289,6 +289,8 @@ enum Step {
     Remove(u64),
     Maintain,
     Merge,
+    /// A merge that overwrites the database's free space as well.
+    Overwrite,
 }
 
 /// Adds of so many entries make a part at once.
@@ -334,7 +336,7 @@ fn apply(entries: &mut Vec<Entry>, step: &Step) {
     match step {
         Step::Add(some) => entries.extend(some),
         Step::Remove(owner) => entries.retain(|entry| entry.id.owner() != *owner),
-        Step::Merge | Step::Maintain => {}
+        Step::Merge | Step::Maintain | Step::Overwrite => {}
     }
 }
 
@@ -343,7 +345,8 @@ fn run(index: &DiskIndex, step: &Step) -> refrain::Result<()> {
         Step::Add(some) => index.add(some),
         Step::Remove(owner) => index.remove(*owner),
         Step::Maintain => index.maintain(),
-        Step::Merge => index.merge(&Cancel::new()),
+        Step::Merge => Index::merge(index, &Cancel::new()),
+        Step::Overwrite => index.merge(&Cancel::new()),
     }
 }
 
@@ -432,7 +435,7 @@ fn fail_at(seed: u64, steps: &[Step], n: u64, failure: Failure) -> bool {
     assert_eq!(disk.lock().unwrap().names.len() as u64, index.stats().parts);
     let more = entry(1 << 30, 0, Random(99).hash());
     index.add(&[more]).unwrap();
-    index.merge(&Cancel::new()).unwrap();
+    Index::merge(&index, &Cancel::new()).unwrap();
     assert_eq!(index.snapshot().search(&[more.hash], 0).unwrap(), naive(&[more], &ask(&[more.hash], 0)));
     assert_eq!(index.snapshot().len(), found.len() as u64 + 1);
     !finished
@@ -467,6 +470,22 @@ fn a_failure_at_any_operation_of_a_large_merge_leaves_before_or_after() {
     println!("failed at each of {} operations", until - from);
 }
 
+/// With more operations it would fail at some of them only.
+#[test]
+fn a_failure_while_free_space_is_overwritten_loses_nothing() {
+    let mut random = Random(17);
+    let mut some = |first: u64| Step::Add((first..first + 20).map(|owner| entry(owner, 0, random.hash())).collect());
+    let steps = [some(0), some(20), Step::Remove(3), Step::Overwrite, some(40), Step::Remove(21), Step::Overwrite];
+    let (from, until) = (operations(&steps[..3]), operations(&steps));
+    let every = ((until - from) / 120).max(1) as usize;
+    assert!(until - from > 60, "{from} to {until}");
+    for n in (from..until).step_by(every) {
+        assert!(fail_at(17, &steps, n, Failure::Crash), "{n}");
+        fail_at(17, &steps, n, Failure::Full); // which some operations do not mind
+    }
+    println!("failed at every {every} of {} operations", until - from);
+}
+
 #[test]
 fn a_long_walk_with_many_crashes_is_as_if_there_were_none() {
     let mut random = Random(77);
@@ -487,7 +506,7 @@ fn a_long_walk_with_many_crashes_is_as_if_there_were_none() {
                 apply(&mut after, step);
                 match step {
                     Step::Add(some) => everything.extend(some.iter().copied()),
-                    Step::Merge | Step::Maintain | Step::Remove(_) => {}
+                    Step::Merge | Step::Maintain | Step::Overwrite | Step::Remove(_) => {}
                 }
                 if run(&index, step).is_err() {
                     break;

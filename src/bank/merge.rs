@@ -41,7 +41,7 @@ impl Store {
             return Ok(());
         }
         drop(removed);
-        self.database.overwrite_free(cancel, |write| {
+        self.index.overwrite_free(cancel, |write| {
             write
                 .open_table(META)
                 .and_then(|mut meta| Ok(meta.insert(REMOVED, 0).map(|_| ())?))

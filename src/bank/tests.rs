@@ -539,6 +539,34 @@ fn after_a_merge_no_byte_of_a_removed_hash_is_on_the_disk() {
     assert!(store.verify().unwrap().problems.is_empty());
 }
 
+/// Overwriting the free space takes a little more than there is of it, and a database grows to twice its length for that.
+#[test]
+fn merging_again_and_again_leaves_no_removed_hash_and_a_database_of_bounded_length() {
+    let (folder, store) = fresh();
+    let name = |seed: u64| format!("r{seed}");
+    let on_disk = |seed: u64| {
+        let bytes = std::fs::read(folder.path().join("s/store.redb")).unwrap();
+        let sought = hash(seed);
+        (bytes.len(), bytes.windows(16).any(|window| *window == sought.0[8..24]))
+    };
+    for seed in 0..40 {
+        store.add_hash(&removed(&name(seed)), hash(seed), None).unwrap();
+    }
+    for round in 0..14 {
+        for seed in round * 8..round * 8 + 8 {
+            store.remove_reference("removed", &name(seed)).unwrap();
+            store.add_hash(&removed(&name(seed + 40)), hash(seed + 40), None).unwrap();
+        }
+        store.merge(&crate::Cancel::new()).unwrap();
+        for seed in [round * 8, round * 8 + 7] {
+            let (bytes, found) = on_disk(seed);
+            assert!(!found, "{seed} is still there after round {round}");
+            assert!(bytes < 2 << 20, "{bytes} bytes after round {round}");
+        }
+    }
+    assert!(on_disk(14 * 8).1, "the test sees hashes where they are");
+}
+
 /// A long list is searched through the buckets near each hash only. What that finds is told as when everything is sought,
 /// and what it misses is found when that is asked for.
 #[test]

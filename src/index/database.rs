@@ -205,8 +205,16 @@ impl Database {
         }
     }
 
-    /// Overwrites the free space of the file with nothing. The database writes changed pages to new places and keeps the old ones as free
-    /// space, with whatever stood in them. The last of the transactions that this takes is also `last`'s.
+    /// Two commits that let go of what the last changes have left behind, if nobody reads it any more.
+    pub(crate) fn let_go(&self) -> Result<()> {
+        for _ in 0..2 {
+            self.begin_write()?.commit().map_err(|error| self.error(error))?;
+        }
+        Ok(())
+    }
+
+    /// Overwrites the free space of the file with nothing, but for what has not been [let go](Self::let_go). The database writes changed pages to new places and keeps the old ones as free
+    /// space, with whatever stood in them. One of the transactions that this takes, after all is overwritten, is also `last`'s.
     ///
     /// Pages that somebody still reads are left out.
     ///
@@ -218,10 +226,6 @@ impl Database {
         last: impl FnOnce(&WriteTransaction) -> Result<()>,
     ) -> Result<()> {
         let commit = |write: WriteTransaction| write.commit().map_err(|error| self.error(error));
-        // Two commits let go of what the last changes have left behind.
-        for _ in 0..2 {
-            commit(self.begin_write()?)?;
-        }
         let write = self.begin_write()?;
         let stats = write.stats().map_err(|error| self.error(error))?;
         let length = match &self.medium {
@@ -240,8 +244,18 @@ impl Database {
         commit(write)?;
         let write = self.begin_write()?;
         write.delete_table(FILL).map_err(|error| self.error(error))?;
+        commit(write)?;
+        // That took a little more than there was, for which the file grew to twice its length, and what these transactions
+        // wrote lies where it grew. Once the filling is free space again they go back to the front, and a commit gives half of
+        // what is free at the end back.
+        self.let_go()?;
+        let write = self.begin_write()?;
         last(&write)?;
-        commit(write)
+        commit(write)?;
+        for _ in 0..3 {
+            commit(self.begin_write()?)?;
+        }
+        Ok(())
     }
 
     /// What redb says, in this crate's words, with the file's name.

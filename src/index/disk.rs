@@ -152,6 +152,15 @@ impl DiskIndex {
         }
     }
 
+    /// As [`Index::merge`], and overwrites the free space of the database, so that nothing of removed hashes is left there either.
+    ///
+    /// # Errors
+    /// As [`Index::merge`]; what was cancelled while the free space was overwritten has merged the parts.
+    pub fn merge(&self, cancel: &Cancel) -> Result<()> {
+        self.index.merge(cancel)?;
+        self.index.overwrite_free(cancel, |_| Ok(()))
+    }
+
     /// Removes everything that `owner` has, durably and at once.
     ///
     /// # Errors

@@ -155,7 +155,8 @@ impl Index {
         self.shared.maintain(&Cancel::new())
     }
 
-    /// Makes one part of everything; removed hashes are gone from the disk afterwards. Searches go on beside it.
+    /// Makes one part of everything; removed hashes are gone from the parts afterwards, and whoever has the database overwrites its
+    /// free space ([`DiskIndex::merge`](super::DiskIndex::merge), [`Store::merge`](crate::Store::merge)). Searches go on beside it.
     ///
     /// While it runs the disk never holds more than 1.5 times the parts, the old or the new ones, whichever are larger
     /// (parts of less than 2^15 entries, 1.3 MB, aside): it makes a copy of the hashes, drops the old parts, and
@@ -166,6 +167,20 @@ impl Index {
     /// [`Error::Cancelled`], [`Error::Io`], [`Error::Corrupt`]; the index stays as it was.
     pub fn merge(&self, cancel: &Cancel) -> Result<()> {
         self.shared.merge_all(cancel)
+    }
+
+    /// As [`Database::overwrite_free`], of what nobody but this index has read lately.
+    pub(crate) fn overwrite_free(
+        &self,
+        cancel: &Cancel,
+        last: impl FnOnce(&WriteTransaction) -> Result<()>,
+    ) -> Result<()> {
+        let _alone = Shared::lock(&self.shared.maintaining);
+        {
+            let _unread = Shared::lock(&self.shared.refreshing);
+            self.shared.database.let_go()?;
+        }
+        self.shared.database.overwrite_free(cancel, last)
     }
 
     /// The index as of the last [`Self::refresh`].
