@@ -1,12 +1,16 @@
 //! Finding what is near: multi-index hashing over a part's postings, or a scan; `plan` chooses.
 
+#[cfg(test)]
+mod drawn;
 mod mih;
 mod plan;
+mod reach;
 mod scan;
 mod sweep;
 
-pub(super) use mih::{Mih, finds};
+pub(super) use mih::Mih;
 pub(super) use plan::{Plan, plan};
+pub(super) use reach::finds;
 pub(super) use scan::Scan;
 pub(super) use sweep::TOGETHER;
 
