@@ -305,8 +305,9 @@ impl Store {
     /// Runs `work` in one transaction and makes what it did last.
     pub(crate) fn write<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
         let (done, changed) = fenced(&self.file, || {
+            let room = self.index.make_room();
             let write = self.database.begin_write()?;
-            let mut tx = Tx::open(&write, &self.index, &self.file)?;
+            let mut tx = Tx::open(&write, &self.index, room, &self.file)?;
             let done = work(&mut tx)?;
             let changed = tx.close()?;
             if changed {

@@ -48,6 +48,8 @@ pub(crate) struct Tx<'t> {
     operations: Table<'t, &'static str, u64>,
     refused: Table<'t, (u64, &'static str), &'static [u8]>,
     entries: Vec<Entry>,
+    /// Why nothing may be added, if the index could not keep up.
+    full: Option<Error>,
     sequence: u64,
     number: u64,
     plain: u64,
@@ -61,7 +63,13 @@ pub(crate) fn now() -> u64 {
 }
 
 impl<'t> Tx<'t> {
-    pub(crate) fn open(write: &'t WriteTransaction, index: &'t Index, file: &'t Path) -> Result<Self> {
+    /// All tables; `room` says whether the index can take more: see [`Index::make_room`].
+    pub(crate) fn open(
+        write: &'t WriteTransaction,
+        index: &'t Index,
+        room: Result<()>,
+        file: &'t Path,
+    ) -> Result<Self> {
         let wrong = |error: redb::TableError| failed(file, error);
         let meta = write.open_table(META).map_err(wrong)?;
         let counter = |name| -> Result<u64> {
@@ -83,6 +91,7 @@ impl<'t> Tx<'t> {
             operations: write.open_table(OPERATIONS).map_err(wrong)?,
             refused: write.open_table(REFUSED).map_err(wrong)?,
             entries: Vec::new(),
+            full: room.err(),
             now: now(),
             changed: false,
             removed: false,
@@ -222,6 +231,9 @@ impl<'t> Tx<'t> {
         self.fingerprints
             .insert(number, records::seal(fingerprint).as_slice())
             .map_err(|error| failed(self.file, error))?;
+        if let Some(full) = self.full.take_if(|_| !entries.is_empty()) {
+            return Err(full);
+        }
         self.entries.extend_from_slice(entries);
         if self.entries.len() >= PORTION { self.flush() } else { Ok(()) }
     }

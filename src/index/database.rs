@@ -3,10 +3,13 @@
 //! One process writes, any number read beside it and follow its commits (redb's single-writer mode, which locks byte
 //! ranges of the file). A second writer is told [`Error::Locked`]. A database that a killed writer left behind is
 //! repaired by whoever opens it next, a reader included: in the file, or, where that may not be written, in memory.
+//! redb trusts a file no more that could not be written once, as that of a full disk; so a writer opens it anew, which
+//! is what a killed one would do, and goes on from the last commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use redb::{
     Builder, ConcurrencyMode, ReadTransaction, ReadableDatabase, StorageBackend, TableDefinition, WriteTransaction,
@@ -20,6 +23,9 @@ use crate::error::{Error, Result};
 /// Memory that redb may keep pages in.
 const CACHE_BYTES: usize = 64 << 20;
 
+/// How often a writer looks whether everybody has let go of a database that is to be opened anew.
+const PATIENCE: u32 = 1000;
+
 const FILL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("fill");
 /// A value that takes a page of the database for itself.
 const PAGE_OF_NOTHING: [u8; 3_900] = [0; 3_900];
@@ -27,7 +33,7 @@ const PAGE_OF_NOTHING: [u8; 3_900] = [0; 3_900];
 /// An open database. Clones share it; the file and its locks go when the last one does.
 #[derive(Clone)]
 pub(crate) struct Database {
-    inner: Arc<Inner>,
+    inner: Arc<RwLock<Arc<Inner>>>,
     path: Arc<Path>,
     /// What it lives in, if that is no file.
     medium: Option<Arc<dyn Medium>>,
@@ -38,6 +44,8 @@ enum Inner {
     Reader(Quiet<redb::ReadOnlyDatabase>),
     /// What a killed writer left where nothing may be written, repaired in memory, and the file as it was then.
     Repaired(Quiet<redb::Database>, Stamp),
+    /// A writer's, which could not be written, and could not be opened anew so far.
+    Lost,
 }
 
 /// What may panic once more while it is dropped after the database gave up on a damaged file; that says nothing new.
@@ -100,14 +108,55 @@ impl Database {
         if unmade().map_err(|source| Error::io(path, source))? {
             backend.set_len(0).map_err(|source| Error::io(path, source))?;
         }
-        fenced(path, || {
-            let database = Builder::new()
-                .set_cache_size(CACHE_BYTES)
-                .create_with_backend(backend)
-                .map_err(|error| from_redb(path, error))?;
-            let medium = Some(medium);
-            Ok(Self { inner: Arc::new(Inner::Writer(Quiet::new(database))), path: path.into(), medium })
-        })
+        let database = Self { medium: Some(medium), ..Self::new(Inner::Lost, path) };
+        database.reopen()?;
+        Ok(database)
+    }
+
+    fn new(inner: Inner, path: &Path) -> Self {
+        Self { inner: Arc::new(RwLock::new(Arc::new(inner))), path: path.into(), medium: None }
+    }
+
+    fn inner(&self) -> Arc<Inner> {
+        Arc::clone(&self.inner.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Lets go of a writer's database, if it is one that has failed, and opens it anew.
+    fn reopen(&self) -> Result<()> {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        match &**inner {
+            Inner::Writer(database) => match database.try_begin_write() {
+                Err(redb::TransactionError::Storage(_)) => {}
+                _ => return Ok(()), // another thread was first
+            },
+            Inner::Lost => {}
+            Inner::Reader(_) | Inner::Repaired(..) => return Ok(()),
+        }
+        let mut old = std::mem::replace(&mut *inner, Arc::new(Inner::Lost));
+        // Who is about to begin a transaction holds it for a moment.
+        for _ in 0..PATIENCE {
+            match Arc::try_unwrap(old) {
+                Ok(last) => {
+                    drop(last);
+                    let builder = builder();
+                    let opened = fenced(&self.path, || {
+                        match &self.medium {
+                            Some(medium) => Builder::new()
+                                .set_cache_size(CACHE_BYTES)
+                                .create_with_backend(Backend(Arc::clone(medium))),
+                            None => builder.open(&self.path),
+                        }
+                        .map_err(|error| from_redb(&self.path, error))
+                    })?;
+                    *inner = Arc::new(Inner::Writer(Quiet::new(opened)));
+                    return Ok(());
+                }
+                Err(held) => old = held,
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        *inner = old;
+        Err(Error::io(&*self.path, std::io::Error::other("it could not be written, and is still read: try again")))
     }
 
     /// Opens `path`, which must be there, for reading beside any other process.
@@ -132,7 +181,7 @@ impl Database {
                 }
                 Err(error) => return Err(from_redb(path, error)),
             };
-            Ok(Self { inner: Arc::new(Inner::Reader(Quiet::new(reader))), path: path.into(), medium: None })
+            Ok(Self::new(Inner::Reader(Quiet::new(reader)), path))
         })
     }
 
@@ -143,13 +192,13 @@ impl Database {
         let overlay = Overlay::new(path).map_err(io)?;
         let database = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(overlay);
         let database = database.map_err(|error| from_redb(path, error))?;
-        Ok(Self { inner: Arc::new(Inner::Repaired(Quiet::new(database), stamp)), path: path.into(), medium: None })
+        Ok(Self::new(Inner::Repaired(Quiet::new(database), stamp), path))
     }
 
     fn writer(path: &Path, open: impl FnOnce(&Builder) -> Result<redb::Database, redb::DatabaseError>) -> Result<Self> {
         fenced(path, || {
             let database = open(&builder()).map_err(|error| from_redb(path, error))?;
-            Ok(Self { inner: Arc::new(Inner::Writer(Quiet::new(database))), path: path.into(), medium: None })
+            Ok(Self::new(Inner::Writer(Quiet::new(database)), path))
         })
     }
 
@@ -169,7 +218,7 @@ impl Database {
 
     /// Whether this handle may write.
     pub(crate) fn is_writer(&self) -> bool {
-        matches!(&*self.inner, Inner::Writer(_))
+        matches!(&*self.inner(), Inner::Writer(_) | Inner::Lost)
     }
 
     /// The database file.
@@ -177,32 +226,42 @@ impl Database {
         &self.path
     }
 
-    /// A view of the last commit, of this process or another.
+    /// A view of the last commit, of this process or another. If the file could not be written before, it is opened anew first.
     pub(crate) fn begin_read(&self) -> Result<ReadTransaction> {
-        match &*self.inner {
-            Inner::Writer(database) => database.begin_read(),
-            Inner::Reader(database) => database.begin_read(),
-            Inner::Repaired(database, stamp) if stamp.holds() => database.begin_read(),
+        self.begin(|inner| match inner {
+            Inner::Writer(database) => Ok(database.begin_read()),
+            Inner::Reader(database) => Ok(database.begin_read()),
+            Inner::Repaired(database, stamp) if stamp.holds() => Ok(database.begin_read()),
+            Inner::Lost => Ok(Err(redb::StorageError::PreviousIo.into())),
             Inner::Repaired(..) => {
                 let source =
                     std::io::Error::other("somebody has written to it since it was repaired in memory; open it anew");
-                return Err(Error::io(&*self.path, source));
+                Err(Error::io(&*self.path, source))
             }
-        }
-        .map_err(|error| self.error(error))
+        })
     }
 
-    /// A transaction; waits for the one before it to end.
+    /// A transaction; waits for the one before it to end. If the file could not be written before, it is opened anew first.
     ///
     /// # Errors
     /// [`Error::Option`] for a handle opened for reading.
     pub(crate) fn begin_write(&self) -> Result<WriteTransaction> {
-        match &*self.inner {
-            Inner::Writer(database) => database.begin_write().map_err(|error| self.error(error)),
+        self.begin(|inner| match inner {
+            Inner::Writer(database) => Ok(database.begin_write()),
+            Inner::Lost => Ok(Err(redb::StorageError::PreviousIo.into())),
             Inner::Reader(_) | Inner::Repaired(..) => {
                 Err(Error::option("store", "it was opened for reading; open it for writing"))
             }
+        })
+    }
+
+    fn begin<T>(&self, begin: impl Fn(&Inner) -> Result<std::result::Result<T, redb::TransactionError>>) -> Result<T> {
+        let mut begun = begin(&self.inner())?;
+        if matches!(&begun, Err(redb::TransactionError::Storage(redb::StorageError::PreviousIo))) {
+            self.reopen()?;
+            begun = begin(&self.inner())?;
         }
+        begun.map_err(|error| self.error(error))
     }
 
     /// Two commits that let go of what the last changes have left behind, if nobody reads it any more.

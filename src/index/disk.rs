@@ -111,6 +111,7 @@ impl DiskIndex {
     /// [`Error::Option`] if this was opened for reading, [`Error::Io`].
     pub fn add(&self, entries: &[Entry]) -> Result<()> {
         let commit = |entries: &[Entry]| {
+            self.index.make_room()?;
             let txn = self.database.begin_write()?;
             self.index.add(&txn, entries)?;
             txn.commit().map_err(|error| self.database.error(error))?;
@@ -209,6 +210,30 @@ mod tests {
         assert!(matches!(index.add_stream([entry(7, 1, hash(7))], &cancel), Err(Error::Cancelled)));
         drop(index);
         assert_eq!(DiskIndex::open_reader(folder.path()).unwrap().stats().entries, BULK as u64 + 1005);
+    }
+
+    #[test]
+    fn an_index_that_cannot_make_parts_refuses_more_before_it_is_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        let index = DiskIndex::create(folder.path()).unwrap();
+        std::fs::remove_dir(folder.path().join(PARTS)).unwrap();
+        std::fs::write(folder.path().join(PARTS), "in the way").unwrap();
+        let hash = |owner: u64| Hash::from_words([owner; 4].map(|word| word.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let some =
+            |from: u64| -> Vec<Entry> { (from..from + 70_000).map(|owner| entry(owner, 0, hash(owner))).collect() };
+        index.add(&some(0)).unwrap();
+        index.add(&some(70_000)).unwrap();
+        for _ in 0..2 {
+            let error = index.add(&some(140_000)[..1]).unwrap_err();
+            assert!(matches!(error, Error::Io { .. }), "{error}");
+            assert_eq!(index.snapshot().len(), 140_000);
+        }
+        index.remove(7).unwrap();
+        assert_eq!(index.snapshot().len(), 139_999);
+        std::fs::remove_file(folder.path().join(PARTS)).unwrap();
+        std::fs::create_dir(folder.path().join(PARTS)).unwrap();
+        index.add(&some(140_000)[..1]).unwrap();
+        assert_eq!((index.snapshot().len(), index.stats().delta), (140_000, 1));
     }
 
     #[test]

@@ -122,15 +122,23 @@ impl Index {
     /// [`Error::Corrupt`], [`Error::Io`]; the snapshot stays as it was.
     pub fn refresh(&self) -> Result<bool> {
         let changed = self.shared.refresh()?;
-        let waiting = self.shared.snapshot().delta.len();
-        if changed && self.automatic && self.shared.database.is_writer() && waiting >= FLUSH {
-            if waiting >= FLUSH * PATIENCE {
-                self.maintain()?;
-            } else {
-                self.kick();
-            }
+        if changed && self.automatic && self.waiting() >= FLUSH && self.shared.database.is_writer() {
+            self.kick();
         }
         Ok(changed)
+    }
+
+    /// Added entries that are in no part yet.
+    fn waiting(&self) -> usize {
+        self.shared.snapshot().delta.len()
+    }
+
+    /// For whoever is about to add: waits until the background thread has caught up, if it is far behind.
+    ///
+    /// # Errors
+    /// As [`Self::maintain`]; nothing should be added then, since more and more would have to be searched without postings.
+    pub(crate) fn make_room(&self) -> Result<()> {
+        if self.automatic && self.waiting() >= FLUSH * PATIENCE { self.maintain() } else { Ok(()) }
     }
 
     /// Has the background thread at work.
@@ -139,7 +147,7 @@ impl Index {
         if background.as_ref().is_none_or(JoinHandle::is_finished) {
             let shared = Arc::clone(&self.shared);
             let work = move || {
-                // What fails here fails again, aloud, in a later add, `maintain` or `merge`.
+                // What fails here fails again, aloud, before a later add, in `maintain` or `merge`.
                 let _ = shared.maintain(&shared.stop);
             };
             *background = std::thread::Builder::new().name("refrain-index".into()).spawn(work).ok();
