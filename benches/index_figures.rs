@@ -3,6 +3,8 @@
 //! - `build DATA FOLDER`: an index of a file of hashes, 32 bytes each;
 //! - `stream COUNT FOLDER`: an index of COUNT random hashes that are never in memory or on disk together;
 //! - `ask QUERIES RADII FOLDER`: opens it, asks singly, in batches of 64 and of 8,192; RADII is a list with commas;
+//! - `back QUERIES FOLDER`: for an index that the system has forgotten: asks it within 31 once its queries have brought it in;
+//! - `preload QUERIES FOLDER`: the same, once it was brought in at one go;
 //! - `add QUERIES FOLDER`: adds 1,000 at a time, and from several threads one at a time;
 //! - `writer QUERIES FOLDER`: merges; asks; and asks while another thread adds 10,000 entries a second and merges;
 //! - `join RADIUS FOLDER`: the index against itself.
@@ -119,6 +121,28 @@ fn measure(index: &DiskIndex, queries: &[Hash], [radius, certain]: [u32; 2], bat
         }
     }
     Ok((micros(start) / asked as f64, hits as f64 / asked as f64))
+}
+
+/// What `DiskIndex::preload` brings, and what it takes.
+fn preload(queries: &str, folder: &Path, at_once: bool) -> Result<()> {
+    let queries = read(queries)?;
+    let index = DiskIndex::open_reader(folder)?;
+    let start = Instant::now();
+    if at_once {
+        index.preload(&Cancel::new())?;
+    } else {
+        for some in queries.chunks(BATCH) {
+            index.snapshot().search(some, 31)?;
+        }
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let (single, _) = measure(&index, &queries, [31, 31], 1)?;
+    let (batch, _) = measure(&index, &queries, [31, 31], BATCH)?;
+    println!(
+        "{{\"figure\":\"{}\",\"seconds\":{seconds:.2},\"single_us\":{single:.2},\"batch_us\":{batch:.2}}}",
+        if at_once { "preload" } else { "back" }
+    );
+    Ok(())
 }
 
 fn ask(queries: &str, radii: &str, folder: &Path) -> Result<()> {
@@ -280,6 +304,8 @@ fn main() -> Result<()> {
         ["build", data, folder] => build(data, Path::new(folder)),
         ["stream", count, folder] => stream(count.parse()?, Path::new(folder)),
         ["ask", queries, radii, folder] => ask(queries, radii, Path::new(folder)),
+        ["back", queries, folder] => preload(queries, Path::new(folder), false),
+        ["preload", queries, folder] => preload(queries, Path::new(folder), true),
         ["add", queries, folder] => add(queries, Path::new(folder)),
         ["writer", queries, folder] => writer(queries, Path::new(folder)),
         ["join", radius, folder] => join(radius, Path::new(folder)),

@@ -408,3 +408,82 @@ fn a_damaged_fingerprint_is_named_and_what_the_index_has_of_it_is_kept() {
     let verdict = store.ask_hash_with(&hash(299), &AskOptions::default().despite_damage()).unwrap();
     assert!(verdict.outcome == Outcome::NoMatch && verdict.damage[0].contains("reference 300"), "{verdict:?}");
 }
+
+/// Turns a bit of a row over.
+fn damage_row(dir: &Path, table: &'static str, number: u64) {
+    let database = redb::Database::open(dir.join("store.redb")).unwrap();
+    let write = database.begin_write().unwrap();
+    {
+        let mut rows = write.open_table(TableDefinition::<'_, u64, &[u8]>::new(table)).unwrap();
+        let mut bytes = redb::ReadableTable::get(&rows, number).unwrap().unwrap().value().to_vec();
+        bytes[6] ^= 1;
+        rows.insert(number, bytes.as_slice()).unwrap();
+    }
+    write.commit().unwrap();
+}
+
+#[test]
+fn a_reference_whose_record_or_fingerprint_is_damaged_can_be_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = whole(folder.path());
+    let dir = folder.path().join("damaged");
+    for (table, bank) in [("references", false), ("fingerprints", false), ("references", true)] {
+        copy(&from, &dir);
+        damage_row(&dir, table, 21);
+        let store = Store::open(&dir).unwrap();
+        assert!(!store.verify().unwrap().problems.is_empty());
+        if bank {
+            assert_eq!(store.remove_bank("removed").unwrap(), Some(COUNT - 1));
+            assert_eq!(store.stats().unwrap().references, 0);
+        } else {
+            assert!(store.remove_reference("removed", "r20").unwrap());
+            assert!(!store.remove_reference("removed", "r20").unwrap());
+            assert_eq!(store.ask_hash(&hash(21)).unwrap().outcome, Outcome::Match);
+            assert_eq!(store.stats().unwrap().references, COUNT - 2);
+        }
+        assert_eq!(store.ask_hash(&hash(20)).unwrap().outcome, Outcome::NoMatch);
+        store.merge(&Cancel::new()).unwrap();
+        assert!(store.verify().unwrap().problems.is_empty(), "{table}: {:?}", store.verify());
+    }
+}
+
+#[test]
+fn uploads_from_before_are_found_by_what_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = folder.path().join("from");
+    let store = Store::create_or_open(&from).unwrap();
+    for seed in 0..10 {
+        store.add_hash(&Reference::new(format!("r{seed}")).bank("b"), hash(seed), None).unwrap();
+        let upload = store.fingerprint("b", &format!("r{seed}")).unwrap().unwrap();
+        assert!(store.remember(&format!("u{seed}"), "", &upload).unwrap());
+    }
+    store.merge(&Cancel::new()).unwrap();
+    drop(store);
+    let dir = folder.path().join("damaged");
+    let uploads = dir.join("uploads");
+    let damages: [(&dyn Fn(), usize); 6] = [
+        (&|| (), 10),
+        (&|| damage_row(&dir, "references", 4), 9),
+        (&|| damage_row(&dir, "fingerprints", 4), 9),
+        (&|| damage_row(&uploads, "references", 4), 9),
+        // A part of so few hashes is one block.
+        (&|| flip(&only_part(&uploads), 4096 + 3 * 32), 0),
+        (&|| fs::write(uploads.join("store.redb"), "not a store").unwrap(), 0),
+    ];
+    for (at, (damage, left)) in damages.into_iter().enumerate() {
+        copy(&from, &dir);
+        damage();
+        let store = Store::open_reader(&dir).unwrap();
+        let mut found = 0;
+        let told = store
+            .retro_despite_damage(0, |retro| {
+                assert_eq!(retro.remembered.upload[1..], retro.found.reference[1..]);
+                found += 1;
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!((found, told.is_empty()), (left, left == 10), "{at}: {told:?}");
+        let strict = store.retro(0, |_| Ok(()));
+        assert_eq!(strict.is_ok(), left == 10, "{at}: {strict:?}");
+    }
+}

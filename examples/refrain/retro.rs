@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use refrain::Error;
 use refrain::report::words;
 
-use crate::store::StoreArg;
+use crate::store::{Damage, StoreArg};
 use crate::{Exit, Stop, out};
 
 /// Ask which remembered uploads show references that were added since.
@@ -80,7 +80,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     let store = args.store.read()?;
     let mut uploaders: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let (mut pairs, mut closed) = (0u64, None);
-    let asked = store.retro(args.since.unwrap_or(0), |retro| {
+    let asked = store.retro_despite_damage(args.since.unwrap_or(0), |retro| {
         pairs += 1;
         if !args.json {
             let line = format!("{}: {}", words::printable(&retro.remembered.upload), words::a_match(&retro.found));
@@ -95,12 +95,13 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     if let Some(stop) = closed {
         return Err(stop);
     }
-    asked?;
+    let damage = asked?;
     for (uploader, lines) in &uploaders {
         let name = if uploader.is_empty() { "uploader not known".into() } else { words::printable(uploader) };
         out::line(format_args!("{name}: {} matches", lines.len()))?;
         lines.iter().try_for_each(|line| out::line(format_args!("  {line}")))?;
     }
     out::tell(format_args!("{pairs} earlier uploads match references added since"));
-    Ok(Exit::of_matching(false, pairs > 0))
+    Damage::default().tell_all(&damage);
+    Ok(Exit::of_matching(!damage.is_empty(), pairs > 0))
 }

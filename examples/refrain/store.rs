@@ -70,13 +70,22 @@ impl Damage {
     /// Says it if the line is about a damaged store, and whether it is.
     pub fn tell(&mut self, line: &MatchLine) -> bool {
         let Some(error) = &line.store_error else { return false };
-        if self.0.insert(error.message.clone()) {
-            out::tell(format_args!("{}: the rest of the store answers", words::printable(&error.message)));
+        self.say(&error.message);
+        true
+    }
+
+    /// Says what a question met that was about many uploads.
+    pub fn tell_all(&mut self, met: &[String]) {
+        met.iter().for_each(|met| self.say(met));
+    }
+
+    fn say(&mut self, message: &str) {
+        if self.0.insert(message.to_string()) {
+            out::tell(format_args!("{}: the rest of the store answers", words::printable(message)));
             if self.0.len() == 1 {
                 out::tell(MENDS);
             }
         }
-        true
     }
 }
 

@@ -41,8 +41,16 @@ impl Damage {
         }
     }
 
+    /// What a question that was part of this one has met.
+    pub(super) fn meet(&mut self, met: Vec<String>) {
+        met.into_iter().for_each(|met| self.add(met));
+    }
+
     fn note(&mut self, error: &Error) {
-        let error = error.to_string();
+        self.add(error.to_string());
+    }
+
+    fn add(&mut self, error: String) {
         if !self.met.contains(&error) {
             if self.met.len() < TOLD {
                 self.met.push(error);

@@ -12,6 +12,7 @@ use super::reference::{Added, Reference, ReferenceRecord, State};
 use super::refuse::{SAME, Upload, whole};
 use super::transaction::Tx;
 use super::write::Writer;
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
 use crate::hash::{Algorithm, Hash};
@@ -460,6 +461,14 @@ impl Store {
                 changes,
             })
         })
+    }
+
+    /// As [`Index::preload`](crate::index::Index::preload), of the index of the references.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn preload(&self, cancel: &Cancel) -> Result<()> {
+        self.index.preload(cancel)
     }
 
     /// Reads everything, earlier uploads included, and lists what is damaged.

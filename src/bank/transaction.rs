@@ -244,16 +244,27 @@ impl<'t> Tx<'t> {
     }
 
     /// Takes everything about a reference out of all tables but the log.
-    pub(crate) fn drop_reference(&mut self, record: &ReferenceRecord) -> Result<()> {
+    /// Drops a reference, whether its record can be read or not. Returns its number, or `None` if there is no such name.
+    pub(crate) fn drop_reference(&mut self, bank: &str, id: &str) -> Result<Option<u64>> {
+        let wrong = |error| failed(self.file, error);
+        let Some(number) = self.names.get((bank, id)).map_err(wrong)?.map(|number| number.value()) else {
+            return Ok(None);
+        };
+        let plain = match self.reference(bank, id) {
+            // Of one too many nothing worse comes than a search for nothing.
+            Err(Error::Corrupt { .. } | Error::Format { .. }) => false,
+            record => record?.is_some_and(|record| record.plain),
+        };
         self.flush()?;
         let wrong = |error| failed(self.file, error);
-        self.names.remove((record.bank.as_str(), record.id.as_str())).map_err(wrong)?;
-        self.references.remove(record.number).map_err(wrong)?;
-        self.fingerprints.remove(record.number).map_err(wrong)?;
-        self.refused.retain_in((record.number, "")..(record.number + 1, ""), |_, _| false).map_err(wrong)?;
+        self.names.remove((bank, id)).map_err(wrong)?;
+        self.references.remove(number).map_err(wrong)?;
+        self.fingerprints.remove(number).map_err(wrong)?;
+        self.refused.retain_in((number, "")..(number + 1, ""), |_, _| false).map_err(wrong)?;
         self.removed = true;
-        self.plain = self.plain.saturating_sub(u64::from(record.plain));
-        self.index.remove(self.write, record.number)
+        self.plain = self.plain.saturating_sub(u64::from(plain));
+        self.index.remove(self.write, number)?;
+        Ok(Some(number))
     }
 
     /// Whether the pair was not refused before.

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::ask::Policy;
 use super::config::BankConfig;
+use super::damage::Damage;
 use super::reference::{Reference, State};
 use super::store::{AskOptions, Store};
 use crate::error::{Error, Result};
@@ -104,32 +105,53 @@ impl Store {
     /// it would have to be as a new upload.
     ///
     /// # Errors
-    /// Those of the database and of `each`.
-    pub fn retro(&self, since: u64, mut each: impl FnMut(Retro) -> Result<()>) -> Result<()> {
-        let Some(uploads) = self.uploads(false)? else { return Ok(()) };
-        uploads.refresh()?;
+    /// Those of the database, damage included, and of `each`.
+    pub fn retro(&self, since: u64, each: impl FnMut(Retro) -> Result<()>) -> Result<()> {
+        self.retro_with(since, &AskOptions::of_uploads(), each).map(drop)
+    }
+
+    /// As [`Store::retro`], but where something of the store or of the uploads is damaged, by the rest of it. Returns what is, for people: of
+    /// a reference or an upload that cannot be read, and of the hashes that could not be searched.
+    ///
+    /// # Errors
+    /// Those of the database but for damage, and of `each`.
+    pub fn retro_despite_damage(&self, since: u64, each: impl FnMut(Retro) -> Result<()>) -> Result<Vec<String>> {
+        self.retro_with(since, &AskOptions::of_uploads().despite_damage(), each)
+    }
+
+    fn retro_with(
+        &self,
+        since: u64,
+        options: &AskOptions,
+        mut each: impl FnMut(Retro) -> Result<()>,
+    ) -> Result<Vec<String>> {
+        let mut damage = Damage::of(options);
+        let Some(Some(uploads)) = damage.bear(self.uploads(false))? else { return Ok(damage.told()) };
+        damage.bear(uploads.refresh())?;
         for record in self.references(None)? {
-            let record = record?;
+            let Some(record) = damage.bear(record)? else { continue };
             if record.added < since || record.state != State::Active {
                 continue;
             }
             let Some(bank) = self.bank(&record.bank) else { continue };
-            let Some(fingerprint) = self.fingerprint(&record.bank, &record.id)? else { continue };
+            let fingerprint = damage.bear(self.fingerprint(&record.bank, &record.id))?;
+            let Some(fingerprint) = fingerprint.flatten() else { continue };
             let action = bank.action;
             let policies = [(BANK.to_string(), Policy::of(bank))].into();
-            let verdict = uploads.ask_under(&fingerprint, &policies, &AskOptions::of_uploads())?;
+            let verdict = uploads.ask_under(&fingerprint, &policies, options)?;
+            damage.meet(verdict.damage);
             for found in verdict.matches {
-                let print = uploads.fingerprint(BANK, &found.reference)?;
+                let print = damage.bear(uploads.fingerprint(BANK, &found.reference))?.flatten();
                 if self.refused_upload(record.number, &found.reference, print.as_ref())? {
                     continue;
                 }
-                let Some(upload) = uploads.reference(BANK, &found.reference)? else { continue };
+                let Some(upload) = damage.bear(uploads.reference(BANK, &found.reference))?.flatten() else { continue };
                 let found = Match { bank: record.bank.clone(), reference: record.id.clone(), action, ..found };
                 let uploader = upload.labels.get(UPLOADER).cloned().unwrap_or_default();
                 let remembered = Remembered { upload: upload.id, uploader, time: upload.added };
                 each(Retro { remembered, found })?;
             }
         }
-        Ok(())
+        Ok(damage.told())
     }
 }

@@ -83,9 +83,7 @@ impl<'s> Writer<'s> {
             let author = By { operation: None, ..self.by.clone() };
             let ids = tx.ids_of(name)?;
             for id in &ids {
-                if let Some(record) = tx.reference(name, id)? {
-                    remove(tx, &author, &record)?;
-                }
+                remove(tx, &author, name, id)?;
             }
             tx.drop_bank(name)?;
             tx.record(&self.by, Change::BankRemoved { name: name.to_string() })?;
@@ -178,6 +176,7 @@ impl<'s> Writer<'s> {
     }
 
     /// Removes a reference with all its hashes; only who, when and which id stay in the log. False if it is not there.
+    /// One whose record or fingerprint is damaged is removed like any other.
     ///
     /// # Errors
     /// Those of the database.
@@ -189,10 +188,7 @@ impl<'s> Writer<'s> {
                 again(&record, same)?;
                 return Ok(true);
             }
-            match tx.reference(bank, id)? {
-                Some(record) => remove(tx, &self.by, &record).map(|()| true),
-                None => Ok(false),
-            }
+            remove(tx, &self.by, bank, id)
         })
     }
 
@@ -288,11 +284,10 @@ pub(crate) fn of_hash(hash: Hash, quality: Option<u8>, algorithm: Algorithm) -> 
     Fingerprint::Image(ImageFingerprint { width: 0, height: 0, algorithm, views: vec![view] })
 }
 
-fn remove(tx: &mut Tx<'_>, by: &By, record: &ReferenceRecord) -> Result<()> {
-    tx.drop_reference(record)?;
-    let (bank, id, number) = (record.bank.clone(), record.id.clone(), record.number);
-    tx.record(by, Change::ReferenceRemoved { bank, id, number })?;
-    Ok(())
+fn remove(tx: &mut Tx<'_>, by: &By, bank: &str, id: &str) -> Result<bool> {
+    let Some(number) = tx.drop_reference(bank, id)? else { return Ok(false) };
+    tx.record(by, Change::ReferenceRemoved { bank: bank.into(), id: id.into(), number })?;
+    Ok(true)
 }
 
 /// Makes a bank.

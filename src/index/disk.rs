@@ -213,6 +213,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_preloaded_is_whole_or_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let index = DiskIndex::create(folder.path()).unwrap();
+        let hash = |owner: u64| Hash::from_words([owner; 4].map(|word| word.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        for from in [0, 200_000] {
+            let some: Vec<Entry> = (from..from + BULK as u64).map(|owner| entry(owner, 0, hash(owner))).collect();
+            index.add(&some).unwrap();
+        }
+        index.preload(&Cancel::new()).unwrap();
+        let parts: Vec<_> = index.snapshot().parts.iter().filter_map(|slot| slot.part.clone().ok()).collect();
+        assert!(parts.len() == 2 && parts.iter().all(|part| part.has_sure_hashes() && part.has_sure_postings()));
+        let path = parts[0].path().to_path_buf();
+        let cancel = Cancel::new();
+        cancel.cancel();
+        assert!(matches!(index.preload(&cancel), Err(Error::Cancelled)));
+        drop((index, parts));
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[9000] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let index = DiskIndex::open_reader(folder.path()).unwrap();
+        let error = index.preload(&Cancel::new()).unwrap_err();
+        assert!(matches!(&error, Error::Corrupt { path: named, .. } if *named == path), "{error}");
+        let whole = |slot: &super::super::snapshot::Slot| slot.part.as_ref().is_ok_and(|part| part.has_sure_hashes());
+        assert_eq!(index.snapshot().parts.iter().filter(|slot| whole(slot)).count(), 1, "the other one is there");
+    }
+
+    #[test]
     fn an_index_that_cannot_make_parts_refuses_more_before_it_is_stored() {
         let folder = tempfile::tempdir().unwrap();
         let index = DiskIndex::create(folder.path()).unwrap();

@@ -33,10 +33,13 @@ pub(super) fn will_need(bytes: &[u8]) {
     #[cfg(unix)]
     {
         const PAGE: usize = 4096; // where pages are larger the call is refused, which does no harm
-        let from = bytes.as_ptr() as usize / PAGE * PAGE;
-        let len = bytes.as_ptr() as usize + bytes.len() - from;
-        // SAFETY: this advice changes nothing that a program can see, whatever the range.
-        unsafe { libc::madvise(from as *mut libc::c_void, len, libc::MADV_WILLNEED) };
+        // Linux cuts a longer request to what it reads ahead, 128 KiB as a rule, and says nothing.
+        const PIECE: usize = 1 << 17;
+        let (from, end) = (bytes.as_ptr() as usize / PAGE * PAGE, bytes.as_ptr() as usize + bytes.len());
+        for at in (from..end).step_by(PIECE) {
+            // SAFETY: this advice changes nothing that a program can see, whatever the range.
+            unsafe { libc::madvise(at as *mut libc::c_void, PIECE.min(end - at), libc::MADV_WILLNEED) };
+        }
     }
     #[cfg(not(unix))]
     let _ = bytes;

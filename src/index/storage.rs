@@ -4,7 +4,7 @@
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,6 +43,15 @@ pub trait Storage: Send + Sync + Debug {
     /// # Errors
     /// As above.
     fn open(&self, name: &str) -> io::Result<Box<dyn AsRef<[u8]> + Send + Sync>>;
+    /// A way through a file from its first byte to its last that leaves it in memory, where [`Self::open`] does not bring it there
+    /// already; `None` where it does.
+    ///
+    /// # Errors
+    /// As above.
+    fn through(&self, name: &str) -> io::Result<Option<Box<dyn Read>>> {
+        let _ = name;
+        Ok(None)
+    }
     /// A name as errors should print it.
     fn path(&self, name: &str) -> PathBuf;
 }
@@ -143,6 +152,10 @@ impl Storage for Folder {
 
     fn open(&self, name: &str) -> io::Result<Box<dyn AsRef<[u8]> + Send + Sync>> {
         Ok(Box::new(Mapped::new(&File::open(self.0.join(name))?)?))
+    }
+
+    fn through(&self, name: &str) -> io::Result<Option<Box<dyn Read>>> {
+        Ok(Some(Box::new(File::open(self.0.join(name))?)))
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -1,9 +1,11 @@
 //! Looking for damage, and saving what is whole.
 
+use std::io::Read;
 use std::sync::Arc;
 
 use super::Index;
 use super::tables;
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 
 /// What [`Index::verify`] found.
@@ -33,7 +35,42 @@ pub struct Salvaged {
     pub lost: u64,
 }
 
+/// Bytes that are read at once, as many as a large page has.
+const PIECE: usize = 1 << 21;
+
 impl Index {
+    /// Brings all parts into memory and compares them with their checksums, so that no later question waits for either: for a process that
+    /// will ask many, right after it has opened the index. On Linux what is read so comes in large pages, in which look-ups are up to
+    /// twice as fast as in what questions bring in themselves; what they have brought in before stays as it is. Needs as much free memory as the parts have bytes
+    /// ([`Stats::bytes`](super::Stats::bytes)), and is of no use with less.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`]; otherwise the first of what cannot be read or is damaged, after all else was brought in.
+    pub fn preload(&self, cancel: &Cancel) -> Result<()> {
+        let (mut first, mut piece) = (Ok(()), vec![0; PIECE]);
+        for slot in &self.snapshot().parts {
+            let path = self.shared.storage.path(&slot.record.name());
+            let mut through = || -> Result<()> {
+                let part = slot.part.as_ref().map_err(|error| super::snapshot::copy(error))?;
+                let io = |source| Error::io(&path, source);
+                if let Some(mut file) = self.shared.storage.through(&slot.record.name()).map_err(io)? {
+                    while file.read(&mut piece).map_err(io)? > 0 {
+                        cancel.check()?;
+                    }
+                }
+                let mut damage = part.damage();
+                let met = damage.next();
+                damage.for_each(drop);
+                met.map_or(Ok(()), Err)
+            };
+            match through() {
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                outcome => first = first.and(outcome),
+            }
+        }
+        first
+    }
+
     /// Reads everything and compares it with its checksums, names and order.
     ///
     /// The database's own pages are checked when it is opened after a crash, and by

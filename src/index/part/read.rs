@@ -343,10 +343,12 @@ impl Part {
             for bucket in 0..buckets {
                 let (start, end) = (offset(bucket), offset(bucket + 1));
                 let first = band.postings + start * self.layout.posting_bytes();
+                let width = self.layout.position_bytes;
+                let position = |posting: usize| number(raw, first + (end - start) * 2 + posting * width, width);
+                (0..end - start).for_each(|posting| prefetch(raw, self.layout.hashes + position(posting) * 32));
                 for posting in 0..end - start {
-                    let width = self.layout.position_bytes;
                     let residue = number(raw, first + posting * 2, 2);
-                    let position = number(raw, first + (end - start) * 2 + posting * width, width);
+                    let position = position(posting);
                     let words = hashes.get(position).map(Hash::words);
                     if !words
                         .is_some_and(|w| band.key(&w) as usize == bucket && usize::from(band.residue_of(&w)) == residue)
