@@ -175,6 +175,38 @@ fn films_are_grouped_by_how_much_of_them_agrees() {
     assert!(loose.contains(&group(&[("aquarium.mp4", "keep"), ("trim.mp4", "remove")])), "{loose:?}");
 }
 
+/// A film that is cut off in the middle is compared as far as it goes, and everybody is told, also the second time.
+#[cfg(feature = "video")]
+#[test]
+fn films_that_are_cut_off_are_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let up = dir.path().join("up");
+    copies(&up, &[("uploads/best-of.mkv", "whole.mkv"), ("removed/city.jpg", "city.jpg")]);
+    let whole = fs::read(up.join("whole.mkv")).unwrap();
+    fs::write(up.join("cut.mkv"), &whole[..whole.len() * 6 / 10]).unwrap();
+    let told = |share: &str, code| {
+        let ran = run(dir.path(), &["dedupe", "--json", "--share", share, "--report", "r.html", "up"]).expect(code);
+        let warned: Vec<String> = ran.err.lines().filter(|line| line.contains("warning")).map(str::to_owned).collect();
+        assert!(
+            !warned.is_empty() && warned.iter().all(|line| line.starts_with("up/cut.mkv: warning: ")),
+            "{warned:?}"
+        );
+        (warned, ran.lines())
+    };
+    let (alone, lines) = told("1.0", 1);
+    assert_eq!(lines, Vec::<Value>::new(), "not all of the longer one agrees");
+    for round in ["compared", "told again"] {
+        let (warned, lines) = told("0.3", 0);
+        assert_eq!((&warned, lines.len()), (&alone, 1), "{round}");
+        for file in lines[0]["files"].as_array().unwrap() {
+            let cut = file["path"].as_str().unwrap().ends_with("cut.mkv");
+            assert_eq!(file.get("warnings").is_some(), cut, "{round}: {file}");
+        }
+        let page = fs::read_to_string(dir.path().join("r.html")).unwrap();
+        assert!(page.contains(r#""warnings":[""#), "{round}: the page shows it");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn the_script_is_safe_and_does_nothing_unread() {

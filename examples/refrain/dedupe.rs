@@ -112,6 +112,9 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
             out.json(&json!({ "path": path.to_string_lossy(), "error": failure }))?;
         }
     }
+    for (path, warnings) in &found.warned {
+        out::warn(&path.to_string_lossy(), warnings);
+    }
     if args.json {
         out.each(&found.groups, |text, at, group| out::push_json(text, &group.line(at + 1)))?;
     } else {

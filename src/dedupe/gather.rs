@@ -63,7 +63,7 @@ pub(super) struct Named<'a> {
 
 impl Named<'_> {
     /// The file with what is known of it now.
-    pub(super) fn info(&self, shape: &Shape) -> FileInfo {
+    pub(super) fn info(&self, shape: Shape) -> FileInfo {
         let (bytes, modified) = self.item.found.as_ref().map_or((0, None), |file| (file.size, file.modified));
         FileInfo {
             path: self.item.path.clone(),
@@ -75,6 +75,7 @@ impl Named<'_> {
             bytes,
             modified,
             reference: self.reference,
+            warnings: shape.warnings,
         }
     }
 }
@@ -154,7 +155,7 @@ pub(super) fn gather(named: &[Named<'_>], choice: &Choice, progress: &mut impl F
                     return Ok(());
                 }
             };
-            gathered.files.push(File { info: named.info(&shape), print });
+            gathered.files.push(File { info: named.info(shape), print });
             Ok(())
         },
     )?;
@@ -167,11 +168,13 @@ pub(super) struct Shape {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) duration: f64,
+    /// What was wrong with a film of which nevertheless this much could be used.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { kind: "image", width: 0, height: 0, duration: 0.0 }
+        Self { kind: "image", width: 0, height: 0, duration: 0.0, warnings: Vec::new() }
     }
 }
 
@@ -179,7 +182,7 @@ fn reduced(print: Fingerprint, turned: bool) -> (Shape, Print) {
     let kind = print.kind();
     match print {
         Fingerprint::Image(image) => {
-            let shape = Shape { kind, width: image.width, height: image.height, duration: 0.0 };
+            let shape = Shape { kind, width: image.width, height: image.height, ..Shape::default() };
             let clear = |quality, stability| quality >= MIN_QUALITY && stability >= MIN_STABILITY;
             let whole = image.views.into_iter().find(|view| view.view == View::Full);
             let print =
@@ -191,7 +194,8 @@ fn reduced(print: Fingerprint, turned: bool) -> (Shape, Print) {
             (shape, print)
         }
         Fingerprint::Video(film) => {
-            let shape = Shape { kind, width: film.width, height: film.height, duration: film.duration };
+            let warnings = film.warnings.clone();
+            let shape = Shape { kind, width: film.width, height: film.height, duration: film.duration, warnings };
             let mut film = film.into_reference();
             film.frames.retain(|frame| {
                 frame.view == View::Full && frame.quality >= MIN_QUALITY && frame.stability >= MIN_STABILITY

@@ -96,6 +96,8 @@ pub struct FileInfo {
     pub modified: Option<SystemTime>,
     /// Whether one of its names lies in a reference folder.
     pub reference: bool,
+    /// What was wrong with a film of which nevertheless this much could be used, for people.
+    pub warnings: Vec<String>,
 }
 
 /// What was found.
@@ -108,6 +110,8 @@ pub struct Found {
     pub failed: Vec<(PathBuf, Failure)>,
     /// Files with too little detail to be compared by what they show; only those with the very same bytes are grouped.
     pub plain: Vec<PathBuf>,
+    /// Films of which only a part could be used, in a group or not, and what was wrong with them.
+    pub warned: Vec<(PathBuf, Vec<String>)>,
     /// Pairs that were near enough.
     pub pairs: u64,
 }
@@ -144,7 +148,10 @@ pub fn dedupe(listing: &Listing, choice: &Choice, mut progress: impl FnMut(&Prog
     groups.sort_by_key(|group| group.first);
     let name = |index: &usize| gathered.files[*index].info.path.clone();
     let plain = gathered.plain().iter().map(name).collect();
-    let found = Found { groups, plain, failed: gathered.failed, pairs: edges.len() as u64 };
+    let files = gathered.files.iter().map(|file| &file.info);
+    let warned = files.filter(|file| !file.warnings.is_empty()).map(|file| (file.path.clone(), file.warnings.clone()));
+    let warned = warned.collect();
+    let found = Found { groups, plain, warned, failed: gathered.failed, pairs: edges.len() as u64 };
     if let Some(memory) = &memory {
         memory.keep(&found);
     }

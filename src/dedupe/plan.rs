@@ -189,6 +189,8 @@ struct MemberLine<'a> {
     duration: Option<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     links: Vec<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    warnings: &'a [String],
 }
 
 impl Group {
@@ -224,6 +226,7 @@ impl Member {
             modified: file.modified.and_then(milliseconds),
             duration: (file.duration > 0.0).then(|| (file.duration * 1000.0).round() / 1000.0),
             links: file.links.iter().map(|link| link.to_string_lossy()).collect(),
+            warnings: &file.warnings,
         }
     }
 }

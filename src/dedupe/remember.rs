@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::scan::{Cache, Digest, Key, fingerprint_cached, name_within, ordered};
 
 /// Raised whenever the same fingerprints may give other groups than before, or are kept in another way.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 /// So many files, or members of groups, are worth a thread's while.
 const PART: usize = 1024;
 /// The longest entry.
@@ -34,6 +34,7 @@ struct Kept {
     /// Those of all groups, one after the other.
     members: Vec<KeptMember>,
     plain: Vec<u32>,
+    warned: Vec<(u32, Vec<String>)>,
     failed: Vec<u32>,
     pairs: u64,
 }
@@ -149,14 +150,17 @@ impl<'a> Memory<'a> {
 
     fn found(&self, kept: &Kept) -> Option<Found> {
         let known = |&at: &u32| (at as usize) < self.named.len();
-        if !kept.members.iter().map(|member| &member.file).chain(&kept.plain).all(known) {
+        let warned = kept.warned.iter().map(|(at, _)| at);
+        if !kept.members.iter().map(|member| &member.file).chain(&kept.plain).chain(warned).all(known) {
             return None;
         }
+        let warnings: HashMap<u32, &Vec<String>> = kept.warned.iter().map(|(at, warnings)| (*at, warnings)).collect();
         let member = |kept: &KeptMember| {
             let kind = if kept.film { "video" } else { "image" };
-            let shape = Shape { kind, width: kept.size.0, height: kept.size.1, duration: kept.duration };
+            let warnings = warnings.get(&kept.file).copied().cloned().unwrap_or_default();
+            let shape = Shape { kind, width: kept.size.0, height: kept.size.1, duration: kept.duration, warnings };
             let (role, distance, identical) = (kept.role, kept.distance, kept.identical);
-            Member { file: self.named[kept.file as usize].info(&shape), role, distance, identical }
+            Member { file: self.named[kept.file as usize].info(shape), role, distance, identical }
         };
         let mut rest = &kept.members[..];
         let mut split = |&(why, count): &(Why, u32)| {
@@ -174,6 +178,9 @@ impl<'a> Memory<'a> {
             groups: groups?.par_iter().with_min_len(PART).enumerate().map(group).collect(),
             failed: Vec::new(),
             plain: kept.plain.iter().map(|&at| self.named[at as usize].item.path.clone()).collect(),
+            warned: (kept.warned.iter())
+                .map(|(at, warnings)| (self.named[*at as usize].item.path.clone(), warnings.clone()))
+                .collect(),
             pairs: kept.pairs,
         })
     }
@@ -204,6 +211,9 @@ impl<'a> Memory<'a> {
                 groups: found.groups.iter().map(group).collect::<Option<_>>()?,
                 members: members().map(member).collect::<Option<_>>()?,
                 plain: numbers(&mut found.plain.iter().map(|path| &**path))?,
+                warned: (found.warned.iter())
+                    .map(|(path, warnings)| Some((*number.get(&**path)?, warnings.clone())))
+                    .collect::<Option<_>>()?,
                 failed: numbers(&mut found.failed.iter().map(|(path, _)| &**path))?,
                 pairs: found.pairs,
             })

@@ -38,6 +38,7 @@ function file(one) {
   if (one.modified) facts.push(new Date(one.modified).toISOString().slice(0, 10));
   return make("div", { class: "row " + one.proposal }, make("figure", {}, frame),
     make("div", {}, make("strong", {}, one.says), make("div", {}, one.path), make("div", {}, facts.join(", ")),
+      ...(one.warnings || []).map((text) => make("div", { class: "warning" }, "Only in part: " + text)),
       ...(one.links || []).map((link) => make("div", {}, "also called " + link))));
 }
 
