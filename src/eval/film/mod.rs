@@ -3,6 +3,7 @@
 //! Films are made by the `ffmpeg` command, once, and kept in the folder of results; without the command a run covers
 //! stills alone and says so.
 
+mod cards;
 mod edit;
 mod report;
 mod run;

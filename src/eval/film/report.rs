@@ -90,7 +90,7 @@ pub struct TemplateReport {
     pub pairs: usize,
     /// Pairs with a segment.
     pub alike: usize,
-    /// Pairs with a segment that goes beyond what they share at their begin.
+    /// Pairs with a segment that goes beyond what they share at their begin or end.
     pub beyond: usize,
     /// Some of the pairs with a segment.
     pub examples: Vec<String>,

@@ -13,7 +13,7 @@ use super::super::metrics::Stretch;
 use super::super::run::{Config, Progress};
 use super::edit::{Clip, Edit, Part, available};
 use super::report::{Border, Claim, FilmReport, Parts, TemplateReport, report};
-use super::template::{FilmTemplate, LEAD};
+use super::template::FilmTemplate;
 use crate::bank::{AskOptions, Reference, Store};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -338,10 +338,12 @@ impl<'a> Bench<'a> {
             beyond: 0,
             examples: Vec::new(),
         };
-        for (name, print) in &named {
+        for (clip, (name, print)) in clips.iter().zip(&named) {
+            let [from, to] = template.shared(clip);
+            let beyond = |segment: &Segment| segment.query[0] < from - 1.0 || segment.query[1] > to + 1.0;
             for matched in store.ask(print)?.matches.iter().filter(|m| m.reference != *name && !m.near) {
                 out.alike += 1;
-                out.beyond += usize::from(matched.segments.iter().any(|s| s.query[1] > LEAD + 1.0));
+                out.beyond += usize::from(matched.segments.iter().any(beyond));
                 if out.examples.len() < 12 {
                     out.examples.push(format!("{name} {}", matched.reference));
                 }

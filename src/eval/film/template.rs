@@ -1,10 +1,11 @@
 //! Films that must not match although they have something in common: one channel's lower third and sign, or the same
-//! few seconds before the content.
+//! few seconds before or after the content.
 
 use super::super::attacks::films::{lower_third, sign};
 use super::super::font;
 use super::super::picture::{BLACK, Picture, WHITE};
 use super::super::random::Random;
+use super::cards;
 use super::edit::{Clip, Edit};
 
 /// What unrelated films have in common.
@@ -22,28 +23,51 @@ pub enum FilmTemplate {
     Black,
     /// Six seconds of colour bars first.
     Bars,
-    /// The same six numbers first, a second each.
+    /// The same six numbers in a ring first, a second each.
     Countdown,
+    /// A film leader of six seconds first: numbers, rings, a cross and a hand that goes round, with grain.
+    CountdownLeader,
+    /// White numbers on black first, from ten to nought.
+    CountdownBlack,
+    /// Black numbers on white first, from five to one.
+    CountdownWhite,
+    /// A clock first that counts twelve seconds, on a dark ground with a channel's sign.
+    CountdownClock,
+    /// The same three cards with words on black last.
+    EndCards,
+    /// The same two calls to subscribe last.
+    Subscribe,
     /// The same picture for six seconds first.
     StaticScene,
     /// The same title sequence of four screens first: a true segment, told apart from a copy by its coverage.
     TitleSequence,
+    /// The same fourteen pages of words on black first: a true segment, of which each page is plain.
+    Pages,
 }
 
-/// Seconds of what comes first.
-pub(crate) const LEAD: f64 = 6.0;
+/// Seconds of what comes first, of most templates.
+const LEAD: f64 = 6.0;
+/// Seconds of a page or a card.
+const CARD: f64 = 2.0;
 
 impl FilmTemplate {
     /// All templates.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 15] = [
         Self::LowerThird12,
         Self::LowerThird25,
         Self::Slides,
         Self::Black,
         Self::Bars,
         Self::Countdown,
+        Self::CountdownLeader,
+        Self::CountdownBlack,
+        Self::CountdownWhite,
+        Self::CountdownClock,
+        Self::EndCards,
+        Self::Subscribe,
         Self::StaticScene,
         Self::TitleSequence,
+        Self::Pages,
     ];
 
     /// The word used in reports.
@@ -55,14 +79,37 @@ impl FilmTemplate {
             Self::Black => "black",
             Self::Bars => "bars",
             Self::Countdown => "countdown",
+            Self::CountdownLeader => "countdown_leader",
+            Self::CountdownBlack => "countdown_black",
+            Self::CountdownWhite => "countdown_white",
+            Self::CountdownClock => "countdown_clock",
+            Self::EndCards => "end_cards",
+            Self::Subscribe => "subscribe",
             Self::StaticScene => "static_scene",
             Self::TitleSequence => "title_sequence",
+            Self::Pages => "pages",
         }
     }
 
     /// Whether what such films share is a segment that should be found.
     pub const fn is_segment(self) -> bool {
-        matches!(self, Self::TitleSequence)
+        matches!(self, Self::TitleSequence | Self::Pages)
+    }
+
+    /// The stretch of the film of a clip that all films of the template have in common, in seconds.
+    pub(super) fn shared(self, clip: &Clip) -> [f64; 2] {
+        let first = |seconds| [0.0, seconds];
+        let last = |seconds| [clip.seconds, clip.seconds + seconds];
+        match self {
+            Self::LowerThird12 | Self::LowerThird25 | Self::Slides => first(0.0),
+            Self::CountdownBlack => first(11.0),
+            Self::CountdownWhite => first(5.0),
+            Self::CountdownClock => first(12.0),
+            Self::Pages => first(14.0 * CARD),
+            Self::EndCards => last(3.0 * CARD),
+            Self::Subscribe => last(2.0 * CARD),
+            _ => first(LEAD),
+        }
     }
 
     /// The film of a clip in the template.
@@ -84,18 +131,41 @@ impl FilmTemplate {
             Self::LowerThird25 => third(0.25, random),
             Self::Slides => {
                 let words = &mut Random::keyed(seed, &[self.name(), &clip.name]);
-                after((640, 360), (0..5).map(|_| slide(words)).collect(), 2.5, None)
+                joined((640, 360), (0..5).map(|_| slide(words)).collect(), 2.5, "", None)
             }
             Self::Black => lead(clip, &format!("color=c=black:s={w}x{h}:r=25:d={LEAD}")),
             Self::Bars => lead(clip, &format!("smptebars=s={w}x{h}:r=25:d={LEAD}")),
             Self::Countdown => {
-                let numbers = (0..6).map(|i| number(&(6 - i).to_string()));
-                after((w, h), numbers.collect(), LEAD / 6.0, Some(clip))
+                let numbers = (1..=6).rev().map(|i| cards::number_in_ring(&i.to_string()));
+                before(clip, numbers.collect(), 1.0, "")
             }
-            Self::StaticScene => after((w, h), vec![scene(random)], LEAD, Some(clip)),
+            Self::CountdownLeader => {
+                let rounds = |i: u32| (0..4).map(move |k| cards::leader(&i.to_string(), f64::from(k) / 4.0));
+                before(clip, (3..=8).rev().flat_map(rounds).collect(), 0.25, ",noise=alls=14:allf=t")
+            }
+            Self::CountdownBlack => {
+                let numbers = (0..=10).rev().map(|i| cards::number(&i.to_string(), BLACK, WHITE));
+                before(clip, numbers.collect(), 1.0, "")
+            }
+            Self::CountdownWhite => {
+                let numbers = (1..=5).rev().map(|i| cards::number(&i.to_string(), WHITE, BLACK));
+                before(clip, numbers.collect(), 1.0, "")
+            }
+            Self::CountdownClock => {
+                let numbers = (1..=12).rev().map(|i| cards::clock(i, &mut random.clone()));
+                before(clip, numbers.collect(), 1.0, "")
+            }
+            Self::EndCards => {
+                let lines = [&["THANKS FOR WATCHING"][..], &["FILMED AND CUT BY", "THE SAME THREE PEOPLE"], &["2026"]];
+                let texts = lines.map(|lines| lines.iter().map(|line| (*line).to_string()).collect::<Vec<_>>());
+                behind(clip, texts.iter().map(|lines| cards::page(lines, 34.0, BLACK, WHITE)).collect())
+            }
+            Self::Subscribe => behind(clip, ["SUBSCRIBE", "LIKE AND SHARE"].map(cards::subscribe).to_vec()),
+            Self::Pages => before(clip, (0..14).map(|_| cards::words(random)).collect(), CARD, ""),
+            Self::StaticScene => before(clip, vec![scene(random)], LEAD, ""),
             Self::TitleSequence => {
                 let screens = (0..4).map(|_| title(random)).collect();
-                after((w, h), screens, LEAD / 4.0, Some(clip))
+                before(clip, screens, LEAD / 4.0, "")
             }
         }
     }
@@ -109,21 +179,32 @@ fn lead(clip: &Clip, source: &str) -> Edit {
     .film(clip)
 }
 
-/// Pictures for so many seconds each, then perhaps a clip.
-fn after((w, h): (u32, u32), pictures: Vec<Picture>, each: f64, clip: Option<&Clip>) -> Edit {
+/// Pictures for so many seconds each, through a filter, then a clip.
+fn before(clip: &Clip, pictures: Vec<Picture>, each: f64, filter: &str) -> Edit {
+    joined(clip.scaled(1.0), pictures, each, filter, Some((clip, false)))
+}
+
+/// A clip, then cards.
+fn behind(clip: &Clip, pictures: Vec<Picture>) -> Edit {
+    joined(clip.scaled(1.0), pictures, CARD, "", Some((clip, true)))
+}
+
+/// Pictures for so many seconds each, and perhaps a clip after them, or before them if it comes first.
+fn joined((w, h): (u32, u32), pictures: Vec<Picture>, each: f64, filter: &str, clip: Option<(&Clip, bool)>) -> Edit {
     let same = format!("scale={w}:{h},setsar=1,fps=25,format=yuv420p");
     let mut graph = String::new();
     for at in 0..pictures.len() {
-        graph.push_str(&format!("[{at}:v]trim=duration={each},setpts=PTS-STARTPTS,{same}[p{at}];"));
+        graph.push_str(&format!("[{at}:v]trim=duration={each},setpts=PTS-STARTPTS,{same}{filter}[p{at}];"));
     }
-    if clip.is_some() {
+    let mut order: Vec<usize> = (0..pictures.len()).collect();
+    if let Some((_, first)) = clip {
         graph.push_str(&format!("[{0}:v]{same}[p{0}];", pictures.len()));
+        order.insert(if first { 0 } else { order.len() }, pictures.len());
     }
-    let count = pictures.len() + usize::from(clip.is_some());
-    (0..count).for_each(|at| graph.push_str(&format!("[p{at}]")));
-    graph.push_str(&format!("concat=n={count}:v=1[out]"));
+    order.iter().for_each(|at| graph.push_str(&format!("[p{at}]")));
+    graph.push_str(&format!("concat=n={}:v=1[out]", order.len()));
     let edit = pictures.into_iter().fold(Edit::graph(graph), Edit::picture);
-    clip.iter().fold(edit, |edit, clip| edit.film(clip))
+    clip.iter().fold(edit, |edit, (clip, _)| edit.film(clip))
 }
 
 fn slide(random: &mut Random) -> Picture {
@@ -137,14 +218,6 @@ fn slide(random: &mut Random) -> Picture {
     }
     out.fill(0, 336, 640, 24, [220, 220, 220]);
     font::write(&mut out, "INSTITUTE OF MEASURES", 20.0, 342.0, 12.0, BLACK, 1.0);
-    out
-}
-
-fn number(text: &str) -> Picture {
-    let mut out = Picture::new(640, 360, [60; 3]);
-    out.disc(320.0, 180.0, 150.0, [230; 3], 1.0);
-    out.disc(320.0, 180.0, 140.0, [60; 3], 1.0);
-    font::write(&mut out, text, 320.0 - font::width(text, 180.0) / 2.0, 90.0, 180.0, WHITE, 1.0);
     out
 }
 
