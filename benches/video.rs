@@ -147,6 +147,7 @@ fn frame(time: f64, [hash, detail]: [Hash; 2], all: bool) -> FrameHash {
         stability: 1.0,
         orientations: turned(hash, 1 << 50 | time as u64),
         detail: Some(DetailHash { hash: detail, orientations: turned(detail, 1 << 51 | time as u64) }),
+        plain: false,
     }
 }
 

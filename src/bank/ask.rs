@@ -524,6 +524,7 @@ mod tests {
             orientations: Some(eight(seed)),
             detail: (seed % 3 > 0)
                 .then(|| DetailHash { hash: hash(seed + 7_000_001), orientations: Some(eight(seed + 7_000_001)) }),
+            plain: false,
         };
         let frames: Vec<FrameHash> = seeds.into_iter().enumerate().map(frame).collect();
         Fingerprint::Video(VideoFingerprint::of_frames(frames.len() as f64 / 2.0, frames))

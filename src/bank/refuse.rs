@@ -91,7 +91,17 @@ mod tests {
         let hash = |salt: u64| Hash::from_words([seed, salt, seed * 7 + salt, !seed]);
         let detail = Some(DetailHash { hash: hash(2), orientations: None });
         let time = seed as f64 / 9.0;
-        FrameHash { time, role, view, hash: Some(hash(1)), quality: 90, stability: 0.9, orientations: None, detail }
+        FrameHash {
+            time,
+            role,
+            view,
+            hash: Some(hash(1)),
+            quality: 90,
+            stability: 0.9,
+            orientations: None,
+            detail,
+            plain: false,
+        }
     }
 
     fn name(frames: Vec<FrameHash>) -> String {

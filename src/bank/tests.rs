@@ -54,6 +54,7 @@ fn film(seeds: impl IntoIterator<Item = u64>) -> Fingerprint {
             stability: 0.9,
             orientations: None,
             detail: None,
+            plain: false,
         })
         .collect();
     let duration = frames.len() as f64;
@@ -280,6 +281,7 @@ fn a_reference_of_a_film_keeps_pdq_where_the_index_has_it() {
         stability: 0.93,
         orientations: None,
         detail: Some(DetailHash { hash: hash(seed + 5000), orientations: None }),
+        plain: at.is_multiple_of(5),
     };
     let frames = (0..80).flat_map(|at| {
         let cover = frame(at, Role::Cover, View::Full, at);
@@ -466,7 +468,17 @@ fn drawn(seconds: u64, flipped: bool, at: impl Fn(f64) -> (u64, f64)) -> Fingerp
         };
         let orientations = Some(Box::new(std::array::from_fn(orientation)));
         let detail = Some(DetailHash { hash, orientations: orientations.clone() });
-        FrameHash { time, role, view: View::Full, hash: Some(hash), quality: 90, stability: 1.0, orientations, detail }
+        FrameHash {
+            time,
+            role,
+            view: View::Full,
+            hash: Some(hash),
+            quality: 90,
+            stability: 1.0,
+            orientations,
+            detail,
+            plain: false,
+        }
     };
     let frames = (0..seconds).map(|k| mark(k as f64, Role::Cover));
     let means = (0..seconds * 2 / 3).map(|k| mark(0.75 + k as f64 * 1.5, Role::Window));

@@ -63,7 +63,17 @@ mod tests {
     fn hash(time: f64, role: Role, view: View, bits: u32) -> FrameHash {
         let mut hash = Hash::default();
         (0..bits as usize).for_each(|k| hash.0[k / 8] |= 1 << (k % 8));
-        FrameHash { time, role, view, hash: Some(hash), quality: 100, stability: 1.0, orientations: None, detail: None }
+        FrameHash {
+            time,
+            role,
+            view,
+            hash: Some(hash),
+            quality: 100,
+            stability: 1.0,
+            orientations: None,
+            detail: None,
+            plain: false,
+        }
     }
 
     #[test]

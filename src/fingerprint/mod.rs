@@ -5,11 +5,13 @@
 mod image;
 pub(crate) mod media;
 mod pack;
+mod plain;
 mod video;
 pub(crate) mod views;
 
 pub use self::image::{DetailHash, ImageFingerprint, ViewHash};
 pub use self::media::{Media, Options, Sampling, fingerprint};
+pub(crate) use self::plain::is_plain;
 pub use self::video::{FrameHash, Role, VideoFingerprint};
 pub(crate) use self::views::ABOVE_LOWER_THIRD;
 pub use self::views::{View, ViewSet, Window};
@@ -22,7 +24,7 @@ use crate::hash::Algorithm;
 /// The version that [`Fingerprint::to_bytes`] writes.
 pub const VERSION: u8 = 4;
 /// How media become fingerprints: raised whenever the same file may give other hashes than before, so that caches notice.
-pub const RECIPE: u32 = 7;
+pub const RECIPE: u32 = 8;
 /// The longest encoded fingerprint that is read, in bytes.
 pub const MAX_BYTES: usize = 64 << 20;
 
@@ -131,6 +133,7 @@ mod tests {
             orientations: None,
             role: Role::Frame,
             view: View::Full,
+            plain: false,
         };
         let film = |count: usize| {
             Fingerprint::Video(VideoFingerprint::of_frames(count as f64, (0..count).map(frame).collect()))

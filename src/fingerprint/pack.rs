@@ -13,13 +13,15 @@ use crate::hash::Hash;
 const TICKS: f64 = 1000.0;
 /// Stabilities that are whole steps of this take one.
 const STEPS: f32 = 200.0;
+/// The bit of a kind that says that the picture is plain.
+const PLAIN: u8 = 4;
 
 /// What a hash is of and which hashes there are; few of these occur.
 #[derive(Debug, Clone, Copy, PartialEq, Encode, Decode)]
 struct Kind {
     role: Role,
     view: View,
-    /// Bit 0: PDQ. Bit 1: its orientations. Bit 2: the detail hash. Bit 3: its orientations.
+    /// Bit 0: PDQ. Bit 1: its orientations. Bit 2: the detail hash. Bit 3: its orientations. Bit 4: it is of a plain picture.
     has: u8,
 }
 
@@ -113,7 +115,7 @@ impl Packed {
         let mut numbers: BTreeMap<(View, u8, u8), u32> = BTreeMap::new();
         let of_frames = frames.iter().map(|frame| {
             let there = (0u8..).zip(groups(frame)).filter(|(_, group)| !group.is_empty());
-            let has = there.fold(0, |has, (bit, _)| has | 1 << bit);
+            let has = there.fold(u8::from(frame.plain) << PLAIN, |has, (bit, _)| has | 1 << bit);
             let kind = Kind { role: frame.role, view: frame.view, has };
             *numbers.entry((frame.view, frame.role as u8, has)).or_insert_with(|| {
                 kinds.push(kind);
@@ -182,7 +184,17 @@ impl Packed {
             let turned = eight(&mut hashes, has & 8 != 0)?;
             let detail = detail.map(|hash| DetailHash { hash, orientations: turned });
             let (time, quality, stability) = (times[at], self.qualities[at], stabilities[at]);
-            out.push(FrameHash { time, role, view, hash, quality, stability, orientations, detail });
+            out.push(FrameHash {
+                time,
+                role,
+                view,
+                hash,
+                quality,
+                stability,
+                orientations,
+                detail,
+                plain: has >> PLAIN & 1 == 1,
+            });
         }
         if hashes.next().is_some() {
             return Err(wrong("hashes are left over"));
@@ -224,6 +236,7 @@ mod tests {
             orientations: (at & 2 == 0).then(|| eight(at)),
             detail: (at & 4 == 0)
                 .then(|| DetailHash { hash: hash(at + 500), orientations: (at & 8 == 0).then(|| eight(at + 600)) }),
+            plain: at.is_multiple_of(3),
         };
         (0..400).map(frame).collect()
     }

@@ -1,6 +1,7 @@
 //! The fingerprint of a film.
 
 use super::pack::{Packed, short_stability, short_time};
+use super::plain::is_plain;
 use super::{DetailHash, View, ViewHash};
 use crate::hash::{Hash, pdq};
 
@@ -49,12 +50,15 @@ pub struct FrameHash {
     pub orientations: Option<Box<[Hash; 8]>>,
     /// The second hash; `None` where only PDQ is known, as in imported lists.
     pub detail: Option<DetailHash>,
+    /// Whether the whole picture is plain: a number, a few words, a sign on an even ground, which unrelated films share.
+    /// False where that is not known, as in imported lists.
+    pub plain: bool,
 }
 
 impl FrameHash {
     /// Both hashes of 64x64 samples of luma.
     pub fn of_samples(time: f64, role: Role, view: View, samples: &[f32; pdq::SIDE * pdq::SIDE]) -> Self {
-        Self::of_view(time, role, ViewHash::of_samples(view, samples))
+        Self::of_view(time, role, ViewHash::of_samples(view, samples), is_plain(samples))
     }
 
     /// Leaves the one orientation in which the frame lies.
@@ -73,9 +77,9 @@ impl FrameHash {
     }
 
     /// The hashes of a view, at a time.
-    pub(crate) fn of_view(time: f64, role: Role, hashed: ViewHash) -> Self {
+    pub(crate) fn of_view(time: f64, role: Role, hashed: ViewHash, plain: bool) -> Self {
         let ViewHash { view, hash, quality, stability, orientations, detail } = hashed;
-        Self { time, role, view, hash: Some(hash), quality, stability, orientations, detail }
+        Self { time, role, view, hash: Some(hash), quality, stability, orientations, detail, plain }
     }
 }
 

@@ -6,6 +6,8 @@
 //! hash that rests on other properties of the picture (the detail hash) has to agree, since films that share a template
 //! agree in time as well.
 
+use std::collections::HashSet;
+
 pub use super::compare::compare;
 pub use super::runs::{Run, runs};
 use super::{PDQ_LIMIT, Segment};
@@ -68,12 +70,17 @@ pub struct Side {
     pub duration: f64,
     /// How many different scenes it has, as [`runs`] numbers them.
     pub scenes: u32,
+    /// Whether its pictures are plain, but for one in ten.
+    pub plain: bool,
 }
 
 impl Side {
     /// The side of a film whose hashes were numbered by [`runs`].
     pub fn new(duration: f64, runs: &[Run]) -> Self {
-        Self { duration, scenes: runs.iter().map(|run| run.scene + 1).max().unwrap_or(0) }
+        let pictures: HashSet<u32> = runs.iter().map(|run| run.number).collect();
+        let others: HashSet<u32> = runs.iter().filter(|run| !run.plain).map(|run| run.number).collect();
+        let scenes = runs.iter().map(|run| run.scene + 1).max().unwrap_or(0);
+        Self { duration, scenes, plain: others.len() * 10 <= pictures.len() }
     }
 }
 
@@ -95,6 +102,10 @@ pub fn weight(distance: Option<u32>, detail: Option<u32>) -> f64 {
 
 /// So many different scenes make a segment, where both films have as many.
 const LEAST_SCENES: u32 = 2;
+/// So many different plain pictures a countdown has at most, as [`runs`] tells scenes apart: from ten to nought it has seven.
+const MOST_NUMBERS: usize = 9;
+/// Of what agrees, the share that is not plain on both sides and is enough.
+const NOT_PLAIN: f64 = 1.0 / 3.0;
 /// Speeds that are tried; each also backwards.
 pub(super) const SPEEDS: [f64; 25] = [
     1.0, 0.5, 0.53, 0.56, 0.6, 0.63, 0.67, 0.71, 0.75, 0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.18, 1.25, 1.33, 1.41, 1.5,
@@ -112,7 +123,9 @@ const MAX_SEGMENTS: usize = 64;
 /// The segments that the hits of one query on one reference amount to, the strongest first. The sides are the query's and
 /// the reference's.
 ///
-/// One scene alone makes a segment only if one of the films has no other: unrelated films share a test card or a still.
+/// One scene alone makes a segment only if one of the films has no other: unrelated films share a test card or a still. Nor
+/// do plain pictures, as the numbers of a countdown, unless one of the films has hardly anything else, or there are more of
+/// them than a countdown has.
 pub fn align(hits: &[FrameHit], sides: [Side; 2], agreement: &Agreement) -> Vec<Segment> {
     align_each(hits.iter().copied(), sides, agreement)
 }
@@ -125,6 +138,7 @@ pub(super) fn align_each(
 ) -> Vec<Segment> {
     let durations = sides.map(|side| side.duration);
     let scenes = sides[0].scenes.min(sides[1].scenes).clamp(1, LEAST_SCENES) as usize;
+    let plain = sides.iter().any(|side| side.plain);
     let mut found: Vec<(f64, Segment)> = Vec::new();
     let mut groups: Vec<((Transform, bool), Vec<Point>)> = Vec::new();
     for hit in hits {
@@ -145,6 +159,7 @@ pub(super) fn align_each(
             distance: hit.distance.or(hit.detail).unwrap_or(256),
             weight: weight(hit.distance, hit.detail),
             sparse: hit.sparse,
+            plain: u8::from(hit.query_run.plain) + u8::from(hit.reference_run.plain),
         };
         let key = (hit.transform, hit.inverted);
         match groups.iter_mut().find(|(had, _)| *had == key) {
@@ -166,7 +181,7 @@ pub(super) fn align_each(
             for stretch in stretches(&points, line, agreement) {
                 let (strength, different) = evidence(&stretch);
                 let (Some(first), Some(last)) = (stretch.first(), stretch.last()) else { continue };
-                if strength >= agreement.needed && different >= scenes {
+                if strength >= agreement.needed && different >= scenes && (plain || shows_more(&stretch, agreement)) {
                     found.push((
                         strength,
                         segment(&stretch, first, last, line, strength, durations, transform, inverted, agreement),
@@ -216,6 +231,8 @@ struct Point {
     distance: u32,
     weight: f64,
     sparse: bool,
+    /// On how many sides it is plain.
+    plain: u8,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -328,7 +345,7 @@ impl Fit {
 fn evidence(points: &[Point]) -> (f64, usize) {
     let mut sorted: Vec<&Point> = points.iter().collect();
     sorted.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.distance.cmp(&b.distance)));
-    let (mut query, mut reference) = (std::collections::HashSet::new(), std::collections::HashSet::new());
+    let (mut query, mut reference) = (HashSet::new(), HashSet::new());
     let mut sum = 0.0;
     for point in sorted {
         let [q, r] = point.runs.map(|run| run.number);
@@ -338,9 +355,18 @@ fn evidence(points: &[Point]) -> (f64, usize) {
             sum += point.weight;
         }
     }
-    let scenes =
-        |side: usize| points.iter().map(|p| p.runs[side].scene).collect::<std::collections::HashSet<_>>().len();
+    let scenes = |side: usize| points.iter().map(|p| p.runs[side].scene).collect::<HashSet<_>>().len();
     (sum, scenes(0).min(scenes(1)))
+}
+
+/// Whether what agrees is more than a countdown: enough that is not plain, or more plain pictures than that has.
+fn shows_more(points: &[Point], agreement: &Agreement) -> bool {
+    let of = |kept: fn(u8) -> bool| evidence(&points.iter().copied().filter(|p| kept(p.plain)).collect::<Vec<_>>());
+    let (strength, _) = evidence(points);
+    // What is plain on one side only, as under a caption, counts where it is not the edge of something that is plain on both.
+    of(|plain| plain == 0).0 >= agreement.needed
+        || of(|plain| plain < 2).0 >= strength * NOT_PLAIN
+        || of(|plain| plain > 0).1 > MOST_NUMBERS
 }
 
 /// The points on the line, cut where nothing is for too long.
@@ -458,6 +484,7 @@ mod tests {
             stability: 1.0,
             orientations: None,
             detail: Some(DetailHash { hash: detail, orientations: None }),
+            plain: false,
         }
     }
 
@@ -579,6 +606,73 @@ mod tests {
         assert!(compare(&standing(1), &standing(2), &Agreement::default()).is_empty());
     }
 
+    /// A film that begins with what every such film begins with, a second each: numbers, every second of which is much alike,
+    /// pages, which are not, all of them plain, and scenes; then it goes on with its own.
+    fn beginning(id: u64, [numbers, pages, scenes]: [u32; 3], seconds: f64) -> VideoFingerprint {
+        let mut film = film(id, seconds, 0.5);
+        for frame in film.frames.iter_mut().filter(|frame| frame.time < f64::from(numbers + pages + scenes)) {
+            let [mut hash, detail] = picture(77, frame.time, 1.0);
+            if frame.time < f64::from(numbers) {
+                let ground = picture(77, frame.time % 2.0, 1.0)[0];
+                hash = Random(frame.time as u64).disturbed(ground, 30);
+            }
+            frame.hash = Some(hash);
+            frame.detail = Some(DetailHash { hash: detail, orientations: None });
+            frame.plain = frame.time < f64::from(numbers + pages);
+        }
+        film
+    }
+
+    #[test]
+    fn plain_pictures_alone_are_no_segment() {
+        let found = |query: &VideoFingerprint, reference: &VideoFingerprint| -> Vec<Segment> {
+            let segments = compare(query, reference, &Agreement::default());
+            assert_eq!(segments.len(), compare(reference, query, &Agreement::default()).len(), "either way");
+            segments
+        };
+        let both = |shared: [u32; 3]| found(&beginning(1, shared, 40.0), &beginning(2, shared, 40.0));
+        let begins = |segments: &[Segment], seconds: f64| {
+            assert_eq!(segments.len(), 1, "{segments:?}");
+            assert!(near(segments[0].query, [0.0, seconds], 1.0), "{segments:?}");
+            assert!(near(segments[0].reference, [0.0, seconds], 1.0), "{segments:?}");
+        };
+        for shared in [[6, 0, 0], [11, 0, 0], [20, 0, 0], [0, 6, 0], [0, 9, 0]] {
+            assert_eq!(both(shared), [], "{shared:?}");
+        }
+        // Pages of text are more than any countdown has.
+        begins(&both([0, 12, 0]), 12.0);
+        // Another scene beside them, and what is plain belongs to the segment.
+        begins(&both([6, 0, 2]), 8.0);
+        // One of the films has nothing else.
+        begins(&found(&beginning(1, [6, 0, 0], 6.0), &beginning(2, [6, 0, 0], 40.0)), 6.0);
+        // It is not known what is plain, as in a list.
+        let list = |id| {
+            let mut film = beginning(id, [6, 0, 0], 40.0);
+            film.frames.iter_mut().for_each(|frame| frame.plain = false);
+            film
+        };
+        begins(&found(&list(1), &list(2)), 6.0);
+        // On one side only, as where the copy has a caption.
+        begins(&found(&list(1), &beginning(2, [6, 0, 0], 40.0)), 6.0);
+    }
+
+    #[test]
+    fn a_copy_of_a_film_that_begins_with_plain_pictures_begins_with_them() {
+        let mut random = Random(23);
+        let reference = beginning(1, [6, 0, 0], 40.0);
+        let mut copy = reference.clone();
+        for frame in &mut copy.frames {
+            frame.hash = frame.hash.map(|hash| random.disturbed(hash, 20));
+            frame.plain &= frame.time > 2.0;
+        }
+        let segments = compare(&copy, &reference, &Agreement::default());
+        assert_eq!(segments.len(), 1, "{segments:?}");
+        assert!(
+            near(segments[0].query, [0.0, 40.0], 0.1) && near(segments[0].reference, [0.0, 40.0], 0.1),
+            "{segments:?}"
+        );
+    }
+
     #[test]
     fn a_shared_template_is_refused_by_the_detail_hash() {
         let mut random = Random(19);
@@ -602,12 +696,12 @@ mod tests {
             inverted: false,
             sparse: false,
         };
-        let side = |duration| Side { duration, scenes: 1 };
+        let side = |duration| Side { duration, scenes: 1, plain: false };
         assert!(align(&[hit; 9], [side(f64::NAN), side(-1.0)], &Agreement::default()).is_empty());
         assert!(align(&[], [side(0.0); 2], &Agreement::default()).is_empty());
         let same = FrameHit { query_time: 1.0, reference_time: 1.0, ..hit };
         assert_eq!(align(&[same; 9], [side(f64::NAN), side(-1.0)], &Agreement::default()).len(), 1);
-        let many = Side { duration: 9.0, scenes: 7 };
+        let many = Side { duration: 9.0, scenes: 7, plain: false };
         assert!(align(&[same; 9], [many; 2], &Agreement::default()).is_empty(), "one scene of many");
     }
 }

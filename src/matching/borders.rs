@@ -148,7 +148,17 @@ mod tests {
 
     fn mark(time: f64, role: Role, view: View, hash: Hash) -> FrameHash {
         let detail = Some(DetailHash { hash, orientations: None });
-        FrameHash { time, role, view, hash: Some(hash), quality: 100, stability: 1.0, orientations: None, detail }
+        FrameHash {
+            time,
+            role,
+            view,
+            hash: Some(hash),
+            quality: 100,
+            stability: 1.0,
+            orientations: None,
+            detail,
+            plain: false,
+        }
     }
 
     /// A frame every half second of picture `picture(at)`.

@@ -207,6 +207,7 @@ mod tests {
             stability: 1.0,
             orientations: None,
             detail,
+            plain: false,
         }
     }
 

@@ -9,6 +9,9 @@ const SAME_PICTURE: u32 = 12;
 const MOMENT: f64 = 0.4;
 /// Pictures within this many bits of the first of a scene belong to it.
 const SAME_SCENE: u32 = 40;
+/// Plain pictures within this many bits are one scene: two numbers on the same ground are 50 to 110 apart, two pages of text 70
+/// to 130.
+const SAME_PLAIN: u32 = 70;
 /// So many scenes are known again when they come back; of later ones each is another.
 const MAX_SCENES: usize = 64;
 
@@ -17,8 +20,10 @@ const MAX_SCENES: usize = 64;
 pub struct Run {
     /// Equal for hashes of a stretch without motion.
     pub number: u32,
-    /// Equal for stretches whose pictures are much alike: one view of a place.
+    /// Equal for stretches whose pictures are much alike: one view of a place, numbers on one ground.
     pub scene: u32,
+    /// Whether this hash is of a plain picture: one of a run may be and another not.
+    pub plain: bool,
 }
 
 /// Numbers the hashes of one film, in order of time, by the picture they show. Hashes close to the first of a run belong to
@@ -44,7 +49,8 @@ pub fn runs<'a>(frames: impl IntoIterator<Item = &'a FrameHash>) -> Vec<Run> {
             if let Some(hash) = hash {
                 run.number += u32::from(first.is_some());
                 first = Some((hash, frame.time));
-                let known = scenes.iter().find(|(scene, _)| scene.distance(&hash) <= SAME_SCENE);
+                let most = if frame.plain { SAME_PLAIN } else { SAME_SCENE };
+                let known = scenes.iter().find(|(scene, _)| scene.distance(&hash) <= most);
                 run.scene = match known {
                     Some(&(_, number)) => number,
                     None => {
@@ -56,7 +62,7 @@ pub fn runs<'a>(frames: impl IntoIterator<Item = &'a FrameHash>) -> Vec<Run> {
                     }
                 };
             }
-            run
+            Run { plain: frame.plain, ..run }
         })
         .collect()
 }

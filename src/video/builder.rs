@@ -11,7 +11,7 @@ use super::grid::{Grid, Shape};
 use super::inner::Inner;
 use crate::error::{Error, Result};
 use crate::fingerprint::{
-    FrameHash, Options, Role, Sampling, VideoFingerprint, View, ViewHash, ViewSet, Window, views,
+    FrameHash, Options, Role, Sampling, VideoFingerprint, View, ViewHash, ViewSet, Window, is_plain, views,
 };
 use crate::hash::{Pixels, pdq};
 use crate::image::canvas::Area;
@@ -49,6 +49,9 @@ const CONTENT_HOP: f64 = 0.4;
 const WINDOWS_EVERY: usize = 4;
 /// The same picture is hashed again only after this many seconds.
 const SAME_FOR: f64 = 3.0;
+/// A mean is plain if this share of the frames by the clock in it is: of two plain pictures it is blurred, and of a plain one
+/// and what follows it shows something of both.
+const PLAIN: f64 = 1.0 / 3.0;
 
 /// Builds the fingerprint of a film, an animation or a stream from its frames in order.
 ///
@@ -202,6 +205,8 @@ struct Mixed {
     windows: usize,
     last_window: Option<FrameHash>,
     last_frame: Option<FrameHash>,
+    /// Of the frames by the clock in the hops that are held: when they are, and whether they are plain.
+    ticks: VecDeque<(f64, bool)>,
     cover: Cover,
     next_frame: f64,
     next_content: f64,
@@ -224,6 +229,7 @@ impl Mixed {
             windows: 0,
             last_window: None,
             last_frame: None,
+            ticks: VecDeque::new(),
             cover: Cover::default(),
             next_frame: 0.0,
             next_content: 0.0,
@@ -241,7 +247,10 @@ impl Mixed {
         if self.recipe.frame > 0.0 && time + 1e-6 >= self.next_frame {
             // By a clock of its own, so that the time between two frames that are looked at adds nothing to it.
             self.next_frame = f64::max(self.next_frame, time - self.recipe.frame) + self.recipe.frame;
-            emit(time, Role::Frame, &grid, self.boxes, &mut self.last_frame, CHANGED, &[], hashes);
+            let plain = is_plain(&grid.shrink(Area::FULL));
+            self.ticks.push_back((time, plain));
+            let shown = Shown { time, role: Role::Frame, grid: &grid, boxes: self.boxes, windows: &[], plain };
+            shown.emit(&mut self.last_frame, CHANGED, hashes);
         }
         if let Some((since, before)) = self.shown.take() {
             self.show(since, time, &before, hashes);
@@ -269,11 +278,12 @@ impl Mixed {
 
     /// Hashes a frame that stands for others, and now and then its content box.
     fn emit_cover(&mut self, chosen: Chosen, hashes: &mut Vec<FrameHash>) {
-        let Chosen { time, full, content } = chosen;
-        hashes.push(FrameHash::of_view(time, Role::Cover, full));
+        let Chosen { time, full, content, plain } = chosen;
+        hashes.push(FrameHash::of_view(time, Role::Cover, full, plain));
         if let Some((area, grid)) = content.filter(|_| time >= self.next_content) {
             self.next_content = time + CONTENT_HOP;
-            hashes.push(FrameHash::of_samples(time, Role::Cover, View::Content, &grid.shrink(area)));
+            let content = ViewHash::of_samples(View::Content, &grid.shrink(area));
+            hashes.push(FrameHash::of_view(time, Role::Cover, content, plain));
         }
     }
 
@@ -300,7 +310,9 @@ impl Mixed {
         }
         if let Some((grid, _)) = self.hops.back() {
             let windows = self.views.film_query_windows();
-            emit(time, role, grid, self.boxes, &mut self.last_frame, SAME, windows, hashes);
+            let plain = is_plain(&grid.shrink(Area::FULL));
+            let shown = Shown { time, role, grid, boxes: self.boxes, windows, plain };
+            shown.emit(&mut self.last_frame, SAME, hashes);
         }
     }
 
@@ -359,7 +371,15 @@ impl Mixed {
         let windows = if rare { &self.film_windows[..] } else { self.views.film_query_windows() };
         let upright = self.upright.filter(|_| rare && self.views.cuts_films());
         let boxes = Boxes { upright, ..self.boxes };
-        emit(time, Role::Window, &mean, boxes, &mut self.last_window, SAME, windows, hashes);
+        self.ticks.retain(|(tick, _)| *tick >= end - weight);
+        let ticks = self.ticks.iter().filter(|(tick, _)| *tick < end);
+        let plain = ticks.clone().filter(|(_, plain)| *plain).count() as f64;
+        let plain = plain > 0.0 && plain >= PLAIN * ticks.count() as f64 || is_plain(&mean.shrink(Area::FULL));
+        Shown { time, role: Role::Window, grid: &mean, boxes, windows, plain }.emit(
+            &mut self.last_window,
+            SAME,
+            hashes,
+        );
     }
 
     fn finish(&mut self, end: f64, hashes: &mut Vec<FrameHash>) {
@@ -404,37 +424,39 @@ fn apart(a: Area, b: Area) -> f64 {
     sides.into_iter().fold(0.0, |most, side| f64::max(most, side.abs()))
 }
 
-/// Hashes the views of a picture, unless it shows for less than [`SAME_FOR`] seconds what the last one already shows, to
-/// fewer than `same` bits.
-#[allow(clippy::too_many_arguments)]
-fn emit(
+/// A picture to be hashed, of a frame or of a stretch of time.
+struct Shown<'a> {
     time: f64,
     role: Role,
-    grid: &Grid,
+    grid: &'a Grid,
     boxes: Boxes,
-    last: &mut Option<FrameHash>,
-    same: u32,
-    windows: &[Window],
-    hashes: &mut Vec<FrameHash>,
-) {
-    let samples = grid.shrink(Area::FULL);
-    let pdq = pdq::dihedral_of_samples(&samples);
-    let known = |last: &FrameHash| {
-        last.hash.is_some_and(|hash| hash.distance(&pdq.hashes[0]) < same) && time < last.time + SAME_FOR
-    };
-    if last.as_ref().is_some_and(known) {
-        return; // before the detail hash, which costs several times as much
-    }
-    let full = FrameHash::of_view(time, role, ViewHash::with_pdq(View::Full, &samples, pdq));
-    *last = Some(full.clone());
-    hashes.push(full);
-    for (view, area) in views::of_film(boxes.content, windows) {
-        hashes.push(FrameHash::of_samples(time, role, view, &grid.shrink(area)));
-    }
-    let inner = boxes.inner.filter(|area| boxes.content.is_none_or(|content| apart(*area, content) > 0.02));
-    for (view, area) in [(View::Inner, inner), (View::Upright, boxes.upright)] {
-        if let Some(area) = area {
-            hashes.push(FrameHash::of_samples(time, role, view, &grid.shrink(area)));
+    windows: &'a [Window],
+    /// What is taken of a plain picture is plain as well: a number fills its content box.
+    plain: bool,
+}
+
+impl Shown<'_> {
+    /// Hashes the views of the picture, unless it shows for less than [`SAME_FOR`] seconds what the last one already shows, to
+    /// fewer than `same` bits.
+    fn emit(self, last: &mut Option<FrameHash>, same: u32, hashes: &mut Vec<FrameHash>) {
+        let Self { time, role, grid, boxes, windows, plain } = self;
+        let samples = grid.shrink(Area::FULL);
+        let pdq = pdq::dihedral_of_samples(&samples);
+        let known = |last: &FrameHash| {
+            last.hash.is_some_and(|hash| hash.distance(&pdq.hashes[0]) < same) && time < last.time + SAME_FOR
+        };
+        if last.as_ref().is_some_and(known) {
+            return; // before the detail hash, which costs several times as much
+        }
+        let full = FrameHash::of_view(time, role, ViewHash::with_pdq(View::Full, &samples, pdq), plain);
+        *last = Some(full.clone());
+        hashes.push(full);
+        let inner = boxes.inner.filter(|area| boxes.content.is_none_or(|content| apart(*area, content) > 0.02));
+        let sought = [(View::Inner, inner), (View::Upright, boxes.upright)];
+        let sought = sought.into_iter().filter_map(|(view, area)| Some((view, area?)));
+        for (view, area) in views::of_film(boxes.content, windows).into_iter().chain(sought) {
+            let part = ViewHash::of_samples(view, &grid.shrink(area));
+            hashes.push(FrameHash::of_view(time, role, part, plain));
         }
     }
 }

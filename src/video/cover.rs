@@ -2,7 +2,7 @@
 //! as few as that takes. A single still of a film is then near one of them as well, however fast the picture moves.
 
 use super::grid::Grid;
-use crate::fingerprint::{View, ViewHash};
+use crate::fingerprint::{View, ViewHash, is_plain};
 use crate::hash::detail;
 use crate::hash::pdq::{self, Dihedral};
 use crate::image::canvas::Area;
@@ -52,6 +52,8 @@ pub(super) struct Chosen {
     pub(super) full: ViewHash,
     /// Where its content box is, and the grid to take that from.
     pub(super) content: Option<(Area, Grid)>,
+    /// Whether the whole of it is plain.
+    pub(super) plain: bool,
 }
 
 /// Chooses frames as they come. A frame is kept once one comes that it could not stand for beside all those before it that
@@ -108,7 +110,8 @@ impl Cover {
         let mut last = self.waiting.pop()?;
         self.waiting.clear();
         let full = ViewHash::of_hashes(View::Full, last.pdq, *last.detail());
-        let chosen = Chosen { time: last.time, full, content: self.content.take() };
+        let plain = is_plain(&last.samples);
+        let chosen = Chosen { time: last.time, full, content: self.content.take(), plain };
         self.kept = Some(last);
         Some(chosen)
     }

@@ -135,6 +135,7 @@ mod tests {
                 stability: 1.0,
                 orientations: None,
                 detail: None,
+                plain: false,
             });
             VideoFingerprint::of_frames(60.0, frames.collect())
         };

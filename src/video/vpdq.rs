@@ -108,6 +108,7 @@ pub fn fingerprint(lines: &[Line]) -> VideoFingerprint {
         stability: 1.0,
         orientations: None,
         detail: None,
+        plain: false,
     });
     VideoFingerprint::of_frames(end + step, frames.collect())
 }

@@ -65,6 +65,9 @@ struct Hashed {
     quality: u8,
     #[serde(default = "certain")]
     stability: f32,
+    /// Of a frame of a film.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    plain: bool,
 }
 
 fn full() -> String {
@@ -91,6 +94,7 @@ pub(super) fn write(record: &ReferenceRecord, fingerprint: &Fingerprint) -> Resu
                 detail: view.detail.as_ref().map(|detail| detail.hash),
                 quality: view.quality,
                 stability: view.stability,
+                plain: false,
             });
             (image.width, image.height, None, hashes.collect())
         }
@@ -103,6 +107,7 @@ pub(super) fn write(record: &ReferenceRecord, fingerprint: &Fingerprint) -> Resu
                 detail: frame.detail.as_ref().map(|detail| detail.hash),
                 quality: frame.quality,
                 stability: frame.stability,
+                plain: frame.plain,
             });
             (video.width, video.height, Some(video.duration), hashes.collect())
         }
@@ -188,6 +193,7 @@ impl Known {
                         stability: hashed.stability,
                         orientations: None,
                         detail: hashed.detail.map(|hash| DetailHash { hash, orientations: None }),
+                        plain: hashed.plain,
                     })
                 });
                 let duration = seconds(self.duration, "duration")?;

@@ -68,6 +68,7 @@ fn frame(hash: &str, quality: &str, time: &str) -> Result<FrameHash> {
         stability: 1.0,
         orientations: None,
         detail: None,
+        plain: false,
     })
 }
 
