@@ -101,10 +101,13 @@ fn steps(references: &Path, uploads: &Path) {
         let print = pool.install(|| fingerprint(media.clone(), &Options::default())).unwrap();
         let verdict = store.ask(&print).unwrap();
         let whole = begun.elapsed().as_secs_f64();
+        let Fingerprint::Video(film) = &print else { continue };
+        let duration = film.duration;
+        let decoded = if two.whole { duration } else { two.stretches.iter().map(|[from, to]| to - from).sum() };
         let lost =
             |found: &Match| !found.near && two.verdict.matches.iter().all(|has| has.reference != found.reference);
         println!(
-            "{{\"file\":{:?},\"found\":{},\"lost\":{},\"thin\":{thin},\"whole\":{},\"two_steps_s\":{two_steps:.4},\"whole_s\":{whole:.4}}}",
+            "{{\"file\":{:?},\"found\":{},\"lost\":{},\"thin\":{thin},\"whole\":{},\"duration\":{duration:.1},\"decoded\":{decoded:.1},\"two_steps_s\":{two_steps:.4},\"whole_s\":{whole:.4}}}",
             file.file_name().unwrap().to_string_lossy(),
             verdict.matches.iter().filter(|found| !found.near).count(),
             verdict.matches.iter().filter(|found| lost(found)).count(),

@@ -33,7 +33,7 @@ pub struct Args {
     /// The largest distance that is a match, 0 to 96, instead of every bank's own
     #[arg(long, value_name = "N")]
     max_distance: Option<u32>,
-    /// Decode every film whole, also where a look at few of its frames says that it is not known
+    /// Decode every film whole, also where a look at few of its frames says that little or nothing of it is known
     #[arg(long)]
     whole: bool,
     /// Miss nothing within the radii in a long list either: a question then takes ten to two hundred times as long

@@ -40,7 +40,7 @@ pub struct Args {
     /// For the report: a folder with pictures that are named like the references
     #[arg(long, value_name = "DIR", requires = "report")]
     references: Option<PathBuf>,
-    /// Decode every film whole, also where a look at few of its frames says that it is not known
+    /// Decode every film whole, also where a look at few of its frames says that little or nothing of it is known
     #[arg(long)]
     whole: bool,
     /// Miss nothing within the radii in a long list either: a question then takes ten to two hundred times as long

@@ -104,9 +104,14 @@ impl Store {
         })
     }
 
-    /// Whether a single picture of a film that was looked at in passing comes as near to a reference as a part of a match
-    /// does. `None` if it has too little detail to be asked, or the store is damaged.
-    pub(super) fn hints(&self, glance: &Fingerprint, options: &AskOptions) -> Result<Option<bool>> {
+    /// The times of a film that was looked at in passing at which a single picture comes as near to a reference as a part of a match
+    /// does, or some of them that are `enough`. `None` if it has too little detail to be asked, or the store is damaged.
+    pub(super) fn hints(
+        &self,
+        glance: &Fingerprint,
+        options: &AskOptions,
+        enough: impl Fn(&[f64]) -> bool,
+    ) -> Result<Option<Vec<f64>>> {
         let policies = &self.policies(options)?;
         let Some(looks) = self.looks(glance, policies, options)? else { return Ok(None) };
         fenced(&self.file, || {
@@ -117,18 +122,24 @@ impl Store {
             if damage.is_there() {
                 return Ok(None);
             }
+            let mut times = Vec::new();
             if candidates.is_empty() {
-                return Ok(Some(false));
+                return Ok(Some(times));
             }
             let reading = self.reading()?;
             let question = Question { fingerprint: glance, looks: &looks, policies, options, far, sequence, reading };
             for candidates in candidates.chunk_by(|a, b| a.0 == b.0) {
                 match damage.bear(question.hints(candidates))? {
-                    Some(false) => {}
-                    hints => return Ok(hints),
+                    Some(hints) => times.extend(hints),
+                    None => return Ok(None),
+                }
+                times.sort_by(f64::total_cmp);
+                times.dedup();
+                if enough(&times) {
+                    break;
                 }
             }
-            Ok(Some(false))
+            Ok(Some(times))
         })
     }
 
@@ -324,22 +335,31 @@ impl Question<'_> {
     /// What the hits on one reference amount to.
     fn judge(&self, candidates: &[Candidate]) -> Result<Option<Match>> {
         let Some((record, policy, reference)) = self.reference(candidates)? else { return Ok(None) };
-        let pairs = self.pairs(candidates, policy, &reference);
+        let pairs = self.pairs(candidates, policy, &reference, self.far);
         let Some(found) = self.found(&record, policy, &reference, pairs) else { return Ok(None) };
         Ok(if self.refused(candidates[0].0)? { None } else { Some(found) })
     }
 
-    /// Whether one of the hits on one reference could be a part of a match, this film being known by few of its frames.
-    fn hints(&self, candidates: &[Candidate]) -> Result<bool> {
-        let Some((_, policy, reference)) = self.reference(candidates)? else { return Ok(false) };
+    /// When those of the hits on one reference are that could be a part of a match, this film being known by few of its frames.
+    fn hints(&self, candidates: &[Candidate]) -> Result<Vec<f64>> {
+        let Some((_, policy, reference)) = self.reference(candidates)? else { return Ok(Vec::new()) };
         let frames = matches!(reference, Fingerprint::Video(_)).then_some(policy.frames);
-        Ok(self.pairs(candidates, policy, &reference).iter().any(|pair| match frames {
-            Some(frames) => matching::hint_of_a_segment(pair, frames),
+        let hint = |pair: &Pair, leeway: u32| match frames {
+            Some(frames) => matching::hint_of_a_segment(pair, frames, leeway),
             None => {
                 let whole = !pair.look.view.is_window() && !pair.view.is_window();
                 whole && policy.radii.judge(pair) != Closeness::Far
             }
-        }))
+        };
+        let mut pairs = self.pairs(candidates, policy, &reference, self.far);
+        if pairs.iter().any(|pair| hint(pair, matching::LEEWAY)) {
+            let further = Far { leeway: matching::MORE_LEEWAY, ..self.far };
+            pairs = self.pairs(candidates, policy, &reference, further);
+            pairs.retain(|pair| hint(pair, matching::MORE_LEEWAY));
+        } else {
+            pairs.clear();
+        }
+        Ok(pairs.into_iter().map(|pair| pair.look.time).collect())
     }
 
     /// The reference that was hit, if it may answer.
@@ -359,7 +379,7 @@ impl Question<'_> {
 
     /// Every pair that the hits stand for: those themselves, and whatever else is near; of films, where the query is laid down as
     /// it is in one of them. A search that misses a few hashes so misses a reference only if it misses all that is near.
-    fn pairs(&self, candidates: &[Candidate], policy: &Policy, reference: &Fingerprint) -> Vec<Pair> {
+    fn pairs(&self, candidates: &[Candidate], policy: &Policy, reference: &Fingerprint, far: Far) -> Vec<Pair> {
         let items = matching::items(reference);
         let mut hits: Vec<(u32, u32)> = candidates.iter().map(|&(_, look, ordinal)| (look, ordinal)).collect();
         if self.options.long {
@@ -370,8 +390,8 @@ impl Question<'_> {
                 asked.zip(known).is_none_or(|(query, detail)| query.finds(&detail.hash))
             });
         }
-        if self.far.certain < MAX_DISTANCE && !hits.is_empty() {
-            self.whatever_is_near(&mut hits, &items, policy, reference);
+        if (far.certain < MAX_DISTANCE || far.leeway > self.far.leeway) && !hits.is_empty() {
+            self.whatever_is_near(&mut hits, &items, policy, reference, far);
         }
         let mut laid = None;
         let pairs = hits.into_iter().filter_map(|(look, ordinal)| {
@@ -391,6 +411,7 @@ impl Question<'_> {
         items: &[Item<'_>],
         policy: &Policy,
         reference: &Fingerprint,
+        far: Far,
     ) {
         let stills = !self.far.film && matches!(reference, Fingerprint::Image(_));
         let ways = hits.iter().fold(0u32, |ways, &(look, _)| ways | 1 << Looks::way(look));
@@ -404,7 +425,7 @@ impl Question<'_> {
             let sought = self.looks.all().filter(|laid| laid.sought && laid.item.detail.is_some());
             sought.flat_map(|laid| {
                 let laid_so = laid.numbers().filter(|&at| stills || ways >> Looks::way(at) & 1 == 1);
-                let asked = laid_so.filter_map(|at| Some((at, self.far.query(laid.detail(at)?, laid.item.view)?)));
+                let asked = laid_so.filter_map(|at| Some((at, far.query(laid.detail(at)?, laid.item.view)?)));
                 asked.collect::<Vec<_>>()
             })
         };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::image::Builder;
-use super::{Fingerprint, ImageFingerprint, VideoFingerprint, ViewSet};
+use super::{Fingerprint, Glance, ImageFingerprint, VideoFingerprint, ViewSet};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::hash::Algorithm;
@@ -226,7 +226,10 @@ pub struct Options {
 /// [`Error::Limit`]: crate::Error::Limit
 /// [`Error::TooLittleDetail`]: crate::Error::TooLittleDetail
 pub fn fingerprint(media: Media<'_>, options: &Options) -> Result<Fingerprint> {
-    Ok(see(&media, options, false)?.into_inner())
+    match see(&media, options, false)? {
+        Seen::Whole(fingerprint) => Ok(fingerprint),
+        Seen::Glance(glance) => Ok(Fingerprint::Video(glance.film)),
+    }
 }
 
 /// A fingerprint, and what it rests on.
@@ -234,16 +237,8 @@ pub fn fingerprint(media: Media<'_>, options: &Options) -> Result<Fingerprint> {
 pub(crate) enum Seen {
     /// Everything.
     Whole(Fingerprint),
-    /// Few frames of a film: enough to see that nothing in it is known, or that it has to be looked at whole.
-    Glance(Fingerprint),
-}
-
-impl Seen {
-    fn into_inner(self) -> Fingerprint {
-        match self {
-            Self::Whole(fingerprint) | Self::Glance(fingerprint) => fingerprint,
-        }
-    }
+    /// Few frames of a film: enough to see that nothing in it is known, or where it has to be decoded.
+    Glance(Glance),
 }
 
 /// As [`fingerprint`]; with `glance` only a few frames of a film are looked at, if those are enough for a first answer.
@@ -269,7 +264,7 @@ fn look(media: &Media<'_>, options: &Options, glance: bool) -> Result<Seen> {
             // Whoever asks for another sampling gets that.
             let glance = glance && options.sampling == Sampling::Mixed;
             if glance && let Some(seen) = video::glance(media, options)? {
-                return Ok(Seen::Glance(Fingerprint::Video(seen)));
+                return Ok(Seen::Glance(seen));
             }
             match video::film_or_frame(media, options)? {
                 (seen, Some(only)) => {

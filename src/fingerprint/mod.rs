@@ -2,6 +2,7 @@
 //!
 //! This is the message between decoding and everything downstream: small, serialisable, versioned, and without pixels.
 
+mod glance;
 mod image;
 pub(crate) mod media;
 mod pack;
@@ -9,6 +10,7 @@ mod plain;
 mod video;
 pub(crate) mod views;
 
+pub(crate) use self::glance::Glance;
 pub use self::image::{DetailHash, ImageFingerprint, ViewHash};
 pub use self::media::{Media, Options, Sampling, fingerprint};
 pub(crate) use self::plain::is_plain;
@@ -36,6 +38,19 @@ pub enum Fingerprint {
     Image(ImageFingerprint),
     /// A film or an animation of more than one frame.
     Video(VideoFingerprint),
+}
+
+impl Glance {
+    /// Encodes it for a cache.
+    pub(crate) fn to_bytes(&self) -> Option<Vec<u8>> {
+        bincode::encode_to_vec(self, config()).ok()
+    }
+
+    /// Decodes what [`Glance::to_bytes`] wrote.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (glance, used) = bincode::decode_from_slice(bytes, config()).ok()?;
+        (used == bytes.len()).then_some(glance)
+    }
 }
 
 fn config() -> Configuration<LittleEndian, Varint, Limit<MAX_BYTES>> {

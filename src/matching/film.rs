@@ -2,7 +2,7 @@
 
 use super::align::{Agreement, FrameHit, Run, Side, align_each, runs};
 use super::borders::settle;
-use super::{Look, Pair, Segment, film_slack, inverse};
+use super::{Look, PDQ_LIMIT, Pair, Segment, film_slack, inverse};
 use crate::fingerprint::{ABOVE_LOWER_THIRD, Fingerprint, VideoFingerprint, View};
 use crate::hash::Hash;
 use crate::hash::pdq::Transform;
@@ -120,15 +120,18 @@ fn is_template(
 
 /// So many bits further away a pair still hints at a segment: the frames that would be closer may not have been looked at.
 pub(crate) const LEEWAY: u32 = 10;
+/// The same for a reference of which something else is near: unrelated pictures hardly come within 80 bits.
+pub(crate) const MORE_LEEWAY: u32 = 24;
 
 /// Whether a pair of frames by itself hints at a segment that [`films`] would find if it saw all frames.
-pub(crate) fn hint_of_a_segment(pair: &Pair, max_distance: u32) -> bool {
+pub(crate) fn hint_of_a_segment(pair: &Pair, max_distance: u32, leeway: u32) -> bool {
     let usual = Agreement::default();
-    let (pdq, detail) = (usual.max_distance.max(max_distance) + LEEWAY, usual.max_detail + LEEWAY);
+    let widest = usual.max_distance.max(max_distance);
     match pair.detail {
         Some(distance) => {
-            pair.distance.is_none_or(|bits| bits <= pdq) && distance + film_slack(pair.look.view, pair.view) <= detail
+            pair.distance.is_none_or(|bits| bits <= PDQ_LIMIT.max(widest) + leeway)
+                && distance + film_slack(pair.look.view, pair.view) <= usual.max_detail + leeway
         }
-        None => pair.distance.is_some_and(|bits| bits <= usual.max_distance.max(max_distance)),
+        None => pair.distance.is_some_and(|bits| bits <= widest),
     }
 }

@@ -173,9 +173,9 @@ impl Cache {
         self.key_of(item, options, b"whole")
     }
 
-    /// Under what a glance at a film is kept.
+    /// Under what is kept what is known of a film that was not decoded whole.
     pub(crate) fn glance_key(&self, item: &Item, options: &Options) -> Option<Key> {
-        self.key_of(item, options, b"glance")
+        self.key_of(item, options, b"parts")
     }
 
     fn key_of(&self, item: &Item, options: &Options, what: &[u8]) -> Option<Key> {

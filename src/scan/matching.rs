@@ -9,11 +9,11 @@ use super::journal::Journal;
 use super::parallel::{Parallel, ordered};
 use super::progress::{Meter, Progress};
 use super::walk::Item;
-use super::{fingerprint_cached, guarded, see_cached};
+use super::{fingerprint_cached, guarded, keep_glance, see_cached};
 use crate::bank::{AskOptions, Store};
 use crate::error::{Error, Result};
 use crate::fingerprint::media::{Seen, see};
-use crate::fingerprint::{Fingerprint, Media, Options, fingerprint};
+use crate::fingerprint::{Fingerprint, Glance, Media, Options, fingerprint};
 use crate::matching::Outcome;
 use crate::report::json::{Failure, MatchLine};
 
@@ -32,8 +32,8 @@ pub struct Asking {
     /// Keep each upload's fingerprint under its path, for references that come later, with this key of its uploader (which
     /// may be empty). Needs a store that is open for writing.
     pub remember: Option<String>,
-    /// Decode every film whole. Otherwise few frames are looked at first, and all of them only where one comes near to a
-    /// reference or they are too few (see [`Store::ask_media`]). What is remembered is always decoded whole.
+    /// Decode every film whole. Otherwise few frames are looked at first, and more only around those that come near to a
+    /// reference or where they are too few (see [`Store::ask_media`]). What is remembered is always decoded whole.
     pub whole: bool,
 }
 
@@ -45,53 +45,87 @@ fn media(store: &Store, how: &Asking) -> Options {
 /// The line of one listed file.
 pub fn ask_item(store: &Store, item: &Item, how: &Asking) -> MatchLine {
     let (options, cache) = (media(store, how), how.cache.as_deref());
-    let glance = || see_cached(item, &options, cache);
-    answer(store, &item.path, how, glance, || fingerprint_cached(item, &options, cache))
+    let upload = Upload {
+        name: &item.path,
+        media: Media::file(&item.path),
+        options: &options,
+        see: &|| see_cached(item, &options, cache),
+        keep: &|glance| keep_glance(item, &options, cache, glance),
+        whole: &|| fingerprint_cached(item, &options, cache),
+    };
+    upload.answer(store, how)
 }
 
 /// The line of one upload in memory, under a name.
 pub fn ask_bytes(store: &Store, name: &Path, bytes: &[u8], how: &Asking) -> MatchLine {
     let (options, media) = (media(store, how), Media::bytes(bytes).named(name));
-    let glance = || guarded(|| see(&media, &options, true));
-    answer(store, name, how, glance, || guarded(|| fingerprint(media.clone(), &options)))
+    let upload = Upload {
+        name,
+        media: media.clone(),
+        options: &options,
+        see: &|| guarded(|| see(&media, &options, true)),
+        keep: &|_| {},
+        whole: &|| guarded(|| fingerprint(media.clone(), &options)),
+    };
+    upload.answer(store, how)
 }
 
-/// Asks about what `glance` sees, and about the `whole` where that is not enough or is to be kept.
-fn answer(
-    store: &Store,
-    name: &Path,
-    how: &Asking,
-    glance: impl FnOnce() -> Result<Seen>,
-    whole: impl FnOnce() -> Result<Fingerprint>,
-) -> MatchLine {
-    let (mut seen, mut store_error) = (None, None);
-    let mut of_store = |error: Error| {
-        store_error = Failure::of_store(&error);
-        error
-    };
-    let asked = (|| {
-        // A fingerprint that is kept for references to come has to be whole.
-        let first = if how.whole || how.remember.is_some() { None } else { Some(glance()?) };
-        let print = match first {
-            Some(Seen::Whole(print)) => print,
-            Some(Seen::Glance(print)) => {
-                match guarded(|| store.ask_in_passing(&print, &how.ask)).map_err(&mut of_store)? {
-                    Some(verdict) => return Ok((seen.insert(print).kind(), verdict)),
-                    None => whole()?,
-                }
-            }
-            None => whole()?,
+/// What is asked about, and the ways to it.
+struct Upload<'a> {
+    name: &'a Path,
+    media: Media<'a>,
+    options: &'a Options,
+    /// Looks in passing.
+    see: &'a dyn Fn() -> Result<Seen>,
+    /// Keeps what was looked at more closely.
+    keep: &'a dyn Fn(&Glance),
+    /// Decodes all of it.
+    whole: &'a dyn Fn() -> Result<Fingerprint>,
+}
+
+impl Upload<'_> {
+    /// Asks about what is seen in passing, and about more of it where that is not enough or is to be kept.
+    fn answer(&self, store: &Store, how: &Asking) -> MatchLine {
+        let (mut seen, mut store_error) = (None, None);
+        let mut of_store = |error: Error| {
+            store_error = Failure::of_store(&error);
+            error
         };
-        let print = &*seen.insert(print);
-        let verdict = guarded(|| store.ask_with(print, &how.ask)).map_err(&mut of_store)?;
-        if let Some(uploader) = &how.remember {
-            guarded(|| store.remember(&name.to_string_lossy(), uploader, print)).map_err(&mut of_store)?;
-        }
-        Ok((print.kind(), verdict))
-    })();
-    let line = MatchLine::answered(name, asked);
-    let line = if let Some(error) = store_error { line.unasked(error) } else { line };
-    line.lasting(seen.as_ref())
+        let asked = (|| {
+            // A fingerprint that is kept for references to come has to be whole.
+            let first = if how.whole || how.remember.is_some() { None } else { Some((self.see)()?) };
+            let print = match first {
+                Some(Seen::Whole(print)) => print,
+                Some(Seen::Glance(mut glance)) => {
+                    let look = |glance: &mut Glance, wanted: &[[f64; 2]]| {
+                        let more = guarded(|| glance.look_closely(&self.media, self.options, wanted));
+                        if matches!(more, Ok(Some(1..))) {
+                            (self.keep)(glance);
+                        }
+                        more
+                    };
+                    let known = guarded(|| store.ask_in_parts(&mut glance, &how.ask, look)).map_err(&mut of_store)?;
+                    match known {
+                        Some((film, verdict)) => {
+                            return Ok((seen.insert(Fingerprint::Video(film)).kind(), verdict));
+                        }
+                        None => (self.whole)()?,
+                    }
+                }
+                None => (self.whole)()?,
+            };
+            let print = &*seen.insert(print);
+            let verdict = guarded(|| store.ask_with(print, &how.ask)).map_err(&mut of_store)?;
+            if let Some(uploader) = &how.remember {
+                let name = self.name.to_string_lossy();
+                guarded(|| store.remember(&name, uploader, print)).map_err(&mut of_store)?;
+            }
+            Ok((print.kind(), verdict))
+        })();
+        let line = MatchLine::answered(self.name, asked);
+        let line = if let Some(error) = store_error { line.unasked(error) } else { line };
+        line.lasting(seen.as_ref())
+    }
 }
 
 /// Asks about every item in parallel. `progress` is called after each file and sees the file that is done; `sink` gets

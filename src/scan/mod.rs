@@ -33,7 +33,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{Error, Result};
 use crate::fingerprint::media::{Seen, see};
-use crate::fingerprint::{Fingerprint, Media, Options, fingerprint};
+use crate::fingerprint::{Fingerprint, Glance, Media, Options, fingerprint};
 
 /// Fingerprints one listed file; a problem met while listing comes back as it is, a decoder that panics as
 /// [`Error::Decode`].
@@ -71,7 +71,7 @@ pub(crate) fn see_cached(item: &Item, options: &Options, cache: Option<&Cache>) 
         return Ok(Seen::Whole(known));
     }
     let passing = cache.and_then(|cache| Some((cache, cache.glance_key(item, options)?)));
-    if let Some(known) = passing.and_then(|(cache, key)| cache.get(&key)) {
+    if let Some(known) = passing.and_then(|(cache, key)| cache.read(&key, Glance::from_bytes)) {
         return Ok(Seen::Glance(known));
     }
     if let Err(problem) = &item.found {
@@ -79,14 +79,20 @@ pub(crate) fn see_cached(item: &Item, options: &Options, cache: Option<&Cache>) 
     }
     options.cancel.check()?;
     let seen = guarded(|| see(&Media::file(&item.path), options, true)).map_err(|error| error.at(&item.path))?;
-    let (kept, print) = match &seen {
-        Seen::Whole(print) => (whole, print),
-        Seen::Glance(print) => (passing, print),
-    };
-    if let Some((cache, key)) = kept {
-        cache.put(key, print);
+    match (&seen, whole) {
+        (Seen::Whole(print), Some((cache, key))) => cache.put(key, print),
+        (Seen::Glance(glance), _) => keep_glance(item, options, cache, glance),
+        _ => {}
     }
     Ok(seen)
+}
+
+/// Keeps what is known of a film that was not decoded whole.
+pub(crate) fn keep_glance(item: &Item, options: &Options, cache: Option<&Cache>, glance: &Glance) {
+    let kept = cache.and_then(|cache| Some((cache, cache.glance_key(item, options)?, glance.to_bytes()?)));
+    if let Some((cache, key, bytes)) = kept {
+        cache.put_bytes(key, bytes);
+    }
 }
 
 /// Runs `work`, turning a panic inside a decoder into an error of the file that caused it.

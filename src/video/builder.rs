@@ -74,6 +74,16 @@ impl Builder {
         Self::with_recipe(options, Recipe::default())
     }
 
+    /// A builder for what begins at this time of a longer film, whose hashes are those that they would be in the whole. `None` where
+    /// the whole, of which a frame is shown for `nominal` seconds, would pass this frame over.
+    #[cfg(feature = "video")]
+    pub(crate) fn beginning(options: &Options, time: f64, nominal: f64) -> Option<Self> {
+        let mut builder = Self::new(options);
+        let every = (builder.mixed.recipe.step / nominal - 1e-6).ceil().max(1.0);
+        builder.mixed.begin(time);
+        ((time / nominal).round() % every == 0.0).then_some(builder)
+    }
+
     /// A builder with its own recipe for [`Sampling::Mixed`].
     pub fn with_recipe(options: &Options, recipe: Recipe) -> Self {
         Self {
@@ -234,6 +244,17 @@ impl Mixed {
             next_frame: 0.0,
             next_content: 0.0,
             spare: Vec::new(),
+        }
+    }
+
+    /// Puts the clocks where they are in a film that was seen up to this time.
+    #[cfg(feature = "video")]
+    fn begin(&mut self, time: f64) {
+        let hops = (time / self.recipe.hop).floor().max(0.0);
+        self.hop_end = (hops + 1.0) * self.recipe.hop;
+        self.windows = hops as usize;
+        if self.recipe.frame > 0.0 {
+            self.next_frame = (time / self.recipe.frame).ceil() * self.recipe.frame;
         }
     }
 

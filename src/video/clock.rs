@@ -4,7 +4,7 @@
 pub(super) const JUMP: f64 = 10.0;
 
 /// Turns the timestamps of frames in order into seconds from the first one. What makes no sense becomes one frame's time.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Clock {
     /// Seconds of one tick.
     pub(super) time_base: f64,

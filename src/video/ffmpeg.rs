@@ -7,6 +7,7 @@
 
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::sync::Once;
 use std::time::Instant;
 
@@ -19,10 +20,11 @@ use ffmpeg::software::scaling;
 use ffmpeg::{Dictionary, Discard, Packet, ffi, frame, media};
 
 use super::claimed;
-use super::clock::Clock;
+use super::clock::{Clock, JUMP};
 use super::glance::{Pick, Watch};
 use super::grid::{Shape, Turn};
 use super::pass::{Decoded, Film};
+use super::timeline::Timeline;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::fingerprint::Options;
@@ -207,52 +209,90 @@ fn turn_of(matrix: &[u8]) -> Option<Turn> {
     Some(Turn::of_matrix([number(0)?, number(1)?, number(3)?, number(4)?]))
 }
 
+/// A medium that is open, and the film in it that is looked at.
+struct Opened<'a> {
+    options: &'a Options,
+    allowed: Allowed,
+    deadline: Option<Instant>,
+    input: Input,
+    index: usize,
+    clock: Clock,
+    warnings: Vec<String>,
+}
+
+impl<'a> Opened<'a> {
+    fn new(mut reader: Reader, options: &'a Options, allowed: Allowed) -> Result<Self> {
+        super::late::load()?;
+        silence();
+        let limits = &options.limits;
+        let deadline = Instant::now().checked_add(limits.time);
+        let avi = claimed::of_avi(&mut reader);
+        let input = open(reader, allowed, limits, deadline, &options.cancel)?;
+        if input.nb_streams() > limits.streams {
+            return Err(Error::limit("streams", limits.streams.into(), input.nb_streams().into()));
+        }
+        let claimed = input.duration() as f64 / f64::from(ffi::AV_TIME_BASE);
+        if claimed > limits.duration {
+            return Err(Error::limit("duration", limits.duration as u64, claimed as u64));
+        }
+        let mut warnings = Vec::new();
+        let index = choose(&input, &mut warnings)?;
+        if let Some((width, height)) = avi {
+            within(limits, width, height)?;
+        }
+        let (time_base, rate) = match input.stream(index) {
+            Some(stream) => (f64::from(stream.time_base()), f64::from(stream.avg_frame_rate())),
+            None => (0.0, 0.0),
+        };
+        let clock = Clock::new(time_base, rate, claimed);
+        Ok(Self { options, allowed, deadline, input, index, clock, warnings })
+    }
+
+    fn decoder(&self, pick: Pick) -> Result<decoder::Video> {
+        open_decoder(&self.input, self.index, self.allowed, self.options, pick)
+    }
+
+    fn state<'s>(&self, sink: &'s mut dyn FnMut(Decoded<'_>) -> Result<()>) -> State<'s>
+    where
+        'a: 's,
+    {
+        State {
+            limits: &self.options.limits,
+            cancel: &self.options.cancel,
+            deadline: self.deadline,
+            clock: self.clock.clone(),
+            timeline: None,
+            turn: turn_of_stream(&self.input, self.index),
+            frames: 0,
+            size: None,
+            resized: false,
+            luma: Vec::new(),
+            converter: None,
+            sink,
+        }
+    }
+}
+
+/// Whether a packet holds what is shown, and not only what later frames need after the begin that an edit list gives the film.
+fn is_shown(packet: &Packet) -> bool {
+    // SAFETY: the packet is borrowed for as long as its field is read.
+    unsafe { (*ffmpeg::packet::Ref::as_ptr(packet)).flags & ffi::AV_PKT_FLAG_DISCARD == 0 }
+}
+
 /// Decodes the frames that are picked, and hands each to `sink`. `watch` sees every packet of the film, and may end it.
 pub(super) fn decode(
-    mut reader: Reader,
+    reader: Reader,
     options: &Options,
     allowed: Allowed,
     pick: Pick,
     watch: &mut Watch,
     mut sink: impl FnMut(Decoded<'_>) -> Result<()>,
 ) -> Result<Film> {
-    super::late::load()?;
-    silence();
-    let (limits, cancel) = (&options.limits, &options.cancel);
-    let deadline = Instant::now().checked_add(limits.time);
-    let avi = claimed::of_avi(&mut reader);
-    let mut input = open(reader, allowed, limits, deadline, cancel)?;
-    if input.nb_streams() > limits.streams {
-        return Err(Error::limit("streams", limits.streams.into(), input.nb_streams().into()));
-    }
-    let claimed = input.duration() as f64 / f64::from(ffi::AV_TIME_BASE);
-    if claimed > limits.duration {
-        return Err(Error::limit("duration", limits.duration as u64, claimed as u64));
-    }
-    let mut warnings = Vec::new();
-    let index = choose(&input, &mut warnings)?;
-    if let Some((width, height)) = avi {
-        within(limits, width, height)?;
-    }
-    let mut decoder = open_decoder(&input, index, allowed, options, pick)?;
-    let turn = turn_of_stream(&input, index);
-    let (time_base, rate) = match input.stream(index) {
-        Some(stream) => (f64::from(stream.time_base()), f64::from(stream.avg_frame_rate())),
-        None => (0.0, 0.0),
-    };
-    let mut state = State {
-        limits,
-        cancel,
-        deadline,
-        clock: Clock::new(time_base, rate, claimed),
-        turn,
-        frames: 0,
-        size: None,
-        resized: false,
-        luma: Vec::new(),
-        converter: None,
-        sink: &mut sink,
-    };
+    let mut opened = Opened::new(reader, options, allowed)?;
+    let mut decoder = opened.decoder(pick)?;
+    let mut state = opened.state(&mut sink);
+    let (limits, cancel, index, claimed) = (&options.limits, &options.cancel, opened.index, opened.clock.claimed);
+    let (mut input, mut warnings) = (opened.input, std::mem::take(&mut opened.warnings));
     let (mut damaged, mut in_a_row) = (0u32, 0u32);
     let (mut cut_short, mut thin) = (None, false);
     loop {
@@ -278,6 +318,11 @@ pub(super) fn decode(
         thin = !watch.packet(packet.is_key(), packet.pts(), &state.clock);
         if thin {
             break;
+        }
+        if pick != Pick::Every {
+            let stamps = [packet.pts(), packet.dts()];
+            let tick = state.clock.time_base;
+            watch.recorder.packet(packet.is_key(), is_shown(&packet), stamps, packet.duration(), tick);
         }
         if pick == Pick::Keyframes && !packet.is_key() {
             state.check_time()?;
@@ -305,7 +350,8 @@ pub(super) fn decode(
     }
     let (frames, resized) = (state.frames, state.resized);
     if thin {
-        return Ok(Film { size: state.size.unwrap_or_default(), end: 0.0, thin, sound: true, warnings });
+        let size = state.size.unwrap_or_default();
+        return Ok(Film { size, end: 0.0, thin, sound: true, timeline: None, warnings });
     }
     let rest = if pick == Pick::Keyframes { watch.since() } else { 0.0 };
     let end = state.clock.now() + rest + state.clock.nominal;
@@ -326,7 +372,76 @@ pub(super) fn decode(
     }
     debug_assert!(frames > 0);
     let end = if pick == Pick::Keyframes { end } else { 0.0 };
-    Ok(Film { size, end, thin, sound, warnings })
+    let timeline = std::mem::take(&mut watch.recorder).finish(&state.clock).filter(|_| sound);
+    Ok(Film { size, end, thin, sound, timeline, warnings })
+}
+
+/// Decodes stretches of a film whose frames lie as `timeline` says, and hands their frames to `sink` with the number of the stretch.
+/// Returns how many frames were decoded for each; `None` if the file turns out to be otherwise.
+pub(super) fn decode_stretches(
+    reader: Reader,
+    options: &Options,
+    allowed: Allowed,
+    timeline: &Timeline,
+    stretches: &[[f64; 2]],
+    mut sink: impl FnMut(usize, Decoded<'_>) -> Result<()>,
+) -> Result<Option<Vec<u64>>> {
+    let mut opened = Opened::new(reader, options, allowed)?;
+    let mut decoder = opened.decoder(Pick::Every)?;
+    // The stretch, and the times of its first frame and its last so far.
+    let (at, times) = (Cell::new(0), Cell::new(None::<[f64; 2]>));
+    let mut within = |frame: Decoded<'_>| {
+        let [from, to] = stretches[at.get()];
+        let first = times.get().map_or(frame.time, |[first, _]| first);
+        times.set(Some([first, frame.time]));
+        if frame.time < from || frame.time >= to && to < timeline.end { Ok(()) } else { sink(at.get(), frame) }
+    };
+    let mut state = opened.state(&mut within);
+    state.timeline = Some(timeline);
+    let mut counts = Vec::with_capacity(stretches.len());
+    for (number, &[from, to]) in stretches.iter().enumerate() {
+        let before = state.frames;
+        at.set(number);
+        times.set(None);
+        let Some(key) = timeline.key_before(from) else { return Ok(None) };
+        decoder.flush();
+        let place = timeline.place(key);
+        if opened.input.seek(place, ..place).is_err() {
+            state.check_time()?;
+            return Ok(None);
+        }
+        let (mut found, mut ended) = (false, false);
+        while !ended && times.get().is_none_or(|[_, last]| last < to) {
+            let mut packet = Packet::empty();
+            match packet.read(&mut opened.input) {
+                Ok(()) if packet.stream() != opened.index => state.check_time()?,
+                Ok(()) => {
+                    found |= packet.is_key() && packet.pts() == Some(key.pts);
+                    if !found && packet.is_key() && packet.pts().is_none_or(|pts| pts > key.pts) {
+                        return Ok(None);
+                    }
+                    if found && decoder.send_packet(&packet).is_err() {
+                        return Ok(None);
+                    }
+                    state.check_time()?;
+                }
+                Err(ffmpeg::Error::Eof) if found && decoder.send_eof().is_ok() => ended = true,
+                Err(ffmpeg::Error::Exit) => return Err(stopped(&options.limits, &options.cancel)),
+                Err(_) => return Ok(None),
+            }
+            state.receive(&mut decoder)?;
+            if state.timeline.is_none() {
+                return Ok(None);
+            }
+        }
+        // What was decoded has to reach from before the begin of the stretch to its end.
+        let reaches = |[first, last]: [f64; 2]| first <= from && last + JUMP >= to;
+        if !times.get().is_some_and(reaches) {
+            return Ok(None);
+        }
+        counts.push(state.frames - before);
+    }
+    Ok(Some(counts))
 }
 
 struct State<'a> {
@@ -334,6 +449,8 @@ struct State<'a> {
     cancel: &'a Cancel,
     deadline: Option<Instant>,
     clock: Clock,
+    /// What the times of frames are known from instead; taken away once a frame does not fit.
+    timeline: Option<&'a Timeline>,
     turn: Option<Turn>,
     frames: u64,
     size: Option<(u32, u32)>,
@@ -368,7 +485,17 @@ impl State<'_> {
         if self.frames > limits.frames {
             return Err(Error::limit("frames", limits.frames, self.frames));
         }
-        let time = self.clock.next(picture.timestamp());
+        let mut time = self.clock.next(picture.timestamp());
+        if let Some(timeline) = self.timeline {
+            let known = picture.timestamp().map(|pts| timeline.time(pts));
+            match known.filter(|time| (0.0..=timeline.end).contains(time)) {
+                Some(known) => time = known,
+                None => {
+                    self.timeline = None;
+                    return Ok(());
+                }
+            }
+        }
         if time > limits.duration {
             return Err(Error::limit("duration", limits.duration as u64, time as u64));
         }
@@ -379,13 +506,13 @@ impl State<'_> {
         let size = upright(width, height, f64::from(picture.aspect_ratio()), turn);
         self.resized |= *self.size.get_or_insert(size) != size;
         let duration = self.clock.duration(picture.packet().duration);
-        let key = picture.is_key();
+        let (key, nominal) = (picture.is_key(), self.clock.nominal);
         let full = picture.color_range() == ffmpeg::color::Range::JPEG;
         let (pixels, full_range) = match luma(picture, &mut self.luma)? {
             Some((pixels, always_full)) => (pixels, full || always_full),
             None => (convert(picture, &mut self.converter)?, true),
         };
-        (self.sink)(Decoded { time, duration, key, pixels, shape: Shape { full_range, turn } })
+        (self.sink)(Decoded { time, duration, nominal, key, pixels, shape: Shape { full_range, turn } })
     }
 }
 

@@ -6,8 +6,9 @@
 
 use super::clock::Clock;
 use super::pass;
+use super::timeline::Recorder;
 use crate::error::{Error, Result};
-use crate::fingerprint::{FrameHash, Media, Options, VideoFingerprint};
+use crate::fingerprint::{FrameHash, Glance, Media, Options, VideoFingerprint};
 use crate::hash::pdq::{MIN_QUALITY, MIN_STABILITY};
 
 /// Which frames are decoded.
@@ -37,6 +38,8 @@ pub(super) struct Watch {
     since: f64,
     packets: u64,
     claimed: f64,
+    /// Where everything lies in the file.
+    pub(super) recorder: Recorder,
 }
 
 impl Watch {
@@ -80,11 +83,11 @@ impl Watch {
 }
 
 /// The look, or `None` if it is too thin.
-pub(super) fn glance(media: &Media<'_>, options: &Options) -> Result<Option<VideoFingerprint>> {
+pub(super) fn glance(media: &Media<'_>, options: &Options) -> Result<Option<Glance>> {
     for pick in [Pick::Keyframes, Pick::References] {
         let mut watch = if pick == Pick::Keyframes { Watch::strict() } else { Watch::none() };
         match pass::look(media.reader(&options.limits)?, options, pick, &mut watch) {
-            Ok(Some(film)) if enough(&film) && film.duration >= SHORT => return Ok(Some(film)),
+            Ok(Some(glance)) if enough(&glance.film) && glance.film.duration >= SHORT => return Ok(Some(glance)),
             Ok(_) | Err(Error::Decode { .. } | Error::Unsupported { .. } | Error::TooLittleDetail { .. }) => {}
             Err(error) => return Err(error),
         }

@@ -21,6 +21,7 @@ mod late;
 #[cfg(feature = "video")]
 mod pass;
 mod strip;
+mod timeline;
 
 pub mod vpdq;
 
@@ -28,9 +29,10 @@ pub use builder::{Builder, Recipe};
 pub use grid::Grid;
 pub(crate) use grid::SIDE as GRID_SIDE;
 pub(crate) use strip::strip;
+pub(crate) use timeline::Timeline;
 
 use crate::error::Result;
-use crate::fingerprint::{Media, Options, VideoFingerprint};
+use crate::fingerprint::{Glance, Media, Options, VideoFingerprint};
 use crate::hash::PixelBuf;
 
 /// Decodes a film and fingerprints it. No file but the medium itself is opened, whatever it says.
@@ -73,13 +75,41 @@ pub(crate) fn film_or_frame(media: &Media<'_>, options: &Options) -> Result<(Vid
 /// # Errors
 /// As [`fingerprint`], except that what cannot be decoded in this way is too thin.
 #[cfg(feature = "video")]
-pub(crate) fn glance(media: &Media<'_>, options: &Options) -> Result<Option<VideoFingerprint>> {
+pub(crate) fn glance(media: &Media<'_>, options: &Options) -> Result<Option<Glance>> {
     glance::glance(media, options).map_err(|error| error.at(media.name()))
 }
 
 /// Without FFmpeg there is nothing to look at.
 #[cfg(not(feature = "video"))]
-pub(crate) fn glance(_media: &Media<'_>, _options: &Options) -> Result<Option<VideoFingerprint>> {
+pub(crate) fn glance(_media: &Media<'_>, _options: &Options) -> Result<Option<Glance>> {
+    Ok(None)
+}
+
+/// Decodes stretches of a film, apart and in order, whose frames lie as `timeline` says: the hashes that the whole film would have
+/// there, and the number of frames that were decoded for each. `None` if the file turns out to be laid down otherwise, or cannot be
+/// sought in.
+///
+/// # Errors
+/// As [`fingerprint`].
+#[cfg(feature = "video")]
+pub(crate) fn stretches(
+    media: &Media<'_>,
+    options: &Options,
+    timeline: &Timeline,
+    stretches: &[[f64; 2]],
+) -> Result<Option<Vec<(VideoFingerprint, u64)>>> {
+    let reader = media.reader(&options.limits)?;
+    pass::stretches(reader, options, timeline, stretches).map_err(|error| error.at(media.name()))
+}
+
+/// Without FFmpeg there are none.
+#[cfg(not(feature = "video"))]
+pub(crate) fn stretches(
+    _media: &Media<'_>,
+    _options: &Options,
+    _timeline: &Timeline,
+    _stretches: &[[f64; 2]],
+) -> Result<Option<Vec<(VideoFingerprint, u64)>>> {
     Ok(None)
 }
 

@@ -1,12 +1,13 @@
 //! One pass over a medium: which frames are taken, and what becomes of them.
 
 use super::Builder;
-use super::ffmpeg::{FILMS, STILLS, decode};
+use super::ffmpeg::{FILMS, STILLS, decode, decode_stretches};
 use super::glance::{Pick, Watch};
 use super::grid::Shape;
+use super::timeline::Timeline;
 use crate::error::{Error, Result};
 use crate::fingerprint::media::Reader;
-use crate::fingerprint::{Options, Role, Sampling, VideoFingerprint};
+use crate::fingerprint::{Glance, Options, Role, Sampling, VideoFingerprint};
 use crate::hash::{Format, PixelBuf, Pixels};
 use crate::limits::Limits;
 
@@ -16,6 +17,8 @@ pub(super) struct Decoded<'a> {
     pub(super) time: f64,
     /// Seconds until the next frame, as far as is known.
     pub(super) duration: f64,
+    /// Seconds from one frame to the next by the claimed frame rate.
+    pub(super) nominal: f64,
     pub(super) key: bool,
     pub(super) pixels: Pixels<'a>,
     pub(super) shape: Shape,
@@ -31,6 +34,8 @@ pub(super) struct Film {
     pub(super) thin: bool,
     /// Everything in it could be read and decoded.
     pub(super) sound: bool,
+    /// Where its frames lie, if they were all seen and their timestamps can be relied on.
+    pub(super) timeline: Option<Timeline>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -74,15 +79,10 @@ fn stretch(luma: &mut [u8]) {
 }
 
 /// Looks at some frames only; `None` if the watch found them too few before the end.
-pub(super) fn look(
-    reader: Reader,
-    options: &Options,
-    pick: Pick,
-    watch: &mut Watch,
-) -> Result<Option<VideoFingerprint>> {
+pub(super) fn look(reader: Reader, options: &Options, pick: Pick, watch: &mut Watch) -> Result<Option<Glance>> {
     let mut builder = Builder::new(options);
     let (mut next, mut last, mut longest) = (0.0, 0.0, 0.0f64);
-    let film = decode(reader, options, FILMS, pick, watch, |frame| {
+    let mut film = decode(reader, options, FILMS, pick, watch, |frame| {
         longest = longest.max(frame.time - std::mem::replace(&mut last, frame.time));
         if pick == Pick::Keyframes || frame.time >= next {
             next = frame.time + Watch::STEP;
@@ -93,7 +93,50 @@ pub(super) fn look(
     })?;
     // A container may call anything a keyframe; what came out of the decoder counts.
     let seen = !film.thin && watch.allows(longest);
-    Ok(seen.then(|| film.finish(builder)))
+    let timeline = film.timeline.take();
+    Ok(seen.then(|| Glance::new(film.finish(builder), timeline)))
+}
+
+/// Seconds before a stretch from which on its hashes are made, so that all that they depend on is known: what moves, what stands still.
+const LEAD: f64 = 5.0;
+
+/// From when on a film has to be decoded for a stretch that begins at this time.
+pub(super) fn lead(begin: f64) -> f64 {
+    (begin - LEAD).max(0.0)
+}
+
+/// Decodes stretches only; `None` if the file is not laid down as the timeline says.
+pub(super) fn stretches(
+    reader: Reader,
+    options: &Options,
+    timeline: &Timeline,
+    stretches: &[[f64; 2]],
+) -> Result<Option<Vec<(VideoFingerprint, u64)>>> {
+    let led: Vec<[f64; 2]> = stretches.iter().map(|&[from, to]| [lead(from), to]).collect();
+    let mut films = Vec::with_capacity(stretches.len());
+    let finish = |films: &mut Vec<VideoFingerprint>, builder: Builder| {
+        let [from, to] = stretches[films.len()];
+        let mut film = builder.finish();
+        film.frames.retain(|frame| frame.time >= from && (frame.time < to || to >= timeline.end));
+        film.duration = to;
+        films.push(film);
+    };
+    let mut open: Option<(usize, Builder)> = None;
+    let counts = decode_stretches(reader, options, FILMS, timeline, &led, |at, frame| {
+        if open.as_ref().is_none_or(|(of, _)| *of != at) {
+            let Some(builder) = Builder::beginning(options, frame.time, frame.nominal) else { return Ok(()) };
+            if let Some((_, ended)) = open.replace((at, builder)) {
+                finish(&mut films, ended);
+            }
+        }
+        let Some((_, builder)) = &mut open else { return Ok(()) };
+        builder.push_frame(frame.time, frame.duration, frame.key, &frame.pixels, frame.shape)
+    })?;
+    if let Some((_, ended)) = open {
+        finish(&mut films, ended);
+    }
+    let whole = counts.filter(|counts| counts.len() == films.len());
+    Ok(whole.map(|counts| films.into_iter().zip(counts).collect()))
 }
 
 impl Film {
