@@ -34,9 +34,11 @@ const MOST_NEAR: usize = 1 << 20;
 
 /// Look-ups that are made at a time: as many as the index takes together.
 const TOGETHER: usize = 1 << 13;
-/// So many hits at a time are enough: fewer look-ups are made together where there are more, down to the fewest.
+/// So many hits at a time are enough: fewer look-ups are made together where there are more, down to the fewest. The first ones of a
+/// long film tell how many there are.
 const ENOUGH: usize = 1 << 17;
 const FEWEST: usize = 1 << 8;
+const FIRST: usize = 1 << 11;
 
 /// The detail hashes of two films are not compared further apart than this: what their alignment takes.
 const FILM_DETAIL_RADIUS: u32 = 50;
@@ -176,10 +178,11 @@ impl Store {
         looks: &Looks<'_>,
         policies: &BTreeMap<String, Policy>,
         far: Far,
-        mut together: usize,
+        most: usize,
         damage: &mut Damage,
     ) -> Result<Vec<Candidate>> {
         let mut gathered = Gathered::new(far.film);
+        let mut together = most.min(FIRST);
         if policies.is_empty() {
             return Ok(Vec::new());
         }
@@ -226,8 +229,12 @@ impl Store {
                 detail.extend(laid.numbers().filter_map(|at| Some((at, far.query(laid.detail(at)?, view)?))));
             }
             for (asked, kind) in [(&mut pdq, 0), (&mut detail, DETAIL)] {
-                if asked.len() >= together && search(asked, kind)? > ENOUGH {
-                    together = (together / 2).max(FEWEST);
+                if asked.len() >= together {
+                    together = match search(asked, kind)? {
+                        hits if hits > ENOUGH => (together / 2).max(FEWEST),
+                        hits if hits <= ENOUGH / 4 => (together * 2).min(most),
+                        _ => together,
+                    };
                 }
             }
         }

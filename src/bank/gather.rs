@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 pub(super) type Candidate = (u64, u32, u32);
 
 /// Hits that are gathered before any is left out.
-const HELD: usize = 1 << 20;
+const HELD: usize = 1 << 19;
 /// Most hits of a film on one reference; what is aligned in the end is a small part of them.
-const MOST: usize = 1 << 18;
+const MOST: usize = 1 << 17;
 
 /// Hits of one question.
 pub(super) struct Gathered {

@@ -61,13 +61,16 @@ pub(super) struct Moments {
     pub(super) ends: [[f64; 2]; 2],
 }
 
+/// The kind of a hash, of what lies beside it, and whether the hash is the query's. A long film has a million pairs, and few kinds.
+type Kinds = (u8, u8, bool);
+
 /// A hash of one film beside the nearest hash of one kind of the other.
 struct Pair {
     /// In the query.
     time: f64,
     distance: u32,
     /// Which kinds, if they are so near in time that they have to agree: of the hash, of the other, and whose the hash is.
-    kinds: Option<(usize, usize, bool)>,
+    kinds: Option<Kinds>,
     /// Its film shows nothing else just before and after.
     steady: bool,
     /// It is a whole frame of the query beside a frame.
@@ -178,11 +181,16 @@ fn beside(
             time,
             distance,
             steady,
-            kinds: comparable.then_some((mark.kind, kind, asked)),
+            kinds: kinds(comparable, mark.kind, kind, asked),
             instant: asked && near.is_some() && !mean(mark.kind) && !mean(kind) && view(mark.kind) == Some(View::Full),
             sought: view(of_query).is_some_and(|view| matches!(view, View::Content | View::Inner)),
         });
     }
+}
+
+/// `None` if they need not agree.
+fn kinds(comparable: bool, kind: usize, other: usize, asked: bool) -> Option<Kinds> {
+    Some((u8::try_from(kind).ok()?, u8::try_from(other).ok()?, asked)).filter(|_| comparable)
 }
 
 /// From where on pictures of two kinds speak against a segment.
@@ -210,7 +218,7 @@ impl Bound {
 
 /// What the pairs say, step by step: for one film if any agrees, against it if kinds that are alike in `core` do not.
 fn counted(pairs: &[Pair], core: [f64; 2], shots: &Shots) -> BTreeMap<i64, Moment> {
-    let mut inside: BTreeMap<(usize, usize, bool), Vec<u32>> = BTreeMap::new();
+    let mut inside: BTreeMap<Kinds, Vec<u32>> = BTreeMap::new();
     for pair in pairs.iter().filter(|pair| pair.time >= core[0] - 0.01 && pair.time <= core[1] + 0.01) {
         if let Some(kinds) = pair.kinds {
             inside.entry(kinds).or_default().push(pair.distance);

@@ -58,8 +58,11 @@ pub(super) struct Allowed {
     codecs: &'static str,
 }
 
-/// Threads of one film; each holds frames of its own.
+/// Threads of one film; each holds some two frames of its own, so that of large pictures there are fewer: as many as one frame each
+/// takes this many bytes for, but no fewer than three.
 const MAX_THREADS: usize = 8;
+const FEW_THREADS: usize = 3;
+const THREAD_FRAMES: u64 = 16 << 20;
 /// Packets in a row that may be damaged before the rest is given up.
 const MAX_DAMAGED: u32 = 2_000;
 
@@ -157,7 +160,7 @@ fn open_decoder(
         0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
         threads => threads,
     }
-    .min(MAX_THREADS);
+    .min(most_threads(width, height));
     context.set_threading(threading::Config { count: threads, ..threading::Config::kind(threading::Type::Frame) });
     let mut decoder = context.decoder();
     decoder.set_packet_time_base(stream.time_base());
@@ -174,6 +177,13 @@ fn open_decoder(
     settings.set("codec_whitelist", allowed.codecs);
     let opened = decoder.open_as_with(codec, settings).and_then(|opened| opened.video());
     opened.map_err(|error| Error::decode(format!("{} decoder: {error}", id.name())))
+}
+
+/// How many threads may decode frames of this size.
+fn most_threads(width: u32, height: u32) -> usize {
+    let frame = u64::from(width) * u64::from(height) * 3 / 2;
+    let room = THREAD_FRAMES.checked_div(frame).unwrap_or(u64::MAX);
+    usize::try_from(room).unwrap_or(MAX_THREADS).clamp(FEW_THREADS, MAX_THREADS)
 }
 
 /// Width and height as the container and its parsers have them; 0 where they do not know.
@@ -590,4 +600,15 @@ fn convert<'a>(picture: &frame::Video, converter: &'a mut Option<Converter>) -> 
     let Some((context, out, _)) = converter else { return Err(Error::decode("pixels cannot be converted")) };
     context.run(picture, out).map_err(|error| Error::decode(format!("pixels cannot be converted: {error}")))?;
     Pixels::new(out.data(0), key.1 as usize, key.2 as usize, out.stride(0), Format::Rgb8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_pictures_are_decoded_on_fewer_threads() {
+        let sizes = [(0, 0), (640, 360), (1280, 720), (1920, 1080), (3840, 2160), (u32::MAX, u32::MAX)];
+        assert_eq!(sizes.map(|(width, height)| most_threads(width, height)), [8, 8, 8, 5, 3, 3]);
+    }
 }
