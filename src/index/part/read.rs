@@ -277,12 +277,6 @@ impl Part {
         Ok(self.raw_id(at))
     }
 
-    /// Has the id of entry `at` fetched.
-    #[inline]
-    pub(in crate::index) fn prefetch_id(&self, at: usize) {
-        prefetch(self.raw(), self.layout.ids + at * 8);
-    }
-
     /// As [`Self::announce`], of the ids of entries.
     pub(in crate::index) fn announce_ids(&self, entries: impl Iterator<Item = usize>) {
         self.announce(entries.map(|at| (self.layout.ids + at * 8, 8)));

@@ -331,18 +331,19 @@ impl<'a> Mih<'a> {
         emit: &mut Emit<'_>,
     ) -> Result<ControlFlow<()>> {
         self.name(only)?;
-        let part = self.part;
+        let (part, raw) = (self.part, self.part.raw());
+        let (stored, ids) = (part.hashes(), part.layout.ids);
         self.room.distances.clear();
-        distances(self.kernels, part.hashes(), hashes, &self.room.pairs, &mut self.room.distances);
+        distances(self.kernels, stored, hashes, &self.room.pairs, &mut self.room.distances);
         self.room.hits.clear();
         for ((&(asked, position), &distance), &band) in
             self.room.pairs.iter().zip(&self.room.distances).zip(&self.room.bands)
         {
             let of = &batch[asked as usize];
             if u32::from(distance) <= of.query.max_distance {
-                let words = part.hashes()[position as usize].words();
+                let words = stored[position as usize].words();
                 if !of.reach.finds_before(&part.layout.bands, band.into(), &of.words, &words) {
-                    part.prefetch_id(position as usize);
+                    prefetch(raw, ids + position as usize * 8);
                     self.room.hits.push((asked, distance, position));
                 }
             }
