@@ -299,7 +299,7 @@ mod tests {
             ask(&store, &late, &[510.0, 520.0, 530.0], 1e9).is_none(),
             "everything before it has to be decoded too"
         );
-        let long = film(300, |at| (100..420).contains(&at).then_some(at - 50));
+        let long = film(300, |at| (100..420).contains(&at).then(|| at - 50));
         assert!(ask(&store, &long, &[60.0, 120.0], 2.0).is_none(), "160 of 300 seconds");
         let mut glance = Glance::new(asked.clone(), None);
         let answer = store.ask_in_parts(&mut glance, &AskOptions::default(), |_, _| panic!("no time line"));

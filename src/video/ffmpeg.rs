@@ -181,7 +181,7 @@ fn open_decoder(
 
 /// How many threads may decode frames of this size.
 fn most_threads(width: u32, height: u32) -> usize {
-    let frame = u64::from(width) * u64::from(height) * 3 / 2;
+    let frame = (u64::from(width) * u64::from(height)).saturating_mul(3) / 2;
     let room = THREAD_FRAMES.checked_div(frame).unwrap_or(u64::MAX);
     usize::try_from(room).unwrap_or(MAX_THREADS).clamp(FEW_THREADS, MAX_THREADS)
 }
