@@ -103,7 +103,8 @@ fn steps(references: &Path, uploads: &Path) {
         let whole = begun.elapsed().as_secs_f64();
         let Fingerprint::Video(film) = &print else { continue };
         let duration = film.duration;
-        let decoded = if two.whole { duration } else { two.stretches.iter().map(|[from, to]| to - from).sum() };
+        let decoded =
+            if two.whole { duration } else { two.stretches.iter().fold(0.0, |sum, [from, to]| sum + (to - from)) };
         let lost =
             |found: &Match| !found.near && two.verdict.matches.iter().all(|has| has.reference != found.reference);
         println!(
