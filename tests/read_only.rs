@@ -12,7 +12,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use index_support::{Random, entries};
+use index_support::{Random, entries, mounted};
 use refrain::bank::Reference;
 use refrain::index::DiskIndex;
 use refrain::matching::Outcome;
@@ -45,28 +45,8 @@ fn write(folder: &Path) -> (Store, DiskIndex) {
 
 /// Runs the test `child` of this program with this folder, mounted read-only. False where that is not allowed.
 fn where_nothing_can_be_written(folder: &Path) -> bool {
-    let script = r#"mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" || exit 77
-        exec "$1" --exact child_that_reads --nocapture"#;
-    let run = |options: &[&str]| {
-        let mut unshare = Command::new("unshare");
-        unshare.args(options).args(["sh", "-c", script]).arg(folder).arg(std::env::current_exe().unwrap());
-        unshare.env(READ, folder).output()
-    };
-    for options in [&["-m"][..], &["-rm"]] {
-        match run(options) {
-            Ok(done) if done.status.success() => {
-                let said = String::from_utf8_lossy(&done.stdout).into_owned();
-                assert!(said.contains("read everything"), "{said}");
-                return true;
-            }
-            Ok(done) if done.status.code() == Some(101) => {
-                panic!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
-            }
-            _ => {} // not allowed, or not there
-        }
-    }
-    eprintln!("NOT TESTED: this machine does not allow a mount namespace (unshare -m, unshare -rm)");
-    false
+    let mount = r#"mount --bind "$0" "$0" && mount -o remount,bind,ro "$0""#;
+    mounted(mount, "child_that_reads", READ, folder, "read everything")
 }
 
 /// Not a test of its own: what goes on in the namespace.

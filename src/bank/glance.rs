@@ -181,13 +181,8 @@ fn widened(stretches: &[[f64; 2]], segments: impl Iterator<Item = [f64; 2]>, end
 
 /// Whether to decode these stretches is to decode most of the film, from the keyframes before them on.
 fn most(stretches: &[[f64; 2]], timeline: &Timeline) -> bool {
-    let mut reached = 0.0f64;
-    let mut sum = 0.0;
-    for &[from, to] in stretches {
-        sum += to - timeline.decoded_from(from);
-        reached = reached.max(to);
-    }
-    sum > MOST * timeline.end
+    let decoded: f64 = stretches.iter().map(|&[from, to]| to - timeline.decoded_from(from)).sum();
+    decoded > MOST * timeline.end
 }
 
 #[cfg(test)]

@@ -66,3 +66,28 @@ pub(crate) fn naive(entries: &[Entry], queries: &[Query]) -> Vec<Hit> {
 pub(crate) fn ask(hashes: &[Hash], max_distance: u32) -> Vec<Query> {
     hashes.iter().map(|&hash| Query::new(hash, max_distance)).collect()
 }
+
+/// Runs the test `child` of the program that calls this in a mount namespace of its own (`unshare`, Linux), once the shell command `mount` has
+/// mounted something at `folder`, which is its `$0`; the child finds the folder in the variable and prints `said` at its end. False where
+/// that is not allowed.
+pub(crate) fn mounted(mount: &str, child: &str, variable: &str, folder: &std::path::Path, said: &str) -> bool {
+    let program = std::env::current_exe().unwrap();
+    let script = format!(r#"{mount} || exit 77; exec "$1" --exact {child} --nocapture"#);
+    for options in [&["-m"][..], &["-rm"]] {
+        let mut unshare = std::process::Command::new("unshare");
+        unshare.args(options).args(["sh", "-c", &script]).arg(folder).arg(&program).env(variable, folder);
+        match unshare.output() {
+            Ok(done) if done.status.success() => {
+                let out = String::from_utf8_lossy(&done.stdout).into_owned();
+                assert!(out.contains(said), "{out}");
+                return true;
+            }
+            Ok(done) if done.status.code() == Some(101) => {
+                panic!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
+            }
+            _ => {} // not allowed, or not there
+        }
+    }
+    eprintln!("NOT TESTED: this machine does not allow a mount namespace (unshare -m, unshare -rm)");
+    false
+}
