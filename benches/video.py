@@ -203,6 +203,13 @@ def steps():
 
 
 def ask(count):
+    """From files that the system has forgotten, which the benchmark then brings in at one go, as whoever asks much does."""
+    os.sync()
+    for file in glob.glob(path(f"list-{count}", "**", "*"), recursive=True):
+        if os.path.isfile(file):
+            held = os.open(file, os.O_RDONLY)
+            os.posix_fadvise(held, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(held)
     text = run([video, "ask", path(f"list-{count}")])[2]
     save("ask.json", {"count": int(count), "rows": [json.loads(line) for line in text.splitlines()]})
 
@@ -281,6 +288,7 @@ def report(docs):
         lines += [f"## Ten minutes of query hashes against {asked['count']:,}", "",
                   "600 frames, one a second, of which 60 are of a film of the list; the list is random. Wanted: under 20 ms, and alignment under a tenth of it.",
                   "The store looks up the detail hash of every frame within 50, and for certain within 15, as it lies and inverted: 1,200 look-ups; in eight orientations: 9,600.",
+                  "Index and store were brought into memory by `preload` after opening.",
                   aligned(asked["rows"]), "",
                   "| | milliseconds |", "|---|---|"]
         lines += [f"| {row['what']} | {row['ms']:,.3g} |" if row["ms"] < 100 else f"| {row['what']} | {row['ms']:,.0f} |" for row in asked["rows"]]

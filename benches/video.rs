@@ -18,7 +18,7 @@ use refrain::hash::pdq::Transform;
 use refrain::index::{DiskIndex, Entry, EntryId};
 use refrain::matching::align::{Agreement, FrameHit, Side, align, compare, runs};
 use refrain::matching::{Match, Segment};
-use refrain::{Fingerprint, Hash, Options, Store, fingerprint};
+use refrain::{Cancel, Fingerprint, Hash, Options, Store, fingerprint};
 
 /// Frames of a made-up film, half a second apart; each is two entries of the index.
 const FRAMES: u64 = 500;
@@ -178,7 +178,7 @@ fn list(folder: &Path, count: u64) {
             let added = store.add_many(known.iter().map(|(reference, print)| (reference, print))).unwrap();
             added.into_iter().for_each(|added| _ = added.unwrap());
         }
-        store.merge(&refrain::Cancel::new()).unwrap();
+        store.merge(&Cancel::new()).unwrap();
     }
     if !folder.join("index").exists() {
         let index = DiskIndex::create(&folder.join("index")).unwrap();
@@ -193,7 +193,7 @@ fn list(folder: &Path, count: u64) {
                 .collect();
             index.add(&entries).unwrap();
         }
-        index.merge(&refrain::Cancel::new()).unwrap();
+        index.merge(&Cancel::new()).unwrap();
     }
     let stats = Store::open_reader(folder.join("store")).unwrap().stats().unwrap();
     println!("{{\"hashes\":{},\"seconds\":{:.1}}}", stats.hashes, begun.elapsed().as_secs_f64());
@@ -230,6 +230,7 @@ fn milliseconds<T>(turns: usize, mut work: impl FnMut() -> T) -> f64 {
 fn ask(folder: &Path) {
     let (plain, all) = (query(false), query(true));
     let store = Store::open_reader(folder.join("store")).unwrap();
+    store.preload(&Cancel::new()).unwrap();
     let report = |what: &str, ms: f64| println!("{{\"what\":\"{what}\",\"ms\":{ms:.3}}}");
     let asked = |print: &Fingerprint| {
         let verdict = store.ask(print).unwrap();
@@ -237,6 +238,7 @@ fn ask(folder: &Path) {
     };
     {
         let index = DiskIndex::open_reader(&folder.join("index")).unwrap();
+        index.preload(&Cancel::new()).unwrap();
         let Fingerprint::Video(film) = &plain else { unreachable!() };
         let queries: Vec<Hash> = film.frames.iter().filter_map(|frame| frame.hash).collect();
         let snapshot = index.snapshot();
