@@ -205,7 +205,7 @@ def steps():
 def ask(count):
     """From files that the system has forgotten, which the benchmark then brings in at one go, as whoever asks much does."""
     os.sync()
-    for file in glob.glob(path(f"list-{count}", "**", "*"), recursive=True):
+    for file in glob.glob(os.path.join(path(f"list-{count}"), "**"), recursive=True):
         if os.path.isfile(file):
             held = os.open(file, os.O_RDONLY)
             os.posix_fadvise(held, 0, 0, os.POSIX_FADV_DONTNEED)
