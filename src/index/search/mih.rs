@@ -1,7 +1,7 @@
 //! Multi-index hashing (Norouzi, Punjani, Fleet 2012) with budgets for each band and a filter beside each posting.
 //!
 //! Work goes in stages over a batch of lookups, each stage asking for the memory that the next one reads: offsets,
-//! residues, positions, hashes. A hit is reported by the first band that finds it, so nothing has to be remembered.
+//! residues, positions, hashes. A hit is reported once: by what came by before, or by the first band that finds it.
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -22,8 +22,9 @@ pub(super) const LOOKUPS: usize = 1024;
 pub(super) const WIDE: usize = 1 << 12;
 /// A thread keeps buffers of up to this many candidates.
 const KEEP: usize = 1 << 16;
-/// Positions that came by last, of which is known that they did, at most.
-const RECENT: usize = 1 << 12;
+/// Of up to this many that pass at once it is known which of them came by before; of more, which of them came by last. Fewer in
+/// tests, which so meet both.
+const KNOWN: usize = if cfg!(test) { 1 << 10 } else { 1 << 15 };
 /// A query whose buckets hold this many times what was expected, and [`HEAVY_LEAST`] more, is planned anew.
 const HEAVY: f64 = 4.0;
 /// See [`HEAVY`].
@@ -52,8 +53,8 @@ pub(super) struct Room {
     pub(super) passed: Vec<(u32, u32)>,
     pairs: Vec<(u32, u32)>,
     bands: Vec<u8>,
-    /// For each slot, which position of which query came by there last, and one more; 0 if none did.
-    recent: Vec<u64>,
+    /// Which positions of which queries came by, and one more, by their slots; 0 where none did.
+    known: Vec<u64>,
     distances: Vec<u16>,
     /// Query, distance and position of what is within the distance.
     hits: Vec<(u32, u16, u32)>,
@@ -70,6 +71,17 @@ impl Drop for Mih<'_> {
             ROOM.with(|cell| cell.set(Some(room)));
         }
     }
+}
+
+/// What passed at once.
+#[derive(Clone, Copy)]
+pub(super) enum Of {
+    /// Of this band alone; its buckets have owners.
+    Band(u8),
+    /// Of some buckets of the queries, which come in runs.
+    Some,
+    /// Of all of them, which come in runs.
+    All,
 }
 
 /// Buckets to look up in one band, for one query.
@@ -182,22 +194,24 @@ impl<'a> Mih<'a> {
             return Ok(ControlFlow::Continue(()));
         }
         let most = if adapt { usize::MAX } else { LOOKUPS };
+        let mut whole = true;
         self.clear();
         for band in 0..self.part.layout.bands.len() {
             for number in 0..batch.len() {
                 self.enlist(band, number as u32, &batch[number]);
                 if self.room.keys.len() >= most {
                     self.resolve(batch)?;
-                    if self.finish(batch, &hashes, emit)?.is_break() {
+                    if self.finish(batch, &hashes, false, emit)?.is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
+                    whole = false;
                     self.clear();
                 }
             }
         }
         self.resolve(batch)?;
         let heavy = if adapt { self.set_aside(batch) } else { Vec::new() };
-        if self.finish(batch, &hashes, emit)?.is_break() {
+        if self.finish(batch, &hashes, whole, emit)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
         for number in heavy {
@@ -303,12 +317,18 @@ impl<'a> Mih<'a> {
         Ok(())
     }
 
-    /// Buckets to hits.
-    fn finish(&mut self, batch: &[Asked<'_>], hashes: &[Hash], emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
+    /// Buckets to hits. `whole` if these are all buckets that the queries ask for.
+    fn finish(
+        &mut self,
+        batch: &[Asked<'_>],
+        hashes: &[Hash],
+        whole: bool,
+        emit: &mut Emit<'_>,
+    ) -> Result<ControlFlow<()>> {
         self.fill()?;
         self.room.passed.clear();
         filter(self.kernels, self.part.raw(), &self.room.buckets, 0, &mut self.room.passed);
-        self.check(None, batch, hashes, emit)
+        self.check(if whole { Of::All } else { Of::Some }, batch, hashes, emit)
     }
 
     /// Has the buckets checked, where they were not yet.
@@ -322,15 +342,15 @@ impl<'a> Mih<'a> {
         Ok(())
     }
 
-    /// What passed to hits. All of it is of one band and its buckets have owners, or they come in runs.
+    /// What passed to hits.
     pub(super) fn check(
         &mut self,
-        only: Option<u8>,
+        of: Of,
         batch: &[Asked<'_>],
         hashes: &[Hash],
         emit: &mut Emit<'_>,
     ) -> Result<ControlFlow<()>> {
-        self.name(only)?;
+        let once = self.name(of)?;
         let (part, raw) = (self.part, self.part.raw());
         let (stored, ids) = (part.hashes(), part.layout.ids);
         self.room.distances.clear();
@@ -341,8 +361,11 @@ impl<'a> Mih<'a> {
         {
             let of = &batch[asked as usize];
             if u32::from(distance) <= of.query.max_distance {
-                let words = stored[position as usize].words();
-                if !of.reach.finds_before(&part.layout.bands, band.into(), &of.words, &words) {
+                let found_before = || {
+                    let words = stored[position as usize].words();
+                    of.reach.finds_before(&part.layout.bands, band.into(), &of.words, &words)
+                };
+                if once || !found_before() {
                     prefetch(raw, ids + position as usize * 8);
                     self.room.hits.push((asked, distance, position));
                 }
@@ -357,8 +380,9 @@ impl<'a> Mih<'a> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// What passed to positions, and has their hashes fetched. The same position is rarely named twice for a query, but it may be.
-    fn name(&mut self, only: Option<u8>) -> Result<()> {
+    /// What passed to positions, and has their hashes fetched. True if each is named once and is not named again for the
+    /// same query; otherwise the same position is rarely named twice, but it may be.
+    fn name(&mut self, of: Of) -> Result<bool> {
         let (part, raw) = (self.part, self.part.raw());
         let width = part.layout.position_bytes;
         let room = &mut *self.room;
@@ -371,10 +395,14 @@ impl<'a> Mih<'a> {
             prefetch(raw, at(&room.buckets, passed));
         }
         // Copies come by in many bands, and each has to be looked at once. Nobody comes by twice in one band.
-        let most = if only.is_some() { 0 } else { room.passed.len().min(RECENT) };
-        let slots = most.next_power_of_two();
-        room.recent.clear();
-        room.recent.resize(slots, 0);
+        let (only, all) = match of {
+            Of::Band(band) => (Some(band), false),
+            Of::Some => (None, false),
+            Of::All => (None, room.passed.len() <= KNOWN),
+        };
+        let slots = if only.is_some() { 1 } else { (2 * room.passed.len().min(KNOWN)).next_power_of_two() };
+        room.known.clear();
+        room.known.resize(slots, 0);
         let shift = 32 - slots.ilog2();
         room.pairs.resize(room.passed.len(), (0, 0));
         room.bands.resize(room.passed.len(), 0);
@@ -395,8 +423,11 @@ impl<'a> Mih<'a> {
             prefetch(raw, part.layout.hashes + position as usize * 32);
             (room.pairs[kept], room.bands[kept]) = ((asked, position), band);
             let name = (u64::from(asked) << 32 | u64::from(position)) + 1;
-            let slot = u64::from((asked ^ position).wrapping_mul(0x9e37_79b9)) >> shift;
-            kept += usize::from(std::mem::replace(&mut room.recent[slot as usize], name) != name);
+            let mut slot = (u64::from((asked ^ position).wrapping_mul(0x9e37_79b9)) >> shift) as usize;
+            while all && room.known[slot] != 0 && room.known[slot] != name {
+                slot = (slot + 1) & (slots - 1);
+            }
+            kept += usize::from(std::mem::replace(&mut room.known[slot], name) != name);
         }
         room.pairs.truncate(kept);
         room.bands.truncate(kept);
@@ -405,7 +436,7 @@ impl<'a> Mih<'a> {
             part.announce(places().map(|position| (part.layout.hashes + position * 32, 32)));
             places().try_for_each(|position| part.ensure_hashes(position, 1))?;
         }
-        Ok(())
+        Ok(all)
     }
 
     /// Budgets that go round the heavy buckets near a query, and what they will cost.

@@ -7,7 +7,7 @@
 use std::ops::ControlFlow;
 
 use super::Emit;
-use super::mih::{Asked, LOOKUPS, Mih, WIDE, two_words};
+use super::mih::{Asked, LOOKUPS, Mih, Of, WIDE, two_words};
 use super::plan::Masks;
 use super::reach::Reach;
 use crate::error::{Error, Result};
@@ -277,7 +277,7 @@ impl Mih<'_> {
                 filter(self.kernels, raw, some, from as u32, passed);
             }
             from += some.len();
-            if self.check(Some(number as u8), batch, hashes, emit)?.is_break() {
+            if self.check(Of::Band(number as u8), batch, hashes, emit)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
