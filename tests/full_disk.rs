@@ -10,6 +10,7 @@ mod index_support;
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use index_support::{Random, entries, mounted};
 use refrain::bank::Reference;
@@ -34,6 +35,48 @@ fn fill(mut add: impl FnMut(u64) -> refrain::Result<()>) -> u64 {
     panic!("the disk never got full");
 }
 
+/// Set once the first thread is done, be it that it failed.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Reads from many threads while two others write and are refused; whoever only reads is never told of it.
+fn read_meanwhile(refused: impl Fn() -> bool + Sync, reads: &[&(dyn Fn() + Sync)]) {
+    let (over, failed) = (AtomicBool::new(false), AtomicU64::new(0));
+    let rounds: Vec<AtomicU64> = reads.iter().map(|_| AtomicU64::new(0)).collect();
+    let enough =
+        || failed.load(Ordering::SeqCst) > 40 && rounds.iter().all(|rounds| rounds.load(Ordering::SeqCst) > 10);
+    let until_over = |work: &dyn Fn()| {
+        let over = Over(&over);
+        while !over.0.load(Ordering::SeqCst) && !enough() {
+            work();
+        }
+    };
+    std::thread::scope(|scope| {
+        for (read, rounds) in reads.iter().zip(&rounds) {
+            scope.spawn(|| {
+                until_over(&|| {
+                    read();
+                    rounds.fetch_add(1, Ordering::SeqCst);
+                });
+            });
+        }
+        for _ in 0..2 {
+            scope.spawn(|| {
+                until_over(&|| {
+                    failed.fetch_add(u64::from(refused()), Ordering::SeqCst);
+                })
+            });
+        }
+    });
+    println!("refused {failed:?} times beside {rounds:?} reads");
+    assert!(enough());
+}
+
 /// Not a test of its own: what goes on in the namespace.
 #[test]
 fn child_that_fills_the_disk() {
@@ -53,6 +96,20 @@ fn child_that_fills_the_disk() {
         assert_eq!(index.snapshot().len(), stored * 1000);
         assert_eq!(index.snapshot().search(&hashes[..1], 0).unwrap().len() as u64, stored);
     }
+    let before = index.snapshot();
+    let now = stored * 1000;
+    let beside = DiskIndex::open_reader(&folder.join("index")).unwrap();
+    let big: Vec<Hash> = (0..100_000).map(|_| random.hash()).collect();
+    read_meanwhile(
+        || index.add(&entries(1 << 30, &big)).inspect_err(|error| assert!(is_full(error), "{error}")).is_err(),
+        &[
+            &|| assert!(!index.refresh().unwrap() && index.snapshot().len() == now),
+            &|| assert!(!beside.refresh().unwrap() && beside.snapshot().len() == now),
+            &|| assert_eq!(before.search(&hashes[..1], 0).unwrap().len() as u64, stored),
+            &|| assert!(index.verify().unwrap().is_whole()),
+        ],
+    );
+    drop((before, beside));
     fs::remove_file(&ballast).unwrap();
     for _ in 0..3 {
         index.add(&entries(stored * 1000, &hashes)).unwrap();
@@ -74,13 +131,40 @@ fn child_that_fills_the_disk() {
         let reference = Reference::new(format!("r{round}")).bank("b").metadata(metadata);
         store.add_hash(&reference, hash, None).map(drop)
     };
-    let first = random.hash();
+    let (first, last) = (random.hash(), random.hash());
     let mut stored = fill(|round| add(&store, round, if round == 0 { first } else { random.hash() }));
     assert!(stored > 0);
     assert_eq!(store.ask_hash(&first).unwrap().outcome, Outcome::Match);
     stored += fill(|round| add(&store, stored + round, random.hash()));
+    let (named, beside) = (Reference::new("more").bank("b"), Store::open_reader(folder.join("store")).unwrap());
+    let too_large = "x".repeat(60_000);
+    let reads = |store: &Store| {
+        assert_eq!(store.ask_hash(&first).unwrap().outcome, Outcome::Match);
+        assert_eq!(store.reference("b", "r0").unwrap().unwrap().id, "r0");
+        assert_eq!(store.stats().unwrap().references, stored);
+    };
+    read_meanwhile(
+        || {
+            let reference = named.clone().metadata(too_large.clone());
+            store.add_hash(&reference, last, None).inspect_err(|error| assert!(is_full(error), "{error}")).is_err()
+        },
+        &[
+            &|| reads(&store),
+            &|| reads(&beside),
+            &|| {
+                assert_eq!(
+                    store.references(None).unwrap().filter(|record| record.as_ref().unwrap().bank == "b").count()
+                        as u64,
+                    stored
+                )
+            },
+            &|| assert_eq!(store.references(Some("b")).unwrap().map(Result::unwrap).count() as u64, stored),
+            &|| assert!(store.log(0).unwrap().map(Result::unwrap).count() as u64 >= stored),
+            &|| assert!(!store.refresh().unwrap()),
+        ],
+    );
+    drop(beside);
     fs::remove_file(&ballast).unwrap();
-    let last = random.hash();
     add(&store, stored, last).unwrap();
     for hash in [first, last] {
         assert_eq!(store.ask_hash(&hash).unwrap().outcome, Outcome::Match);

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::config::BankConfig;
 use super::damage::Damage;
 use super::gather::{Candidate, Gathered};
-use super::open::fenced;
 use super::read::Reading;
 use super::reference::{ReferenceRecord, State};
 use super::refuse::{SAME, digest, whole};
@@ -88,7 +87,7 @@ impl Store {
             return Ok(Verdict::empty(Outcome::TooLittleDetail));
         };
         let film = matches!(fingerprint, Fingerprint::Video(_));
-        fenced(&self.file, || {
+        self.steady(|| {
             let sequence = self.sequence();
             let far = Far::new(policies, options, film, 0);
             let mut damage = Damage::of(options);
@@ -116,7 +115,7 @@ impl Store {
     ) -> Result<Option<Vec<f64>>> {
         let policies = &self.policies(options)?;
         let Some(looks) = self.looks(glance, policies, options)? else { return Ok(None) };
-        fenced(&self.file, || {
+        self.steady(|| {
             let sequence = self.sequence();
             let far = Far::new(policies, options, true, matching::LEEWAY);
             let mut damage = Damage::of(options);

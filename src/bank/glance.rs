@@ -1,7 +1,6 @@
 //! Asking about a medium with as little decoding as will do: films that nobody knows are seen to be so by few of their frames, and of
 //! others only what is around those that hint at something is decoded.
 
-use super::open::fenced;
 use super::store::{AskOptions, Store};
 use crate::error::{Error, Result};
 use crate::fingerprint::media::{Seen, see};
@@ -127,7 +126,7 @@ impl Store {
         if verdict.matches.is_empty() {
             return Ok(false);
         }
-        fenced(&self.file, || {
+        self.steady(|| {
             let reading = self.reading()?;
             for found in &verdict.matches {
                 let Some(number) = reading.number(&found.bank, &found.reference)? else { continue };

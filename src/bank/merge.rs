@@ -35,12 +35,10 @@ impl Store {
     }
 
     fn overwrite(&self, cancel: &Cancel) -> Result<()> {
-        let wrong = |error| failed(&self.file, error);
-        let removed = self.database.begin_read()?.open_table(META).map_err(|error| failed(&self.file, error))?;
-        if removed.get(REMOVED).map_err(wrong)?.is_none_or(|removed| removed.value() == 0) {
+        let removed = self.steady(|| self.reading()?.removed())?;
+        if !removed {
             return Ok(());
         }
-        drop(removed);
         self.index.overwrite_free(cancel, |write| {
             write
                 .open_table(META)

@@ -1,11 +1,13 @@
 //! The reading side: one consistent view of all tables.
 
-use std::path::{Path, PathBuf};
+use std::collections::VecDeque;
+use std::path::Path;
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTableMetadata};
 
 use super::config::BankConfig;
 use super::log::LogRecord;
+use super::merge::REMOVED;
 use super::open::{failed, fenced};
 use super::records::{self, BANKS, FINGERPRINTS, LOG, META, NAMES, PLAIN, REFERENCES, REFUSED};
 use super::reference::ReferenceRecord;
@@ -15,155 +17,235 @@ use crate::fingerprint::Fingerprint;
 use crate::hash::Algorithm;
 use crate::index::database::Database;
 
-/// Rows of a table of a file that may be damaged: after a panic of the database there is one error and no more.
-struct Rows<I> {
-    file: PathBuf,
-    rows: Option<I>,
+/// Rows that are read at a time.
+const TOGETHER: usize = 64;
+
+/// A few rows, and the first key of those that follow; `None` at the end.
+type Few<K, T> = (VecDeque<Result<T>>, Option<K>);
+
+/// Rows of a table of a file that may be damaged: after an error of the database there are no more. They are of one moment, unless
+/// the database could not be written meanwhile and was opened anew: then they go on after the last one, as of the last change.
+struct Rows<K, T, F> {
+    database: Database,
+    reading: Option<Reading>,
+    next: Option<K>,
+    few: F,
+    read: VecDeque<Result<T>>,
 }
 
-impl<T, I: Iterator<Item = Result<T>>> Iterator for Rows<I> {
+impl<K, T, F: Fn(&Reading, &K, usize) -> Result<Few<K, T>>> Rows<K, T, F> {
+    fn few(&mut self, from: &K, most: usize) -> Result<Few<K, T>> {
+        let Self { database, reading: held, few, .. } = self;
+        fenced(database.path(), || {
+            database.steady(|| {
+                let reading = held.take().map_or_else(|| Reading::begin(database), Ok)?;
+                let read = few(&reading, from, most)?;
+                *held = Some(reading);
+                Ok(read)
+            })
+        })
+    }
+}
+
+impl<K, T, F: Fn(&Reading, &K, usize) -> Result<Few<K, T>>> Iterator for Rows<K, T, F> {
     type Item = Result<T>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut rows = self.rows.take()?;
-        let next = fenced(&self.file, || {
-            let next = rows.next();
-            self.rows = Some(rows);
-            Ok(next)
-        });
-        next.unwrap_or_else(|error| Some(Err(error)))
+        if self.read.is_empty() {
+            let from = self.next.take()?;
+            // Those before a damaged page come one by one.
+            match self.few(&from, TOGETHER).or_else(|_| self.few(&from, 1)) {
+                Ok(read) => (self.read, self.next) = read,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        self.read.pop_front()
     }
 }
 
 /// What the store held at one moment.
 pub(crate) struct Reading {
-    file: PathBuf,
+    database: Database,
     read: ReadTransaction,
 }
 
 impl Reading {
-    pub(crate) fn begin(database: &Database, file: &Path) -> Result<Self> {
-        Ok(Self { file: file.to_path_buf(), read: database.begin_read()? })
+    pub(crate) fn begin(database: &Database) -> Result<Self> {
+        Ok(Self { read: database.begin_read()?, database: database.clone() })
+    }
+
+    fn file(&self) -> &Path {
+        self.database.path()
+    }
+
+    fn failed(&self, error: impl Into<redb::Error>) -> Error {
+        failed(self.file(), error)
     }
 
     fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
         &self,
         definition: redb::TableDefinition<'_, K, V>,
     ) -> Result<ReadOnlyTable<K, V>> {
-        self.read.open_table(definition).map_err(|error| failed(&self.file, error))
+        self.read.open_table(definition).map_err(|error| self.failed(error))
     }
 
     /// The sequence number of the last change, 0 if there was none.
     pub(crate) fn sequence(&self) -> Result<u64> {
-        let found = self.table(META)?.get("sequence").map_err(|error| failed(&self.file, error))?;
+        let found = self.table(META)?.get("sequence").map_err(|error| self.failed(error))?;
         Ok(found.map_or(0, |value| value.value()))
     }
 
     /// Whether any reference is known by plain hashes, which only PDQ can be asked about.
     pub(crate) fn plain(&self) -> Result<bool> {
-        let found = self.table(META)?.get(PLAIN).map_err(|error| failed(&self.file, error))?;
+        let found = self.table(META)?.get(PLAIN).map_err(|error| self.failed(error))?;
         Ok(found.is_some_and(|count| count.value() > 0))
+    }
+
+    /// Whether there may be something of removed references in the free space.
+    pub(crate) fn removed(&self) -> Result<bool> {
+        let found = self.table(META)?.get(REMOVED).map_err(|error| self.failed(error))?;
+        Ok(found.is_some_and(|removed| removed.value() > 0))
     }
 
     /// The hash that the store is built on.
     pub(crate) fn algorithm(&self) -> Result<Algorithm> {
-        let code = self.table(META)?.get("algorithm").map_err(|error| failed(&self.file, error))?;
-        records::algorithm(code.map(|code| code.value()), &self.file)
+        let code = self.table(META)?.get("algorithm").map_err(|error| self.failed(error))?;
+        records::algorithm(code.map(|code| code.value()), self.file())
     }
 
     pub(crate) fn banks(&self) -> Result<Vec<BankConfig>> {
         let mut banks = Vec::new();
-        for row in self.table(BANKS)?.range::<&str>(..).map_err(|error| failed(&self.file, error))? {
-            let (name, bytes) = row.map_err(|error| failed(&self.file, error))?;
-            banks.push(records::decode(bytes.value(), &self.file, format_args!("bank {:?}", name.value()))?);
+        for row in self.table(BANKS)?.range::<&str>(..).map_err(|error| self.failed(error))? {
+            let (name, bytes) = row.map_err(|error| self.failed(error))?;
+            banks.push(records::decode(bytes.value(), self.file(), format_args!("bank {:?}", name.value()))?);
         }
         Ok(banks)
     }
 
     pub(crate) fn number(&self, bank: &str, id: &str) -> Result<Option<u64>> {
-        let found = self.table(NAMES)?.get((bank, id)).map_err(|error| failed(&self.file, error))?;
+        let found = self.table(NAMES)?.get((bank, id)).map_err(|error| self.failed(error))?;
         Ok(found.map(|number| number.value()))
     }
 
     /// The numbers of all references.
     pub(crate) fn numbers(&self) -> Result<Vec<u64>> {
-        let wrong = |error| failed(&self.file, error);
+        let wrong = |error| self.failed(error);
         let rows = self.table(REFERENCES)?.range::<u64>(..).map_err(wrong)?;
         rows.map(|row| Ok(row.map_err(wrong)?.0.value())).collect()
     }
 
     pub(crate) fn reference(&self, number: u64) -> Result<Option<ReferenceRecord>> {
-        let found = self.table(REFERENCES)?.get(number).map_err(|error| failed(&self.file, error))?;
-        found.map(|bytes| records::reference(bytes.value(), number, &self.file)).transpose()
+        let found = self.table(REFERENCES)?.get(number).map_err(|error| self.failed(error))?;
+        found.map(|bytes| records::reference(bytes.value(), number, self.file())).transpose()
     }
 
     /// The error for a reference whose hashes are in the index while it is nowhere.
     pub(crate) fn lost(&self, number: u64) -> Error {
-        Error::corrupt(&self.file, format!("reference {number} is in the index and not in the tables"))
+        Error::corrupt(self.file(), format!("reference {number} is in the index and not in the tables"))
     }
 
     pub(crate) fn fingerprint(&self, number: u64) -> Result<Option<Fingerprint>> {
-        let found = self.table(FINGERPRINTS)?.get(number).map_err(|error| failed(&self.file, error))?;
+        let found = self.table(FINGERPRINTS)?.get(number).map_err(|error| self.failed(error))?;
         found
             .map(|bytes| {
                 let what = format!("fingerprint of reference {number}");
-                let bytes = records::unseal(bytes.value(), &self.file, &what)?;
+                let bytes = records::unseal(bytes.value(), self.file(), &what)?;
                 Fingerprint::from_bytes(bytes).map_err(|error| match error {
-                    Error::Corrupt { detail, .. } => Error::corrupt(&self.file, format!("{what}: {detail}")),
-                    other => other.at(&self.file),
+                    Error::Corrupt { detail, .. } => Error::corrupt(self.file(), format!("{what}: {detail}")),
+                    other => other.at(self.file()),
                 })
             })
             .transpose()
     }
 
     pub(crate) fn refusals(&self, number: u64) -> Result<Vec<(String, Refusal)>> {
-        let wrong = |error| failed(&self.file, error);
+        let wrong = |error| self.failed(error);
         let mut refusals = Vec::new();
         for row in self.table(REFUSED)?.range((number, "")..(number + 1, "")).map_err(wrong)? {
             let (key, bytes) = row.map_err(wrong)?;
-            let refusal = records::decode(bytes.value(), &self.file, format_args!("refusal of reference {number}"))?;
+            let refusal = records::decode(bytes.value(), self.file(), format_args!("refusal of reference {number}"))?;
             refusals.push((key.value().1.to_string(), refusal));
         }
         Ok(refusals)
     }
 
     pub(crate) fn counts(&self) -> Result<(u64, u64)> {
-        let wrong = |error| failed(&self.file, error);
+        let wrong = |error| self.failed(error);
         Ok((self.table(REFERENCES)?.len().map_err(wrong)?, self.table(LOG)?.len().map_err(wrong)?))
     }
 
     /// All references in the order in which they were added, or those of one bank in the order of their ids.
     pub(crate) fn references(self, bank: Option<&str>) -> Result<Box<dyn Iterator<Item = Result<ReferenceRecord>>>> {
-        let wrong = |error| failed(&self.file, error);
         let Some(bank) = bank.map(str::to_string) else {
-            let rows = self.table(REFERENCES)?.range::<u64>(..).map_err(wrong)?;
-            return Ok(
-                self.rows(rows, |this, (number, bytes)| records::reference(bytes.value(), number.value(), &this.file))
-            );
+            return Ok(self.rows(0, |this, from, most| {
+                let rows = this.table(REFERENCES)?.range(*from..).map_err(|error| this.failed(error))?;
+                this.few(rows, most, |(number, bytes)| {
+                    let number = number.value();
+                    Ok(Some((number.checked_add(1), records::reference(bytes.value(), number, this.file()))))
+                })
+            }));
         };
-        let rows = self.table(NAMES)?.range((bank.as_str(), "")..).map_err(wrong)?;
-        let rows = rows.take_while(move |row| row.as_ref().map_or(true, |(key, _)| key.value().0 == bank));
-        Ok(self.rows(rows, |this, (key, number)| {
-            this.reference(number.value())?.ok_or_else(|| {
-                Error::corrupt(&this.file, format!("reference {:?} is named but not there", key.value()))
+        Ok(self.rows(String::new(), move |this, from, most| {
+            let rows =
+                this.table(NAMES)?.range((bank.as_str(), from.as_str())..).map_err(|error| this.failed(error))?;
+            this.few(rows, most, |(key, number)| {
+                let (found, id) = key.value();
+                if found != bank {
+                    return Ok(None);
+                }
+                let record = this.reference(number.value()).and_then(|record| {
+                    record.ok_or_else(|| {
+                        Error::corrupt(this.file(), format!("reference {:?} is named but not there", key.value()))
+                    })
+                });
+                Ok(Some((Some(format!("{id}\0")), alone(record)?))) // the least name after it
             })
         }))
     }
 
-    fn rows<R: 'static, T: 'static>(
-        self,
-        rows: impl Iterator<Item = Result<R, redb::StorageError>> + 'static,
-        read: impl Fn(&Self, R) -> Result<T> + 'static,
-    ) -> Box<dyn Iterator<Item = Result<T>>> {
-        let file = self.file.clone();
-        let rows = rows.map(move |row| read(&self, row.map_err(|error| failed(&self.file, error))?));
-        Box::new(Rows { file, rows: Some(rows) })
+    pub(crate) fn log(self, from: u64) -> Result<Box<dyn Iterator<Item = Result<LogRecord>>>> {
+        Ok(self.rows(from, |this, from, most| {
+            let rows = this.table(LOG)?.range(*from..).map_err(|error| this.failed(error))?;
+            this.few(rows, most, |(sequence, bytes)| {
+                let sequence = sequence.value();
+                let record = records::decode(bytes.value(), this.file(), format_args!("log record {sequence}"));
+                Ok(Some((sequence.checked_add(1), record)))
+            })
+        }))
     }
 
-    pub(crate) fn log(self, from: u64) -> Result<Box<dyn Iterator<Item = Result<LogRecord>>>> {
-        let rows = self.table(LOG)?.range(from..).map_err(|error| failed(&self.file, error))?;
-        Ok(self.rows(rows, |this, (sequence, bytes)| {
-            records::decode(bytes.value(), &this.file, format_args!("log record {}", sequence.value()))
-        }))
+    /// The rows from a key on, a few at a time.
+    fn rows<K: 'static, T: 'static>(
+        self,
+        from: K,
+        few: impl Fn(&Self, &K, usize) -> Result<Few<K, T>> + 'static,
+    ) -> Box<dyn Iterator<Item = Result<T>>> {
+        let database = self.database.clone();
+        Box::new(Rows { database, reading: Some(self), next: Some(from), few, read: VecDeque::new() })
+    }
+
+    /// Each of at most so many rows as `each` reads it, with the key after it; `None` ends them.
+    fn few<R, K, T>(
+        &self,
+        rows: impl Iterator<Item = Result<R, redb::StorageError>>,
+        most: usize,
+        each: impl Fn(R) -> Result<Option<(Option<K>, Result<T>)>>,
+    ) -> Result<Few<K, T>> {
+        let (mut read, mut next) = (VecDeque::new(), None);
+        for row in rows.take(most) {
+            let Some((after, record)) = each(row.map_err(|error| self.failed(error))?)? else { break };
+            read.push_back(record);
+            next = after;
+        }
+        let full = read.len() == most;
+        Ok((read, next.filter(|_| full)))
+    }
+}
+
+/// Damage of one record, after which others can be read.
+fn alone<T>(record: Result<T>) -> Result<Result<T>> {
+    match record {
+        Err(error @ (Error::Corrupt { .. } | Error::Format { .. })) => Ok(Err(error)),
+        record => record.map(Ok),
     }
 }

@@ -71,7 +71,7 @@ fn salvage(dir: &Path, cancel: &Cancel) -> Result<Salvaged> {
     let database = open::writer(dir)?;
     let file = database.path().to_path_buf();
     fenced(&file, || {
-        let reading = Reading::begin(&database, &file)?;
+        let reading = Reading::begin(&database)?;
         let numbers = reading.numbers()?;
         let parts = dir.join(PARTS);
         let old = match Index::open_still(&database, &parts) {
@@ -101,7 +101,7 @@ fn salvage(dir: &Path, cancel: &Cancel) -> Result<Salvaged> {
         if done.damage.is_empty() {
             return Ok(());
         }
-        let policies = Policies::read(&database, &file, &mut done.problems)?;
+        let policies = Policies::read(&database, &mut done.problems)?;
         let mut new = Rebuild::begin(&database, &parts, cancel);
         let mut unread = BTreeSet::new();
         for number in numbers {
@@ -152,8 +152,8 @@ struct Policies {
 
 impl Policies {
     /// Follows the log from its beginning. What of it is damaged is noted.
-    fn read(database: &crate::index::database::Database, file: &Path, problems: &mut Vec<Error>) -> Result<Self> {
-        let reading = Reading::begin(database, file)?;
+    fn read(database: &crate::index::database::Database, problems: &mut Vec<Error>) -> Result<Self> {
+        let reading = Reading::begin(database)?;
         let now = reading.banks()?.into_iter().map(|bank| (bank.name.clone(), bank)).collect();
         let mut banks: BTreeMap<String, Arc<BankConfig>> = BTreeMap::new();
         let mut then = HashMap::new();

@@ -221,7 +221,7 @@ impl Store {
         let file = database.path().to_path_buf();
         fenced(&file, || {
             // In this order, so that the index is never behind the sequence number.
-            let reading = Reading::begin(&database, &file)?;
+            let reading = Reading::begin(&database)?;
             let index = Index::open(&database, &dir.join(PARTS))?;
             let known = Known { sequence: reading.sequence()?, banks: reading.banks()?, plain: reading.plain()? };
             let known = RwLock::new(Arc::new(known));
@@ -264,7 +264,7 @@ impl Store {
         let key = Upload::Id(upload).key().0;
         let film = print.map(|print| Upload::Fingerprint(print).key().0);
         let hash = print.and_then(whole);
-        fenced(&self.file, || {
+        self.steady(|| {
             Ok(self.reading()?.refusals(number)?.iter().any(|(found, refusal)| {
                 *found == key
                     || Some(found) == film.as_ref()
@@ -278,8 +278,8 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub fn refresh(&self) -> Result<bool> {
-        fenced(&self.file, || {
-            let reading = Reading::begin(&self.database, &self.file)?;
+        self.steady(|| {
+            let reading = self.reading()?;
             let sequence = reading.sequence()?;
             let index = self.index.refresh()?;
             if sequence == self.known().sequence {
@@ -300,7 +300,12 @@ impl Store {
     }
 
     pub(super) fn reading(&self) -> Result<Reading> {
-        Reading::begin(&self.database, &self.file)
+        Reading::begin(&self.database)
+    }
+
+    /// What `read` returns, which reads the tables; if the database is opened anew beneath it, it begins once more.
+    pub(super) fn steady<T>(&self, read: impl FnMut() -> Result<T>) -> Result<T> {
+        fenced(&self.file, || self.database.steady(read))
     }
 
     /// Runs `work` in one transaction and makes what it did last.
@@ -409,7 +414,7 @@ impl Store {
     /// # Errors
     /// Those of the database; [`Error::Corrupt`] for a damaged record, after which the others follow.
     pub fn references(&self, bank: Option<&str>) -> Result<impl Iterator<Item = Result<ReferenceRecord>>> {
-        fenced(&self.file, || self.reading()?.references(bank))
+        self.steady(|| self.reading()?.references(bank))
     }
 
     /// One reference.
@@ -417,7 +422,7 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub fn reference(&self, bank: &str, id: &str) -> Result<Option<ReferenceRecord>> {
-        fenced(&self.file, || {
+        self.steady(|| {
             let reading = self.reading()?;
             reading.number(bank, id)?.map_or(Ok(None), |number| reading.reference(number))
         })
@@ -428,7 +433,7 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub fn fingerprint(&self, bank: &str, id: &str) -> Result<Option<Fingerprint>> {
-        fenced(&self.file, || {
+        self.steady(|| {
             let reading = self.reading()?;
             reading.number(bank, id)?.map_or(Ok(None), |number| reading.fingerprint(number))
         })
@@ -439,7 +444,7 @@ impl Store {
     /// # Errors
     /// Those of the database; [`Error::Corrupt`] for a damaged record, after which the others follow.
     pub fn log(&self, from: u64) -> Result<impl Iterator<Item = Result<LogRecord>>> {
-        fenced(&self.file, || self.reading()?.log(from))
+        self.steady(|| self.reading()?.log(from))
     }
 
     /// How much the store holds.
@@ -447,7 +452,7 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub fn stats(&self) -> Result<Stats> {
-        fenced(&self.file, || {
+        self.steady(|| {
             let (references, changes) = self.reading()?.counts()?;
             let index = self.index.stats();
             let size = std::fs::metadata(&self.file).map_err(|error| Error::io(&self.file, error))?.len();
@@ -494,7 +499,7 @@ impl Store {
             found.references += 1;
             hashes += u64::from(record.hashes);
             let number = record.number;
-            let problem = match fenced(&self.file, || {
+            let problem = match self.steady(|| {
                 let reading = self.reading()?;
                 Ok((reading.fingerprint(number)?, reading.number(&record.bank, &record.id)?, reading.refusals(number)?))
             }) {

@@ -244,6 +244,10 @@ impl Shared {
 
     pub(super) fn refresh(&self) -> Result<bool> {
         let _one_at_a_time = Self::lock(&self.refreshing);
+        self.database.steady(|| self.take_up())
+    }
+
+    fn take_up(&self) -> Result<bool> {
         let before = self.snapshot();
         for attempt in 1.. {
             let txn = self.database.begin_read()?;

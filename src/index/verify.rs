@@ -121,14 +121,17 @@ impl Index {
                 }
             }
         }
-        let txn = self.shared.database.begin_read()?;
         let database = &self.shared.database;
+        database.steady(|| database.begin_read())?;
         let tables = super::database::fenced(database.path(), || {
-            let mut entries = 0;
-            tables::batches(database, &txn, 0, |_, batch| entries += batch.len() as u64)?;
-            tables::tombstones(database, &txn, 0, |_, _| {})?;
-            tables::parts(database, &txn)?;
-            Ok(entries)
+            database.steady(|| {
+                let txn = database.begin_read()?;
+                let mut entries = 0;
+                tables::batches(database, &txn, 0, |_, batch| entries += batch.len() as u64)?;
+                tables::tombstones(database, &txn, 0, |_, _| {})?;
+                tables::parts(database, &txn)?;
+                Ok(entries)
+            })
         });
         match tables {
             Ok(entries) => report.entries += entries,
