@@ -5,6 +5,8 @@
 //! - `ask QUERIES RADII FOLDER`: opens it, asks singly, in batches of 64 and of 8,192; RADII is a list with commas;
 //! - `back QUERIES FOLDER`: for an index that the system has forgotten: asks it within 31 once its queries have brought it in;
 //! - `preload QUERIES FOLDER`: the same, once it was brought in at one go;
+//! - `cold QUERIES FOLDER`: opens it and asks within 31 once the system has forgotten it, seven times, in turns with reading as many
+//!   random pages of it as such a question does (Linux);
 //! - `add QUERIES FOLDER`: adds 1,000 at a time, and from several threads one at a time;
 //! - `writer QUERIES FOLDER`: merges; asks; and asks while another thread adds 10,000 entries a second and merges;
 //! - `join RADIUS FOLDER`: the index against itself.
@@ -14,7 +16,7 @@
 use std::error::Error;
 use std::io::Read;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -33,6 +35,12 @@ const COUNTED: usize = 1024;
 const CERTAIN: u32 = 15;
 /// See [`CERTAIN`].
 const CERTAIN_FROM: u32 = 31;
+/// How often an index that was forgotten is opened.
+const COLD: usize = 7;
+/// Reads that a query within 31 of 10^7 entries takes from a disk, each of one page mostly.
+const READS: u64 = 370;
+/// Bytes of a page.
+const PAGE: u64 = 4096;
 /// How long a figure is measured at least.
 const LONG: Duration = Duration::from_millis(400);
 
@@ -142,6 +150,78 @@ fn preload(queries: &str, folder: &Path, at_once: bool) -> Result<()> {
         "{{\"figure\":\"{}\",\"seconds\":{seconds:.2},\"single_us\":{single:.2},\"batch_us\":{batch:.2}}}",
         if at_once { "preload" } else { "back" }
     );
+    Ok(())
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() { found.extend(files(&path)?) } else { found.push(path) }
+    }
+    Ok(found)
+}
+
+/// Has the system forget what it holds of the files of a folder.
+#[cfg(target_os = "linux")]
+fn forget(folder: &Path) -> Result<()> {
+    for path in files(folder)? {
+        let file = std::fs::File::open(path)?;
+        file.sync_all()?;
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+    }
+    Ok(())
+}
+
+/// Microseconds until [`READS`] random pages of the largest file are there that are asked for at once.
+#[cfg(target_os = "linux")]
+fn pace(folder: &Path, round: u64) -> Result<f64> {
+    use rustix::fs::Advice;
+    use std::os::unix::fs::FileExt;
+
+    let sized = files(folder)?.into_iter().map(|path| Ok((path.metadata()?.len(), path)));
+    let (bytes, path) = sized.collect::<Result<Vec<_>>>()?.into_iter().max().ok_or("an empty folder")?;
+    let file = std::fs::File::open(path)?;
+    rustix::fs::fadvise(&file, 0, None, Advice::Random)?;
+    let place = |i| random(round * READS + i).words()[0] % (bytes / PAGE) * PAGE;
+    let mut places: Vec<u64> = (0..READS).map(place).collect();
+    places.sort_unstable();
+    let (start, mut page) = (Instant::now(), [0; PAGE as usize]);
+    for &at in &places {
+        rustix::fs::fadvise(&file, at, std::num::NonZeroU64::new(PAGE), Advice::WillNeed)?;
+    }
+    for &at in &places {
+        file.read_exact_at(&mut page, at)?;
+    }
+    Ok(micros(start))
+}
+
+#[cfg(target_os = "linux")]
+fn cold(queries: &str, folder: &Path) -> Result<()> {
+    let queries = read(queries)?;
+    let (mut disk, mut open, mut first) = (Vec::new(), Vec::new(), Vec::new());
+    for (round, query) in queries.iter().enumerate().take(COLD) {
+        forget(folder)?;
+        disk.push(pace(folder, round as u64)?);
+        forget(folder)?;
+        let start = Instant::now();
+        let index = DiskIndex::open(folder)?;
+        open.push(micros(start));
+        let start = Instant::now();
+        index.snapshot().search(std::slice::from_ref(query), 31)?;
+        first.push(micros(start));
+    }
+    let figures = [("disk", disk), ("open", open), ("first", first)].map(|(name, mut times)| {
+        times.sort_by(f64::total_cmp);
+        format!("\"{name}_us\":[{:.0},{:.0}]", times[0], times[times.len() / 2])
+    });
+    println!("{{\"figure\":\"cold\",{}}}", figures.join(","));
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cold(_: &str, _: &Path) -> Result<()> {
     Ok(())
 }
 
@@ -306,6 +386,7 @@ fn main() -> Result<()> {
         ["ask", queries, radii, folder] => ask(queries, radii, Path::new(folder)),
         ["back", queries, folder] => preload(queries, Path::new(folder), false),
         ["preload", queries, folder] => preload(queries, Path::new(folder), true),
+        ["cold", queries, folder] => cold(queries, Path::new(folder)),
         ["add", queries, folder] => add(queries, Path::new(folder)),
         ["writer", queries, folder] => writer(queries, Path::new(folder)),
         ["join", radius, folder] => join(radius, Path::new(folder)),
