@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use refrain::bank::{AskOptions, BankConfig, Reference};
 use refrain::fingerprint::{DetailHash, FrameHash, Media, Role, Sampling, VideoFingerprint, View};
-use refrain::hash::pdq::Transform;
+use refrain::hash::pdq::{Orientations, Transform};
 use refrain::index::{DiskIndex, Entry, EntryId};
 use refrain::matching::align::{Agreement, FrameHit, Side, align, compare, runs};
 use refrain::matching::{Match, Segment};
@@ -140,7 +140,8 @@ fn worn(hash: Hash, seed: u64) -> Hash {
 
 fn frame(time: f64, [hash, detail]: [Hash; 2], all: bool) -> FrameHash {
     let turned = |hash: Hash, seed: u64| {
-        all.then(|| Box::new(std::array::from_fn(|k| if k == 0 { hash } else { random(seed << 8 | k as u64) })))
+        let [a, b, c] = [1, 2, 3].map(|k| random(seed << 8 | k));
+        all.then(|| Box::new(Orientations::new(hash, a, b, c)))
     };
     FrameHash {
         time,

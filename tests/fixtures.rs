@@ -68,7 +68,7 @@ fn stills() -> Vec<(String, u8, [Hash; 8])> {
         match fingerprint(Media::file(root().join(&row[0])), &Options::default()).unwrap() {
             Fingerprint::Image(image) => {
                 let view = &image.views[0];
-                found.push((row[0].clone(), view.quality, **view.orientations.as_ref().unwrap()));
+                found.push((row[0].clone(), view.quality, view.orientations.as_ref().unwrap().all()));
             }
             other => panic!("{}: {}", row[0], other.kind()),
         }

@@ -529,6 +529,7 @@ mod tests {
     use super::*;
     use crate::bank::Reference;
     use crate::fingerprint::{DetailHash, FrameHash, Role, VideoFingerprint};
+    use crate::hash::pdq::Orientations;
 
     fn hash(seed: u64) -> Hash {
         let word = |k: u64| {
@@ -540,7 +541,10 @@ mod tests {
 
     /// Frames half a second apart, in all orientations; every third is known by PDQ alone.
     fn film(seeds: impl IntoIterator<Item = u64>) -> Fingerprint {
-        let eight = |seed: u64| Box::new(std::array::from_fn(|k| hash(seed + 1_000_003 * k as u64)));
+        let eight = |seed: u64| {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|k| hash(seed + 1_000_003 * k));
+            Box::new(Orientations::new(a, b, c, d))
+        };
         let frame = |(at, seed): (usize, u64)| FrameHash {
             time: at as f64 / 2.0,
             role: Role::Frame,

@@ -48,6 +48,8 @@ impl Gathered {
     /// All of them once, in the order of the references.
     pub(super) fn finish(mut self) -> Vec<Candidate> {
         self.leave_out();
+        // They are held while each reference is judged.
+        self.candidates.shrink_to_fit();
         self.candidates
     }
 

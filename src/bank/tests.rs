@@ -1,5 +1,6 @@
 use super::*;
 use crate::fingerprint::{DetailHash, Fingerprint, FrameHash, ImageFingerprint, Role, VideoFingerprint, View, Window};
+use crate::hash::pdq::Orientations;
 use crate::hash::{Format, Hash, Pixels};
 use crate::matching::{Match, Outcome};
 use crate::{Error, Store};
@@ -461,12 +462,9 @@ fn drawn(seconds: u64, flipped: bool, at: impl Fn(f64) -> (u64, f64)) -> Fingerp
             hash.0.iter_mut().enumerate().filter(|(at, _)| at % 4 < 2).for_each(|(_, byte)| *byte = !*byte);
         }
         // In the other orientations it is like nothing.
-        let orientation = |turn: usize| match turn {
-            0 => hash,
-            4 if flipped => upright,
-            other => self::hash(77_000_000 + (time * 4.0) as u64 * 8 + other as u64),
-        };
-        let orientations = Some(Box::new(std::array::from_fn(orientation)));
+        let other = |turn: u64| self::hash(77_000_000 + (time * 4.0) as u64 * 8 + turn);
+        let back = if flipped { upright } else { other(4) };
+        let orientations = Some(Box::new(Orientations::new(hash, other(2), back, other(5))));
         let detail = Some(DetailHash { hash, orientations: orientations.clone() });
         FrameHash {
             time,

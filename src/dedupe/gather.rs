@@ -11,6 +11,7 @@ use super::{Choice, FileInfo};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, Options, VideoFingerprint, View, ViewSet};
 use crate::hash::Hash;
+use crate::hash::pdq::Orientations;
 use crate::matching::Outcome;
 use crate::report::json::Failure;
 use crate::scan::{Item, Listing, Meter, Progress, fingerprint_cached, ordered};
@@ -30,7 +31,7 @@ pub(super) struct File {
 #[derive(Debug)]
 pub(super) enum Print {
     /// A still: PDQ, the detail hash, and for turned copies all eight orientations of PDQ.
-    Still { hash: Hash, detail: Hash, orientations: Option<Box<[Hash; 8]>> },
+    Still { hash: Hash, detail: Hash, orientations: Option<Box<Orientations>> },
     /// A film.
     Film(VideoFingerprint),
     /// Too little detail.

@@ -105,6 +105,7 @@ fn stills(gathered: &Gathered, choice: &Choice, folder: &Temporary) -> Result<Ve
             for entry in batch {
                 let owner = entry.id.owner();
                 let Some((_, _, Some(all))) = still(owner as usize) else { continue };
+                let all = all.all();
                 // turned, then the negatives of all eight; without a witness no wider than one hash allows
                 let hashes = all[1..].iter().copied().chain(all.iter().map(Hash::complement));
                 let max_distance = choice.max_distance.min(ALONE);

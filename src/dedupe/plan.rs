@@ -9,7 +9,6 @@ use std::path::Path;
 use super::gather::{Gathered, Print};
 use super::{Choice, FileInfo};
 use crate::error::Result;
-use crate::hash::Hash;
 use crate::report::words;
 
 /// What is proposed for a file.
@@ -125,8 +124,8 @@ pub(super) fn arrange(cluster: &[usize], gathered: &Gathered, choice: &Choice) -
 /// The smallest distance between two stills in any orientation that is known.
 fn distance(a: &Print, b: &Print) -> Option<u32> {
     let (Print::Still { hash, orientations, .. }, Print::Still { hash: other, .. }) = (a, b) else { return None };
-    let turned = orientations.iter().flat_map(|all| all.iter());
-    let all = turned.flat_map(|turned: &Hash| [turned.distance(other), 256 - turned.distance(other)]);
+    let turned = orientations.iter().flat_map(|known| known.all());
+    let all = turned.flat_map(|turned| [turned.distance(other), 256 - turned.distance(other)]);
     Some(all.fold(hash.distance(other), u32::min))
 }
 

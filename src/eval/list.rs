@@ -189,13 +189,11 @@ impl List {
             asked.print.views.iter().filter(good).map(|v| (v, asks(v.view, boxed(&asked.print)))).collect();
         let (mut queries, mut looks) = (Vec::new(), Vec::new());
         for (view, asks) in &views {
-            let (Some(pdq), Some(detail)) =
-                (&view.orientations, view.detail.as_ref().and_then(|detail| detail.orientations.as_ref()))
-            else {
-                continue;
-            };
+            let known = (&view.orientations, view.detail.as_ref().and_then(|detail| detail.orientations.as_ref()));
+            let (Some(pdq), Some(detail)) = known else { continue };
+            let (pdq, detail) = (pdq.all(), detail.all());
             if view.view == View::Full {
-                self.wholes(pdq, detail, &mut out);
+                self.wholes(&pdq, &detail, &mut out);
             }
             for (pdq, detail) in pdq.iter().zip(detail.iter()) {
                 for (pdq, hash) in [(*pdq, *detail), (pdq.complement(), detail.complement())] {

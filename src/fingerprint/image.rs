@@ -2,7 +2,7 @@
 
 use super::{View, ViewSet, Window, views};
 use crate::error::Result;
-use crate::hash::pdq::{self, Dihedral, SIDE, Stream};
+use crate::hash::pdq::{self, Dihedral, Orientations, SIDE, Stream};
 use crate::hash::{Algorithm, Format, Hash, Pixels, detail};
 use crate::image::Sink;
 use crate::image::canvas::Filling;
@@ -12,8 +12,8 @@ use crate::image::canvas::Filling;
 pub struct DetailHash {
     /// The hash.
     pub hash: Hash,
-    /// All eight orientations in the order of [`pdq::Transform::ALL`], for queries; references do without.
-    pub orientations: Option<Box<[Hash; 8]>>,
+    /// All eight orientations, for queries; references do without.
+    pub orientations: Option<Box<Orientations>>,
 }
 
 /// One view of a picture, hashed.
@@ -27,8 +27,8 @@ pub struct ViewHash {
     pub quality: u8,
     /// 0.0..=1.0, as in [`pdq::Hashed`]; of a still that of the less stable of both hashes.
     pub stability: f32,
-    /// All eight orientations in the order of [`pdq::Transform::ALL`], for queries; references do without.
-    pub orientations: Option<Box<[Hash; 8]>>,
+    /// All eight orientations, for queries; references do without.
+    pub orientations: Option<Box<Orientations>>,
     /// The second hash; `None` where only PDQ is known, as in imported lists.
     pub detail: Option<DetailHash>,
 }
@@ -184,14 +184,14 @@ impl ViewHash {
 
     /// The same, where both have been taken.
     pub(crate) fn of_hashes(view: View, pdq: Dihedral, detail: Dihedral) -> Self {
-        let Dihedral { hashes, quality, stability, .. } = pdq;
+        let turned = |of: &Dihedral| Some(Box::new(Orientations::from(of)));
         Self {
             view,
-            hash: hashes[0],
-            quality,
-            stability,
-            orientations: Some(Box::new(hashes)),
-            detail: Some(DetailHash { hash: detail.hashes[0], orientations: Some(Box::new(detail.hashes)) }),
+            hash: pdq.hashes[0],
+            quality: pdq.quality,
+            stability: pdq.stability,
+            orientations: turned(&pdq),
+            detail: Some(DetailHash { hash: detail.hashes[0], orientations: turned(&detail) }),
         }
     }
 }

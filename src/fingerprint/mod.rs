@@ -136,6 +136,7 @@ impl Fingerprint {
 mod tests {
     use super::*;
     use crate::hash::Hash;
+    use crate::hash::pdq::Orientations;
 
     #[test]
     fn what_could_not_be_decoded_is_not_encoded() {
@@ -159,7 +160,7 @@ mod tests {
         assert!(matches!(film(most + 1).to_bytes(), Err(Error::Limit { .. })));
         // With orientations the bytes are what counts.
         let turned = |count: usize| {
-            let eight = Box::new([Hash([7; 32]); 8]);
+            let eight = Box::new(Orientations::new(Hash([7; 32]), Hash([5; 32]), Hash([3; 32]), Hash([1; 32])));
             let all = |i: usize| FrameHash {
                 time: i as f64 / 1000.0,
                 orientations: Some(eight.clone()),

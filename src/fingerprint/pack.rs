@@ -8,6 +8,7 @@ use bincode::{Decode, Encode};
 
 use super::{DetailHash, FrameHash, MAX_BYTES, Role, View};
 use crate::hash::Hash;
+use crate::hash::pdq::Orientations;
 
 /// Times that are whole thousandths of a second take a byte or two.
 const TICKS: f64 = 1000.0;
@@ -79,25 +80,27 @@ pub(super) fn short_stability(stability: f32) -> f32 {
     if steps / STEPS <= stability { steps / STEPS } else { (steps - 1.0) / STEPS }
 }
 
-/// The hashes of a frame, in four groups of which any may be empty.
-fn groups(frame: &FrameHash) -> [&[Hash]; 4] {
+/// Of a frame's hashes, which ones there are, in the order of the bits of a kind, and how many those are.
+fn groups(frame: &FrameHash) -> [(bool, usize); 4] {
     let detail = frame.detail.as_ref();
-    [
-        frame.hash.as_slice(),
-        frame.orientations.as_deref().map_or(&[], |all| &all[..]),
-        detail.map_or(&[], |detail| std::slice::from_ref(&detail.hash)),
-        detail.and_then(|detail| detail.orientations.as_deref()).map_or(&[], |all| &all[..]),
-    ]
+    let turned = detail.is_some_and(|detail| detail.orientations.is_some());
+    [(frame.hash.is_some(), 1), (frame.orientations.is_some(), 8), (detail.is_some(), 1), (turned, 8)]
 }
 
 /// The hashes of all frames, in order.
-fn hashes(frames: &[FrameHash]) -> impl Iterator<Item = &Hash> {
-    frames.iter().flat_map(groups).flatten()
+fn hashes(frames: &[FrameHash]) -> impl Iterator<Item = Hash> {
+    let eight = |known: Option<&Orientations>| known.map(Orientations::all).into_iter().flatten();
+    frames.iter().flat_map(move |frame| {
+        let detail = frame.detail.as_ref();
+        let pdq = frame.hash.into_iter().chain(eight(frame.orientations.as_deref()));
+        let turned = eight(detail.and_then(|detail| detail.orientations.as_deref()));
+        pdq.chain(detail.map(|detail| detail.hash)).chain(turned)
+    })
 }
 
-/// How many hashes these frames hold.
+/// How many hashes are written of these frames.
 pub(super) fn count(frames: &[FrameHash]) -> usize {
-    frames.iter().flat_map(groups).map(<[Hash]>::len).sum()
+    frames.iter().flat_map(groups).map(|(there, count)| if there { count } else { 0 }).sum()
 }
 
 impl Packed {
@@ -114,7 +117,7 @@ impl Packed {
         let mut kinds: Vec<Kind> = Vec::new();
         let mut numbers: BTreeMap<(View, u8, u8), u32> = BTreeMap::new();
         let of_frames = frames.iter().map(|frame| {
-            let there = (0u8..).zip(groups(frame)).filter(|(_, group)| !group.is_empty());
+            let there = (0u8..).zip(groups(frame)).filter(|(_, (there, _))| *there);
             let has = there.fold(u8::from(frame.plain) << PLAIN, |has, (bit, _)| has | 1 << bit);
             let kind = Kind { role: frame.role, view: frame.view, has };
             *numbers.entry((frame.view, frame.role as u8, has)).or_insert_with(|| {
@@ -203,13 +206,15 @@ impl Packed {
     }
 }
 
-fn eight(hashes: &mut impl Iterator<Item = Hash>, some: bool) -> Result<Option<Box<[Hash; 8]>>, DecodeError> {
+fn eight(hashes: &mut impl Iterator<Item = Hash>, some: bool) -> Result<Option<Box<Orientations>>, DecodeError> {
     if !some {
         return Ok(None);
     }
     let all: Vec<Hash> = hashes.take(8).collect();
-    let all: [Hash; 8] = all.try_into().map_err(|_| DecodeError::OtherString("too few hashes".into()))?;
-    Ok(Some(Box::new(all)))
+    let wrong = |what: &str| DecodeError::OtherString(what.to_string());
+    let all: [Hash; 8] = all.try_into().map_err(|_| wrong("too few hashes"))?;
+    let known = Orientations::of(&all).ok_or_else(|| wrong("orientations of more than one picture"))?;
+    Ok(Some(Box::new(known)))
 }
 
 #[cfg(test)]
@@ -225,7 +230,10 @@ mod tests {
     fn frames(short: bool) -> Vec<FrameHash> {
         let views = [View::Full, View::Content, View::Window(Window::centred(80)), View::Upright, View::Inner];
         let roles = [Role::Window, Role::Keyframe, Role::Frame, Role::Cover];
-        let eight = |seed: usize| Box::new(std::array::from_fn(|k| hash(seed + k)));
+        let eight = |seed: usize| {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|k| hash(seed + k));
+            Box::new(Orientations::new(a, b, c, d))
+        };
         let frame = |at: usize| FrameHash {
             time: if short { at as f64 * 40.0 / 1000.0 } else { at as f64 / 23.976 },
             role: roles[at % 4],
@@ -242,7 +250,7 @@ mod tests {
     }
 
     fn packed(frames: &[FrameHash]) -> Packed {
-        Packed { hashes: hashes(frames).copied().collect(), ..Packed::columns(frames) }
+        Packed { hashes: hashes(frames).collect(), ..Packed::columns(frames) }
     }
 
     #[test]
@@ -313,8 +321,9 @@ mod tests {
         }
         let fits = || packed(&frames(true));
         assert!(fits().frames().is_ok());
-        let spoilt: [fn(&mut Packed); 7] = [
+        let spoilt: [fn(&mut Packed); 8] = [
             |packed| packed.hashes.truncate(9),
+            |packed| packed.hashes.swap(2, 3),
             |packed| packed.hashes.push(Hash::default()),
             |packed| packed.qualities.truncate(9),
             |packed| packed.frames[3] = 1000,

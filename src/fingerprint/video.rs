@@ -3,6 +3,7 @@
 use super::pack::{Packed, short_stability, short_time};
 use super::plain::is_plain;
 use super::{DetailHash, View, ViewHash};
+use crate::hash::pdq::Orientations;
 use crate::hash::{Hash, pdq};
 
 /// How the frame or the stretch of film behind a hash was chosen.
@@ -47,7 +48,7 @@ pub struct FrameHash {
     /// 0.0..=1.0.
     pub stability: f32,
     /// All eight orientations, for queries; references do without.
-    pub orientations: Option<Box<[Hash; 8]>>,
+    pub orientations: Option<Box<Orientations>>,
     /// The second hash; `None` where only PDQ is known, as in imported lists.
     pub detail: Option<DetailHash>,
     /// Whether the whole picture is plain: a number, a few words, a sign on an even ground, which unrelated films share.

@@ -165,7 +165,7 @@ pub(super) fn align_each(
         match groups.iter_mut().find(|(had, _)| *had == key) {
             Some((_, points)) => {
                 points.push(point);
-                if points.len() >= 4 * MAX_HITS {
+                if points.len() >= 2 * MAX_HITS {
                     closest(points);
                 }
             }

@@ -6,7 +6,7 @@ use super::runs::runs;
 use super::{PDQ_LIMIT, Segment, film_slack, inverse};
 use crate::fingerprint::{FrameHash, VideoFingerprint, ViewSet};
 use crate::hash::Hash;
-use crate::hash::pdq::Transform;
+use crate::hash::pdq::{Orientations, Transform};
 
 /// Compares two films hash by hash: what a store of the views [`ViewSet::Standard`] does by its index, for two films at
 /// hand. Films that share a lower third alone are for the store to refuse.
@@ -17,21 +17,23 @@ pub fn compare(query: &VideoFingerprint, reference: &VideoFingerprint, agreement
     let asked = |frame: &FrameHash| ViewSet::Standard.asks_of_film(frame.view);
     let stored = |frame: &FrameHash| ViewSet::Standard.stores_of_film(frame.view);
     for (q, &query_run) in query.frames.iter().zip(&query_runs).filter(|(frame, _)| clear(frame) && asked(frame)) {
+        let all = |known: &Option<Box<Orientations>>, one: Hash| known.as_ref().map_or([one; 8], |known| known.all());
+        let pdq = q.hash.map(|hash| all(&q.orientations, hash));
+        let details = q.detail.as_ref().map(|detail| all(&detail.orientations, detail.hash));
+        let turns = if q.orientations.is_some() { Transform::ALL.len() } else { 1 };
         for (r, reference_run) in
             reference.frames.iter().zip(&reference_runs).filter(|(frame, _)| clear(frame) && stored(frame))
         {
-            let mut consider = |turn: usize, hash: Option<Hash>| {
+            for turn in 0..turns {
                 for inverted in [false, true] {
                     let laid = |distance: u32| if inverted { 256 - distance } else { distance };
-                    let distance = hash.zip(r.hash).map(|(q, r)| laid(q.distance(&r)));
+                    let distance = pdq.as_ref().zip(r.hash).map(|(q, r)| laid(q[turn].distance(&r)));
                     if distance.is_some_and(|distance| distance > PDQ_LIMIT.max(agreement.max_distance)) {
                         continue;
                     }
                     let apart = film_slack(q.view, r.view);
-                    let detail = q.detail.as_ref().zip(r.detail.as_ref()).map(|(q, r)| {
-                        let turned = q.orientations.as_ref().map_or(&q.hash, |all| &all[turn]);
-                        apart + laid(turned.distance(&r.hash))
-                    });
+                    let detail = details.as_ref().zip(r.detail.as_ref());
+                    let detail = detail.map(|(q, r)| apart + laid(q[turn].distance(&r.hash)));
                     // Without PDQ there are too many pairs to keep those that say nothing.
                     if distance.is_none() && detail.is_none_or(|detail| detail > agreement.max_detail) {
                         continue;
@@ -48,10 +50,6 @@ pub fn compare(query: &VideoFingerprint, reference: &VideoFingerprint, agreement
                         sparse: r.view.is_window(),
                     });
                 }
-            };
-            match &q.orientations {
-                Some(all) => all.iter().enumerate().for_each(|(turn, hash)| consider(turn, Some(*hash))),
-                None => consider(0, q.hash),
             }
         }
     }

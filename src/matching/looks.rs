@@ -4,7 +4,7 @@
 //! needed, and known by their numbers in between.
 
 use crate::fingerprint::{DetailHash, Fingerprint, FrameHash, Role, View, ViewHash};
-use crate::hash::pdq::{MIN_QUALITY, Transform};
+use crate::hash::pdq::{MIN_QUALITY, Orientations, Transform};
 use crate::hash::{Algorithm, Hash};
 
 /// The shortest time in seconds between two covering frames of a film that are known by PDQ as well.
@@ -17,7 +17,7 @@ pub(crate) struct Item<'f> {
     /// Seconds from the begin of a film, 0 for stills.
     pub(crate) time: f64,
     pub(crate) hash: Option<Hash>,
-    pub(crate) orientations: Option<&'f [Hash; 8]>,
+    pub(crate) orientations: Option<&'f Orientations>,
     pub(crate) detail: Option<&'f DetailHash>,
     pub(crate) quality: u8,
     pub(crate) stability: f32,
@@ -180,9 +180,9 @@ impl<'f> Looks<'f> {
         let &(at, sought) = self.asked.get(slot as usize)?;
         let item = self.item(at)?;
         let near = |hash: Hash| if self.turned { super::turn::turned(&hash) } else { [hash; 8] };
-        let hashes = item.orientations.copied().or_else(|| item.hash.map(near));
+        let hashes = item.orientations.map(Orientations::all).or_else(|| item.hash.map(near));
         let details = item.detail.map(|detail| match &detail.orientations {
-            Some(hashes) => **hashes,
+            Some(turned) => turned.all(),
             None => near(detail.hash),
         });
         let orientations = if self.turned || item.orientations.is_some() { Transform::ALL.len() } else { 1 };

@@ -5,7 +5,7 @@ use super::turn::laid;
 use super::{Segment, inverse};
 use crate::fingerprint::{FrameHash, Role, VideoFingerprint, View, ViewSet};
 use crate::hash::Hash;
-use crate::hash::pdq::{MIN_QUALITY, Transform};
+use crate::hash::pdq::MIN_QUALITY;
 
 /// A detail hash at a time.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,7 @@ pub(super) struct Tracks {
 impl Tracks {
     /// The marks with enough detail, of the query only those of views that are asked.
     pub(super) fn new(segment: &Segment, query: &VideoFingerprint, reference: &VideoFingerprint) -> Self {
-        let turn = Transform::ALL.iter().position(|&turn| inverse(turn) == segment.transform).unwrap_or(0);
+        let turn = inverse(segment.transform);
         let mut kinds = Vec::new();
         let mut mark = |frame: &FrameHash, hash: Hash| {
             let kind = (frame.view, frame.role == Role::Window);
@@ -45,9 +45,9 @@ impl Tracks {
         let asked = asked.filter_map(|frame| {
             let detail = frame.detail.as_ref()?;
             let hash = match &detail.orientations {
-                Some(all) => *all.get(turn)?,
+                Some(known) => known.get(turn),
                 // Of an upload from before, orientations are only nearly known.
-                None => laid(&detail.hash, Transform::ALL[turn]),
+                None => laid(&detail.hash, turn),
             };
             Some(mark(frame, if segment.inverted { hash.complement() } else { hash }))
         });

@@ -151,7 +151,7 @@ impl HashLine {
                         .orientations
                         .as_deref()
                         .filter(|_| dihedral)
-                        .map(|hashes| Transform::ALL.into_iter().zip(hashes.iter().copied()).skip(1).collect()),
+                        .map(|known| Transform::ALL.into_iter().zip(known.all()).skip(1).collect()),
                 },
             },
             Ok(Fingerprint::Video(video)) => Self::Video {

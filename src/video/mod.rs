@@ -13,6 +13,8 @@ mod cover;
 #[cfg(feature = "video")]
 mod ffmpeg;
 #[cfg(feature = "video")]
+mod freed;
+#[cfg(feature = "video")]
 mod glance;
 mod grid;
 mod inner;

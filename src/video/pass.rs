@@ -1,10 +1,10 @@
 //! One pass over a medium: which frames are taken, and what becomes of them.
 
-use super::Builder;
 use super::ffmpeg::{FILMS, STILLS, decode, decode_stretches};
 use super::glance::{Pick, Watch};
 use super::grid::Shape;
 use super::timeline::Timeline;
+use super::{Builder, freed};
 use crate::error::{Error, Result};
 use crate::fingerprint::media::Reader;
 use crate::fingerprint::{Glance, Options, Role, Sampling, VideoFingerprint};
@@ -50,7 +50,9 @@ pub(super) fn fingerprint(reader: Reader, options: &Options) -> Result<(VideoFin
         builder.push_frame(frame.time, frame.duration, frame.key, &frame.pixels, frame.shape)
     })?;
     only = only.filter(|_| film.sound && pick == Pick::Every);
-    Ok((film.finish(builder), only))
+    let film = film.finish(builder);
+    freed::give_back(film.duration);
+    Ok((film, only))
 }
 
 /// A frame as an upright picture in full range.

@@ -30,15 +30,25 @@ fn above(b: &[f32; 256], median: f32) -> Hash {
     hash
 }
 
-/// The bits with rows and columns swapped.
-fn transposed(hash: Hash) -> Hash {
-    let rows: [u16; 16] = std::array::from_fn(|i| u16::from_le_bytes([hash.0[2 * i], hash.0[2 * i + 1]]));
-    let mut out = Hash::default();
-    for j in 0..16 {
-        let column = rows.iter().enumerate().fold(0u16, |bits, (i, row)| bits | (row >> j & 1) << i);
-        out.0[2 * j..2 * j + 2].copy_from_slice(&column.to_le_bytes());
+/// The bits with rows and columns swapped: of squares of 2, 4, 8 and 16 bits a side, each the quarters beside the diagonal.
+/// A word has four rows.
+pub(super) fn transposed(hash: Hash) -> Hash {
+    let within = |word: u64, by: u32, quarter: u64| {
+        let swapped = (word ^ word >> by) & quarter;
+        word ^ swapped ^ swapped << by
+    };
+    let mut words = hash.words().map(|word| within(within(word, 15, 0x0000_aaaa_0000_aaaa), 30, 0xcccc_cccc));
+    for (a, b, by, quarter) in [
+        (0, 1, 4, 0x0f0f_0f0f_0f0f_0f0f),
+        (2, 3, 4, 0x0f0f_0f0f_0f0f_0f0f),
+        (0, 2, 8, 0x00ff_00ff_00ff_00ff),
+        (1, 3, 8, 0x00ff_00ff_00ff_00ff),
+    ] {
+        let swapped = (words[a] >> by ^ words[b]) & quarter;
+        words[a] ^= swapped << by;
+        words[b] ^= swapped;
     }
-    out
+    Hash::from_words(words)
 }
 
 /// The reference's quality, of the sum of the steps between neighbours.
@@ -69,7 +79,23 @@ const LEAST: f32 = 1.0;
 
 #[cfg(test)]
 mod tests {
+    use super::transposed;
+    use crate::hash::Hash;
     use crate::simd::{Level, kernels};
+
+    #[test]
+    fn rows_and_columns_are_swapped_bit_by_bit() {
+        for k in 0..256 {
+            let mut one = Hash::default();
+            one.0[k / 8] = 1 << (k % 8);
+            let swapped = transposed(one);
+            let set: Vec<usize> = (0..256).filter(|&k| swapped.bit(k)).collect();
+            assert_eq!(set, [k % 16 * 16 + k / 16]);
+        }
+        let mixed = Hash(std::array::from_fn(|k| (k * k * 37 + 11) as u8));
+        assert_eq!(transposed(transposed(mixed)), mixed);
+        (0..256).for_each(|k| assert_eq!(transposed(mixed).bit(k), mixed.bit(k % 16 * 16 + k / 16)));
+    }
 
     #[test]
     fn spread_counts_the_coefficients_that_matter() {

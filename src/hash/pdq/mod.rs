@@ -12,11 +12,13 @@ mod bits;
 mod filter;
 #[cfg(test)]
 pub(crate) mod oracle;
+mod orientations;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod transform;
 
+pub use orientations::Orientations;
 pub use stream::{Hasher, Stream};
 pub use transform::Transform;
 
