@@ -93,7 +93,7 @@ def timed(ask, queries, least=0.4):
 
 class Results:
     def __init__(self):
-        self.asked, self.facts, self.load = [], [], os.getloadavg()
+        self.asked, self.facts, self.load, self.fresh = [], [], os.getloadavg(), True
 
     def ask(self, name, kind, count, radius, single, batch, recall=1.0, bulk=None):
         self.asked.append((name, kind, count, radius, single, batch, recall, bulk))
@@ -228,6 +228,16 @@ def evict(folder):
             os.close(file)
 
 
+def fresh():
+    """Has the system forget all files, where it is permitted; whether it was."""
+    os.sync()
+    try:
+        Path("/proc/sys/vm/drop_caches").write_text("3")
+    except OSError:
+        return False
+    return True
+
+
 def random_read(folder, size=4096, times=200):
     """The median of microseconds that one read of a random block takes, past the page cache; None where that cannot be had."""
     path = max((path for path in Path(folder).rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
@@ -258,6 +268,7 @@ def refrain(results, runner, kind, count, data, queries, folder):
     folder = Path(folder)
     queries.tofile(folder / "queries")
     index = folder / "index"
+    results.fresh &= fresh()
     if data is None:
         built = run(runner, "stream", count, index)[0]
     else:
@@ -388,7 +399,7 @@ def report(results):
                 lines += ["", f"At 31, flat takes {flat[0][4] / ours[0][4]:,.0f} times as long singly and {flat[0][5] / ours[0][5]:,.0f} times in batches" + (f"; {flat[0][5] / ours[0][7]:,.0f} times what refrain takes for each of {QUERIES:,} at once (flat gains nothing beyond batches)." if ours[0][7] else ".")]
     lines += [
         "", "## Building and opening", "",
-        "Builds on all cores where the library can (MultiHash cannot). Bytes and opening are those of the files that each writes. *Cold*: the system's page cache holds nothing of the files; the least and the median of seven times.",
+        "Builds on all cores where the library can (MultiHash cannot). Bytes and opening are those of the files that each writes. *Cold*: the system's page cache holds nothing of the files; the least and the median of seven times." + (" It was emptied before each index of refrain was built: how much of one comes to lie in large pages hangs on how much memory is free." if results.fresh else ""),
         "How long a cold first query takes hangs on the disk, whose pace changes; so next to it stands how long this disk takes, in the same minute and in turns with the queries, for 370 random pages of 4 KiB of the same file that are asked for all at once, and then read. A query within 31 of 10,000,000 entries needs some 370 reads, in three rounds that follow from one another.", "",
         "| | data | entries | build, s | bytes an entry | open, ms | first query, ms | cold open, ms | cold first query, ms | 370 random pages of the disk, ms | memory while building, GiB |", "|---" * 11 + "|",
     ]
