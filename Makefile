@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 
-.PHONY: bench-ask bench-recall bench-scan help deps demo test test-browser lint doc msrv fixtures bench-hash bench-index bench-video
+.PHONY: bench-ask bench-recall bench-scan help deps demo test test-browser test-neon lint doc msrv fixtures bench-hash bench-index bench-video
 
 help:
 	@sed -n '1p' Makefile
@@ -21,6 +21,10 @@ test: deps
 # The reports in headless Chromium; needs chromium, node and npm. Screenshots land in target/browser/shots.
 test-browser: deps
 	@CARGO="$(CARGO)" sh tests/browser/run.sh
+
+# Hashes and searches on 64-bit ARM, run by QEMU; needs rustup, gcc-aarch64-linux-gnu and qemu-user, installs them on Debian.
+test-neon:
+	@CARGO="$(CARGO)" sh scripts/neon.sh
 
 lint:
 	$(CARGO) fmt --check
