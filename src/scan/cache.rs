@@ -175,7 +175,7 @@ impl Cache {
 
     /// Under what is kept what is known of a film that was not decoded whole.
     pub(crate) fn glance_key(&self, item: &Item, options: &Options) -> Option<Key> {
-        self.key_of(item, options, b"parts")
+        self.key_of(item, options, b"parts, the inner picture by time")
     }
 
     fn key_of(&self, item: &Item, options: &Options, what: &[u8]) -> Option<Key> {

@@ -205,6 +205,8 @@ struct Mixed {
     /// The parts of the last window's picture.
     boxes: Boxes,
     inner: Inner,
+    /// When the last frame was that was looked at in passing.
+    looked: Option<f64>,
     upright: Option<Area>,
     /// The frame before, which is shown until the next one comes.
     shown: Option<(f64, Grid)>,
@@ -231,6 +233,7 @@ impl Mixed {
             film_windows: views.film_windows(),
             boxes: Boxes::default(),
             inner: Inner::default(),
+            looked: None,
             upright: None,
             recipe: Recipe { hop, window: recipe.window.max(1), ..recipe },
             shown: None,
@@ -325,8 +328,10 @@ impl Mixed {
                 mean.add(grid, 1.0 / self.hops.len() as f32);
             }
             if let Some((grid, _)) = self.hops.back() {
-                self.inner.hop(grid.clone());
+                let hops = self.looked.map_or(1.0, |last| ((time - last) / self.recipe.hop).round());
+                self.inner.after(hops as u32, grid.clone());
             }
+            self.looked = Some(time);
             self.boxes = Boxes { content: mean.content(), inner: self.inner.area(), upright: None };
         }
         if let Some((grid, _)) = self.hops.back() {

@@ -12,6 +12,8 @@ const STILL: f32 = 1.6;
 const ENOUGH: f32 = 2.5;
 /// What is left of a change after one more hop: after some ten hops it is forgotten.
 const DECAY: f32 = 0.88;
+/// Hops after which nothing is left.
+const FORGOTTEN: u32 = 40;
 /// Half a cell, as a share of the picture.
 const HALF: f64 = 0.5 / SIDE as f64;
 /// The share of a line that may move in what stands still: a ticker's figures, a clock.
@@ -45,16 +47,25 @@ pub(crate) struct Inner {
 impl Inner {
     /// Takes the mean picture of one more hop.
     pub(crate) fn hop(&mut self, mean: Grid) {
+        self.after(1, mean);
+    }
+
+    /// Takes a picture that is shown so many hops after the last one: what was before is forgotten as if there had been one for each.
+    pub(crate) fn after(&mut self, hops: u32, picture: Grid) {
+        let fade = DECAY.powi(hops.clamp(1, FORGOTTEN) as i32);
+        let before = self.hops;
         if let Some(last) = &self.last {
-            self.change.fade_to_change(DECAY, &mean, last);
+            self.change.fade_to_change(fade, &picture, last);
+            self.hops += hops.clamp(1, FORGOTTEN);
+        } else {
+            self.hops += 1;
         }
-        self.steps[0].blend_steps(DECAY, &mean, 1);
-        self.steps[1].blend_steps(DECAY, &mean, SIDE);
-        self.hops += 1;
-        if self.hops.is_multiple_of(SEARCH) {
+        self.steps[0].blend_steps(fade, &picture, 1);
+        self.steps[1].blend_steps(fade, &picture, SIDE);
+        if before / SEARCH < self.hops / SEARCH {
             self.marked = marked(&self.steps);
         }
-        self.last = Some(mean);
+        self.last = Some(picture);
     }
 
     /// The inner picture; `None` if there is none to be seen, or if it would be too small.
@@ -260,6 +271,30 @@ mod tests {
         let found = cells(inner.area().unwrap());
         for (found, expected) in found.into_iter().zip([40, 30, 120, 100]) {
             assert!(found.abs_diff(expected) <= 2, "{found} for {expected}");
+        }
+    }
+
+    #[test]
+    fn pictures_far_apart_are_followed_as_if_they_had_stood_in_between() {
+        let (mut seldom, mut held) = (Inner::default(), Inner::default());
+        for hop in 0..8usize {
+            let before = grid(|x, y| blobs(x, y, hop, 1));
+            seldom.hop(before.clone());
+            held.hop(before);
+        }
+        assert!(seldom.area().is_none());
+        for at in 0..5usize {
+            let picture = grid(|x, y| match (x, y) {
+                (40..120, 30..100) => blobs(x, y, at, 1) / 4 + 150,
+                _ => blobs(x, y, at, 2) / 4 + 20,
+            });
+            seldom.after(4, picture.clone());
+            (0..4).for_each(|_| held.hop(picture.clone()));
+            let found = cells(seldom.area().unwrap());
+            assert_eq!(found, cells(held.area().unwrap()), "{at}");
+            for (found, expected) in found.into_iter().zip([40, 30, 120, 100]) {
+                assert!(found.abs_diff(expected) <= 2, "{at}: {found} for {expected}");
+            }
         }
     }
 
