@@ -2,8 +2,9 @@
 
 Usage: index.py RUNNER OUT_FOLDER. SIZES=100000,1000000 chooses sizes; FULL=1 adds 1e8 (refrain only, built from a stream).
 Slow ones get fewer queries, and what would take too long is left out and said so: about ten minutes in all. GRAPHS=100000
-builds the peers' graphs, which takes most of that, up to that many entries only. A graph that took more than ten minutes is
-kept, and used again, under target/bench-index/graphs; GRAPHS=10000000 GRAPHS_ONLY=1 makes them and nothing else. BENCH_TMP=FOLDER
+builds the peers' graphs, which takes most of that, up to that many entries only. Those over ten million take half an hour and
+more each: SIZES=10000000 GRAPHS=10000000 GRAPHS_ONLY=1 makes them and nothing else, and keeps them under target/bench-index/graphs,
+from where a run with GRAPHS=10000000 takes them. BENCH_TMP=FOLDER
 has the files written there: what is cold comes from that disk.
 """
 import json, mmap, os, platform, statistics, subprocess, sys, tempfile, time
@@ -158,16 +159,23 @@ def graphs(kind, count):
     """Names of the graphs that are built over so many hashes, each with a function that does so."""
     if count > GRAPHS or (count > 100_000 and kind != "uniform"):
         return
-    yield "FAISS HNSW", lambda data: hnsw(kind, count, data)
+    import faiss
+
+    made = [("FAISS HNSW", f"faiss-{faiss.__version__}", hnsw)]
     try:
         import usearch
+
+        made.append(("usearch", f"usearch-{usearch.__version__}", usearch_graph))
     except ImportError:
         print("usearch is not there: left out", file=sys.stderr)
-        return
-    yield "usearch", lambda data: usearch_graph(kind, count, data)
+    for name, version, hold in made:
+        file = f"{version}-{kind}-{count}"
+        # Not in passing: that would take hours.
+        if count <= 1_000_000 or os.environ.get("GRAPHS_ONLY") or (KEPT / f"{file}.json").exists():
+            yield name, lambda data: hold(file, count, data)
 
 
-def hnsw(kind, count, data):
+def hnsw(file, _, data):
     import faiss
 
     def build():
@@ -177,13 +185,12 @@ def hnsw(kind, count, data):
         faiss.omp_set_num_threads(1)
         return index
 
-    index, *facts = kept(f"faiss-{faiss.__version__}-{kind}-{count}", build, faiss.write_index_binary, faiss.read_index_binary)
+    index, *facts = kept(file, build, faiss.write_index_binary, faiss.read_index_binary)
     index.hnsw.efSearch = 64
     return index, *facts, lambda q, k: index.search(q.reshape(-1, 32), k)[0][0, 0]
 
 
-def usearch_graph(kind, count, data):
-    import usearch
+def usearch_graph(file, count, data):
     from usearch.index import Index
 
     def build():
@@ -191,7 +198,7 @@ def usearch_graph(kind, count, data):
         index.add(np.arange(count), data, threads=CORES)
         return index
 
-    index, *facts = kept(f"usearch-{usearch.__version__}-{kind}-{count}", build, lambda index, path: index.save(path), Index.restore)
+    index, *facts = kept(file, build, lambda index, path: index.save(path), Index.restore)
 
     def ask(q, k):
         return index.search(q, k, threads=1).distances.flat[0]
@@ -368,7 +375,7 @@ def report(results):
         "# The index beside its peers",
         "",
         f"Written by `make bench-index` ({processor()}, {os.cpu_count()} cores; {versions}). Questions on one core, in microseconds a query: *single / in batches of {BATCH} / {QUERIES:,} at once*, the last for refrain up to a radius of 48.",
-        f"Recall is the share of what is within 31 (and 64) bits that was found: refrain, flat and MultiHash look for all; *certain within 15* looks into the buckets of that radius only and takes what else is near there; HNSW and usearch look for the ten nearest and may miss (HNSW with 16 links and 64 candidates, usearch as it comes). A dash was not measured, for time; what is slow got few queries, and graphs were built up to {GRAPHS:,} random hashes (those that take more than ten minutes once, and kept: their time is that of all cores together).",
+        f"Recall is the share of what is within 31 (and 64) bits that was found: refrain, flat and MultiHash look for all; *certain within 15* looks into the buckets of that radius only and takes what else is near there; HNSW and usearch look for the ten nearest and may miss (HNSW with 16 links and 64 candidates, usearch as it comes). A dash was not measured, for time; what is slow got few queries, and graphs were built up to {GRAPHS:,} random hashes (those that take more than ten minutes before this run: their time is that of all cores together).",
         f"Load of the machine (runnable programs on average, this benchmark among them) at the beginning and the end: {results.load[0]:.1f} and {os.getloadavg()[0]:.1f}.",
         "",
         "![Microseconds a query over entries](index.svg)",
