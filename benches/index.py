@@ -2,10 +2,9 @@
 
 Usage: index.py RUNNER OUT_FOLDER. SIZES=100000,1000000 chooses sizes; FULL=1 adds 1e8 (refrain only, built from a stream).
 Slow ones get fewer queries, and what would take too long is left out and said so: about ten minutes in all. GRAPHS=100000
-builds the peers' graphs, which takes most of that, up to that many entries only. Those over ten million take half an hour and
-more each: SIZES=10000000 GRAPHS=10000000 GRAPHS_ONLY=1 makes them and nothing else, and keeps them under target/bench-index/graphs,
-from where a run with GRAPHS=10000000 takes them. BENCH_TMP=FOLDER
-has the files written there: what is cold comes from that disk.
+builds the peers' graphs, which takes most of that, up to that many entries only. Those of ten million take half an hour and more
+each: SIZES=10000000 GRAPHS=10000000 GRAPHS_ONLY=1 makes them and nothing else, and keeps them under target/bench-index/graphs, from
+where a run with GRAPHS=10000000 takes them. BENCH_TMP=FOLDER has the files written there: what is cold comes from that disk.
 """
 import json, mmap, os, platform, statistics, subprocess, sys, tempfile, time
 from pathlib import Path
