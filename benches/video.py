@@ -282,7 +282,7 @@ def report(docs):
     if stepped:
         lines += ["## Asked in two steps", "", "One minute of 360 lines each, or six of which one is known; the list is one letterboxed film; seconds of the clock, decoding and asking together, once.", "",
                   "| upload | known | found in two steps | decoded densely, s of film | two steps, s | whole at once, s |", "|---|---|---|---|---|---|"]
-        lines += [f"| {row['file'][:-4]} | {'yes' if row['found'] else 'no'} | {row['found'] - row['lost']} of {row['found']} | {row['decoded']:.0f} of {row['duration']:.0f} | {row['two_steps_s']:.2f} | {row['whole_s']:.2f} |" for row in stepped]
+        lines += [f"| {row['file'][:-4]} | {'yes' if row['found'] else 'no'} | {row['found'] - row['lost']} of {row['found']} | {row['decoded'] + 0:.0f} of {row['duration']:.0f} | {row['two_steps_s']:.2f} | {row['whole_s']:.2f} |" for row in stepped]
         lines.append("")
     if asked:
         lines += [f"## Ten minutes of query hashes against {asked['count']:,}", "",
