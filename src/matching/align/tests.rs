@@ -82,6 +82,7 @@ fn near(a: [f64; 2], b: [f64; 2], by: f64) -> bool {
 fn random_cuttings_are_found_where_they_are() {
     let agreement = Agreement::default();
     let mut random = Random(7);
+    let mut close = 0;
     for round in 0..200 {
         let reference = film(1000 + round, random.between(20.0, 120.0), 0.5);
         let length = random.between(4.0, 18.0);
@@ -102,7 +103,11 @@ fn random_cuttings_are_found_where_they_are() {
         assert!(near(segment.query, [lead, lead + length], 1.0), "round {round}: {lead} {length} {segment:?}");
         assert!(near(segment.reference, [from, from + length], 1.0), "round {round}: {from} {length} {segment:?}");
         assert_eq!((segment.speed, segment.transform, segment.inverted), (1.0, Transform::Original, false));
+        let truth = [([lead, lead + length], segment.query), ([from, from + length], segment.reference)];
+        close += usize::from(truth.iter().all(|&(truth, found)| near(found, truth, 0.5)));
     }
+    // With a picture every half second on both sides, a border may be anywhere between two.
+    assert!(close >= 198, "{close} of 200 within half a second");
 }
 
 #[test]
@@ -121,8 +126,8 @@ fn speeds_and_reversals_are_named() {
         assert!(!segments.is_empty(), "round {round}: speed {speed}");
         let segment = &segments[0];
         assert!((segment.speed - speed).abs() < 0.06 * f64::abs(speed), "round {round}: {speed} {segment:?}");
-        assert!(near(segment.query, [0.0, length], 1.0), "round {round}: {length} {segment:?}");
-        assert!(near(segment.reference, [from, from + used], 1.5), "round {round}: {from} {used} {segment:?}");
+        assert!(near(segment.query, [0.0, length], 0.5), "round {round}: {length} {segment:?}");
+        assert!(near(segment.reference, [from, from + used], 0.5), "round {round}: {from} {used} {segment:?}");
     }
 }
 
