@@ -7,9 +7,9 @@
 
 use std::sync::OnceLock;
 
-use super::scan::SLICED_FROM;
+use super::scan::TURNED_FROM;
 use crate::index::part::Layout;
-use crate::simd::distance::{Kernels, sliced_cost};
+use crate::simd::distance::{Kernels, block_cost, row_cost};
 
 /// The largest number of bands of any layout.
 pub(super) const BANDS: usize = 16;
@@ -27,8 +27,6 @@ mod cost {
     pub(super) const POSTING: f64 = 0.4;
     /// Fetching a hash whose residue passed.
     pub(super) const CANDIDATE: f64 = 20.0;
-    /// One query against one row.
-    pub(super) const ROW: f64 = 0.7;
 }
 
 /// The share of random residues that are within each distance.
@@ -86,8 +84,8 @@ pub(in crate::index) fn plan(
 
 /// Nanoseconds a query that a scan takes.
 pub(super) fn scan_cost(entries: usize, radius: u32, batch: usize, kernels: Kernels) -> f64 {
-    let [lane, turn] = sliced_cost(radius, kernels);
-    let each = if batch < SLICED_FROM { cost::ROW } else { lane + turn / batch as f64 };
+    let [lane, turn] = block_cost(radius, kernels);
+    let each = if batch < TURNED_FROM { row_cost(kernels) } else { lane + turn / batch as f64 };
     entries as f64 * each
 }
 

@@ -7,10 +7,10 @@ use super::Emit;
 use crate::error::Result;
 use crate::hash::Hash;
 use crate::index::Query;
-use crate::simd::distance::{BLOCK, Kernels, Sliced, SlicedQuery, position, prefetch, scan};
+use crate::simd::distance::{BLOCK, Block, Kernels, Pair, Sought, prefetch, scan};
 
-/// From this many queries on it pays to turn a block into planes.
-pub(in crate::index) const SLICED_FROM: usize = 8;
+/// From this many queries on it pays to turn a block.
+pub(in crate::index) const TURNED_FROM: usize = 8;
 
 /// Queries made ready for a scan.
 pub(in crate::index) struct Scan<'a> {
@@ -19,9 +19,15 @@ pub(in crate::index) struct Scan<'a> {
     groups: Vec<Group>,
 }
 
-/// A query, its complement, or both: one count of bits answers for the two.
+/// Two that are counted together.
 struct Group {
-    sliced: SlicedQuery,
+    pair: Pair,
+    each: [Option<Counted>; 2],
+}
+
+/// A query, its complement, or both: one count of bits answers for the two.
+#[derive(Clone, Copy)]
+struct Counted {
     near: u32,
     far: Option<u32>,
 }
@@ -29,34 +35,35 @@ struct Group {
 impl<'a> Scan<'a> {
     /// Gets these queries ready; the number of each is given back with its hits.
     pub(in crate::index) fn new(kernels: Kernels, queries: Vec<(u32, &'a Query)>) -> Self {
-        let mut groups: Vec<(usize, Option<usize>)> = Vec::new();
-        if queries.len() >= SLICED_FROM {
+        let mut counted: Vec<Counted> = Vec::new();
+        if queries.len() >= TURNED_FROM {
             let mut waiting: HashMap<Hash, usize> = HashMap::new();
-            for (i, (_, query)) in queries.iter().enumerate() {
-                if let Some(group) = waiting.remove(&query.hash.complement()) {
-                    groups[group].1 = Some(i);
+            for (i, (_, query)) in (0..).zip(&queries) {
+                if let Some(at) = waiting.remove(&query.hash.complement()) {
+                    counted[at].far = Some(i);
                 } else {
-                    waiting.insert(query.hash, groups.len());
-                    groups.push((i, None));
+                    waiting.insert(query.hash, counted.len());
+                    counted.push(Counted { near: i, far: None });
                 }
             }
         }
-        let ready = |(near, far): (usize, Option<usize>)| {
-            let query = queries[near].1;
-            let complement = far.map(|far| queries[far].1.max_distance);
-            Group {
-                sliced: SlicedQuery::new(&query.hash, query.max_distance, complement),
-                near: near as u32,
-                far: far.map(|far| far as u32),
-            }
+        let query = |i: u32| queries[i as usize].1;
+        let sought = |counted: Counted| Sought {
+            hash: &query(counted.near).hash,
+            limit: query(counted.near).max_distance,
+            complement: counted.far.map(|far| query(far).max_distance),
         };
-        let groups = groups.into_iter().map(ready).collect();
+        let ready = |two: &[Counted]| {
+            let each = [two.first().copied(), two.get(1).copied()];
+            Group { pair: Pair::new(kernels, sought(two[0]), each[1].map(sought)), each }
+        };
+        let groups = counted.chunks(2).map(ready).collect();
         Self { kernels, queries, groups }
     }
 
     /// Scans `hashes`, the first of which is at position `first`.
     pub(in crate::index) fn run(&self, hashes: &[Hash], first: usize, emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
-        if self.groups.is_empty() { self.rows(hashes, first, emit) } else { self.sliced(hashes, first, emit) }
+        if self.groups.is_empty() { self.rows(hashes, first, emit) } else { self.blocks(hashes, first, emit) }
     }
 
     fn rows(&self, hashes: &[Hash], first: usize, emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
@@ -75,33 +82,34 @@ impl<'a> Scan<'a> {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn sliced(&self, hashes: &[Hash], first: usize, emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
-        let mut sliced = Sliced::new(self.kernels, self.groups.iter().map(|group| &group.sliced));
-        let mut masks = [[0; 8]; 2];
+    fn blocks(&self, hashes: &[Hash], first: usize, emit: &mut Emit<'_>) -> Result<ControlFlow<()>> {
+        let mut block = Block::new(self.kernels, self.groups.iter().map(|group| &group.pair));
+        let mut masks = [[[0; 8]; 2]; 2];
         // The next block comes in while this one is counted: two hashes share a cache line.
         let ahead = (BLOCK / 2).div_ceil(self.groups.len().max(1));
-        for (block, at) in hashes.chunks(BLOCK).zip((first..).step_by(BLOCK)) {
-            sliced.load(block);
+        for (rows, at) in hashes.chunks(BLOCK).zip((first..).step_by(BLOCK)) {
+            block.load(rows);
             let next = hashes.get(at - first + BLOCK..).unwrap_or_default();
             let mut lines = next[..next.len().min(BLOCK)].chunks(2);
             for group in &self.groups {
                 for line in lines.by_ref().take(ahead) {
                     prefetch(&line[0].0, 0);
                 }
-                if !sliced.within(&group.sliced, &mut masks) {
-                    continue;
-                }
-                for (mask, query) in masks.into_iter().zip([Some(group.near), group.far]) {
-                    let Some(query) = query else { continue };
-                    let (number, query) = self.queries[query as usize];
-                    for (word, mut bits) in mask.into_iter().enumerate() {
-                        while bits != 0 {
-                            let position = position(word, bits.trailing_zeros() as usize);
-                            bits &= bits - 1;
-                            let Some(hash) = block.get(position) else { continue };
-                            let distance = query.hash.distance(hash);
-                            if distance <= query.max_distance && emit(number, distance, at + position)?.is_break() {
-                                return Ok(ControlFlow::Break(()));
+                let any = block.within(&group.pair, &mut masks);
+                for ((masks, counted), _) in masks.iter().zip(group.each).zip(any).filter(|(_, any)| *any) {
+                    let Some(Counted { near, far }) = counted else { continue };
+                    for (mask, query) in masks.iter().zip([Some(near), far]) {
+                        let Some(query) = query else { continue };
+                        let (number, query) = self.queries[query as usize];
+                        for (word, mut bits) in (0..).zip(*mask) {
+                            while bits != 0 {
+                                let position = block.position(word, bits.trailing_zeros() as usize);
+                                bits &= bits - 1;
+                                let Some(hash) = rows.get(position) else { continue };
+                                let distance = query.hash.distance(hash);
+                                if distance <= query.max_distance && emit(number, distance, at + position)?.is_break() {
+                                    return Ok(ControlFlow::Break(()));
+                                }
                             }
                         }
                     }

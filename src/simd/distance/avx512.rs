@@ -2,7 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::sliced::{DEPTHS, Depth, Lanes, Mask, Planes, SlicedQuery, Table, Wide, by_depth, load_at, within_at};
+use super::block::Mask;
+use super::sliced::{DEPTHS, Depth, Lanes, Planes, SlicedQuery, Table, Wide, by_depth, load_at, within_at};
 use super::{Bucket, scalar};
 use crate::hash::Hash;
 

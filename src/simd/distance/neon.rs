@@ -3,7 +3,8 @@
 use std::arch::aarch64::*;
 
 use super::Bucket;
-use super::sliced::{DEPTHS, Depth, Lanes, Mask, Planes, SlicedQuery, Table, Wide, by_depth, load_at, within_at};
+use super::block::Mask;
+use super::sliced::{DEPTHS, Depth, Lanes, Planes, SlicedQuery, Table, Wide, by_depth, load_at, within_at};
 use crate::hash::Hash;
 
 pub(super) fn filter(

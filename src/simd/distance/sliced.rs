@@ -1,4 +1,4 @@
-//! Blocks of 512 hashes against many queries, *bit-sliced*: a block is turned into planes, one for each bit, and 512
+//! Blocks of 512 hashes against queries, *bit-sliced*: a block is turned into planes, one for each bit, and 512
 //! lanes of counters are added up with full adders (two three-input logic instructions each on AVX-512), so that no
 //! distance is ever counted for one hash alone.
 //!
@@ -8,15 +8,14 @@
 //! hash that is already past the radius after 96, 144 or 192 bits needs no further counting. Such a count is a filter:
 //! what passes is measured in full by the caller. That table of 64 groups also fits the first-level cache.
 
+#[cfg(target_arch = "x86_64")]
+use super::avx512;
+use super::block::{Mask, Sought};
 #[cfg(target_arch = "aarch64")]
 use super::neon;
 use super::{Kernels, Kind, scalar};
-#[cfg(target_arch = "x86_64")]
-use super::{avx2, avx512};
 use crate::hash::Hash;
 
-/// Hashes in a block of the sliced scan.
-pub(crate) const BLOCK: usize = 512;
 /// All groups of three planes; the last plane, 255, stands alone.
 const GROUPS: usize = 85;
 /// Groups of the first three words.
@@ -29,7 +28,7 @@ pub(super) const ORDER: [usize; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
 /// One 512-bit vector, as memory.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
-pub(crate) struct Wide(pub(super) [u64; 8]);
+pub(super) struct Wide(pub(super) [u64; 8]);
 
 pub(super) type Table = [Wide; TABLE];
 /// Planes of one word.
@@ -67,7 +66,7 @@ pub(super) use by_depth;
 impl Depth {
     /// The depth at which few enough of 512 random hashes pass: about one in ten blocks has one, or measuring those
     /// that pass costs less than counting on.
-    fn of(limit: u32) -> Self {
+    pub(super) fn of(limit: u32) -> Self {
         match limit {
             0..=31 => Self::Third,
             32..=50 => Self::Half,
@@ -77,7 +76,7 @@ impl Depth {
     }
 
     /// Bits counted.
-    fn bits(self) -> u32 {
+    pub(super) fn bits(self) -> u32 {
         match self {
             Self::Third => 96,
             Self::Half => 144,
@@ -87,25 +86,9 @@ impl Depth {
     }
 }
 
-/// Nanoseconds that a query within `limit` of it takes for each hash of a block, and that taking up a block takes for
-/// each hash; measured (NEON guessed), and only for choosing between ways to the same answer.
-pub(crate) fn sliced_cost(limit: u32, kernels: Kernels) -> [f64; 2] {
-    let depth = Depth::of(limit);
-    let (share, turn) = (f64::from(depth.bits()) / 256.0, if depth == Depth::All { 1.3 } else { 1.0 });
-    match kernels.0 {
-        #[cfg(target_arch = "x86_64")]
-        Kind::Avx512 => [0.015 + 0.105 * share, 3.5 * turn],
-        #[cfg(target_arch = "x86_64")]
-        Kind::Avx2 => [0.08 + 0.45 * share, 8.0 * turn],
-        #[cfg(target_arch = "aarch64")]
-        Kind::Neon => [0.1 + 0.8 * share, 12.0 * turn],
-        Kind::Scalar => [0.1 + 1.5 * share, 20.0 * turn],
-    }
-}
-
 /// A query made ready for [`Sliced`].
 #[derive(Debug, Clone)]
-pub(crate) struct SlicedQuery {
+pub(super) struct SlicedQuery {
     /// Where in the table, in bytes: for each group the low bit's vector and the high bit's, then the last plane's.
     /// Only [`Self::new`] writes here.
     at: [u16; GROUPS * 2 + 1],
@@ -117,8 +100,8 @@ pub(crate) struct SlicedQuery {
 }
 
 impl SlicedQuery {
-    /// Asks for what is within `limit` of `hash` and, if given, within `complement` of its complement, both at most 96.
-    pub(crate) fn new(hash: &Hash, limit: u32, complement: Option<u32>) -> Self {
+    pub(super) fn new(sought: Sought<'_>) -> Self {
+        let Sought { hash, limit, complement } = sought;
         let mut at = [0; GROUPS * 2 + 1];
         for group in 0..GROUPS {
             let bits = (0..3).fold(0, |bits, i| bits | u16::from(hash.bit(plane(group, i))) << i);
@@ -137,44 +120,38 @@ const fn plane(group: usize, i: usize) -> usize {
 }
 
 /// What the planes of a block of up to 512 hashes look like from any query's side.
-pub(crate) struct Sliced {
+pub(super) struct Sliced {
     table: Box<Table>,
     planes: Box<[Planes; 4]>,
     kernels: Kernels,
     depth: Depth,
 }
 
-/// One bit for each hash of a block; [`position`] tells which.
-pub(crate) type Mask = [u64; 8];
-
 /// Which hash of the block bit `bit` of word `word` of a mask stands for. The order is that in which turning the rows
 /// into planes leaves them.
 #[inline]
-pub(crate) fn position(word: usize, bit: usize) -> usize {
+pub(super) fn position(word: usize, bit: usize) -> usize {
     bit * 8 + ORDER[word]
 }
 
 impl Sliced {
     /// Room for a block that any of `queries` will be asked about.
-    pub(crate) fn new<'a>(kernels: Kernels, queries: impl Iterator<Item = &'a SlicedQuery>) -> Self {
+    pub(super) fn new<'a>(kernels: Kernels, queries: impl Iterator<Item = &'a SlicedQuery>) -> Self {
         let depth = queries.map(|query| query.depth).max().unwrap_or(Depth::All);
         let (table, planes) = (Box::new([Wide([0; 8]); TABLE]), Box::new([[Wide([0; 8]); 64]; 4]));
         Self { table, planes, kernels, depth }
     }
 
-    /// Takes up `hashes`, at most [`BLOCK`] of them.
-    pub(crate) fn load(&mut self, hashes: &[Hash]) {
+    /// Takes up `hashes`, at most a block of them.
+    pub(super) fn load(&mut self, hashes: &[Hash]) {
         let (depth, planes, table) = (self.depth, &mut *self.planes, &mut *self.table);
         match self.kernels.0 {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: this kind is only given out where the processor has its features.
             Kind::Avx512 => unsafe { avx512::load(hashes, depth, planes, table) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above.
-            Kind::Avx2 => unsafe { avx2::load(hashes, depth, planes, table) },
             #[cfg(target_arch = "aarch64")]
             Kind::Neon => neon::load(hashes, depth, planes, table),
-            Kind::Scalar => scalar::load(hashes, depth, planes, table),
+            _ => scalar::load(hashes, depth, planes, table),
         }
     }
 
@@ -182,18 +159,15 @@ impl Sliced {
     /// for narrow radii a few more. Lanes past the hashes that were loaded mean nothing. False if there are neither, and
     /// then the masks are as they were. The query must be one of those that this was made for.
     #[inline]
-    pub(crate) fn within(&self, query: &SlicedQuery, masks: &mut [Mask; 2]) -> bool {
+    pub(super) fn within(&self, query: &SlicedQuery, masks: &mut [Mask; 2]) -> bool {
         debug_assert!(query.depth <= self.depth);
         match self.kernels.0 {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Kind::Avx512 => unsafe { avx512::within(&self.table, query, masks) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above.
-            Kind::Avx2 => unsafe { avx2::within(&self.table, query, masks) },
             #[cfg(target_arch = "aarch64")]
             Kind::Neon => neon::within(&self.table, query, masks),
-            Kind::Scalar => scalar::within(&self.table, query, masks),
+            _ => scalar::within(&self.table, query, masks),
         }
     }
 }
