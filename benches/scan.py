@@ -45,7 +45,7 @@ def make_films():
 
 
 def run(command, **environment):
-    """Wall seconds, peak memory in MB, output."""
+    """Wall seconds, peak memory in MB of 10^6 bytes, output."""
     out = os.path.join(work, "out.txt")
     with open(out, "wb") as file:
         begun = time.perf_counter()
@@ -53,7 +53,7 @@ def run(command, **environment):
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begun
     with open(out, encoding="utf-8", errors="replace") as file:
-        return seconds, usage.ru_maxrss / 1024, file.read(), os.waitstatus_to_exitcode(status)
+        return seconds, usage.ru_maxrss * 1024 / 1e6, file.read(), os.waitstatus_to_exitcode(status)
 
 
 def name(path):
@@ -127,7 +127,7 @@ def tool_imagehash(folder, files):
         for row, column in zip(*numpy.nonzero(distance <= 10)):
             if at + row < column:
                 groups.append([files[at + row], files[column]])
-    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + cores * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024
+    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + cores * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) * 1024 / 1e6
     return time.perf_counter() - begun, memory, groups
 
 

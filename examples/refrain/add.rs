@@ -103,7 +103,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
                 Err(Error::Cancelled) => Ok(()),
                 Err(error) => {
                     failed += 1;
-                    out::tell(format_args!("not added: {id}: {}", out::explain(&error)));
+                    out::tell(format_args!("not added: {id}: {}", words::causes(&error)));
                     Ok(())
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use refrain::report::words;
 use refrain::scan::Cache;
 
 use crate::out;
@@ -26,7 +27,7 @@ impl CacheArg {
         match Cache::open(&dir) {
             Ok(cache) => Some(Arc::new(cache.by_checksum(self.checksum))),
             Err(error) => {
-                out::tell(format_args!("going on without a cache of fingerprints: {}", out::explain(&error)));
+                out::tell(format_args!("going on without a cache of fingerprints: {}", words::causes(&error)));
                 None
             }
         }

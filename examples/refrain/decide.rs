@@ -54,7 +54,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
         let pair = format!("{} and {}/{}", decision.path, decision.bank, decision.reference);
         let problem = match &kept {
             Err(Error::Cancelled) => return Err(Error::Cancelled.into()),
-            Err(error) => Some(out::explain(error)),
+            Err(error) => Some(words::causes(error)),
             Ok(Decided::NoReference) => Some("there is no such reference any more".to_string()),
             Ok(_) => None,
         };

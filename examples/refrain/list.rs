@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use refrain::Error;
 use refrain::bank::lists::{Format, ImportOptions};
+use refrain::report::words;
 
 use crate::store::StoreArg;
 use crate::{Exit, Stop, out, signal};
@@ -94,7 +95,7 @@ impl Import {
         }
         let imported = store.import(list, &options, |line, became| {
             if let Err(error) = became {
-                out::tell(format_args!("{}, line {line}: {}", self.file.display(), out::explain(error)));
+                out::tell(format_args!("{}, line {line}: {}", self.file.display(), words::causes(error)));
             }
             if cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;

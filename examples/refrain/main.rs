@@ -22,6 +22,7 @@ mod store;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use refrain::report::words;
 
 /// Recognises re-uploads of images and videos that were already removed.
 ///
@@ -135,7 +136,7 @@ fn main() -> ExitCode {
             Exit::Interrupted
         }
         Err(Stop::Error(error)) => {
-            out::tell(format_args!("refrain: {}", out::explain(&error)));
+            out::tell(format_args!("refrain: {}", words::causes(&error)));
             Exit::Failed
         }
     };

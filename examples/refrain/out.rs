@@ -99,17 +99,6 @@ pub fn warn(name: &str, warnings: &[String]) {
     }
 }
 
-/// An error with all its causes on one line.
-pub fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
-}
-
 /// An empty table for people.
 pub fn table<const N: usize>(head: [&str; N]) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();

@@ -86,7 +86,7 @@ fn list(store: &StoreArg, bank: Option<&str>, json: bool) -> Result<Exit, Stop> 
             }
             Err(error) => {
                 exit = Exit::Failed;
-                out::tell(out::explain(&error));
+                out::tell(words::causes(&error));
             }
         }
     }

@@ -132,7 +132,7 @@ pub fn verify(args: &VerifyArgs) -> Result<Exit, Stop> {
         let done =
             Store::salvage(&args.store.dir, &signal::cancel_on_interrupt()).map_err(|error| args.store.hint(error))?;
         for damage in &done.damage {
-            out::tell(format_args!("mended: {}", out::explain(damage)));
+            out::tell(format_args!("mended: {}", words::causes(damage)));
         }
         match (done.damage.len(), done.kept) {
             (0, _) => out::line("the index is whole")?,
@@ -145,7 +145,7 @@ pub fn verify(args: &VerifyArgs) -> Result<Exit, Stop> {
     }
     let found = args.store.read()?.verify()?;
     for problem in &found.problems {
-        out::tell(out::explain(problem));
+        out::tell(words::causes(problem));
     }
     out::line(format_args!(
         "{} references and {} changes read, {} problems",

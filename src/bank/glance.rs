@@ -188,7 +188,7 @@ fn most(stretches: &[[f64; 2]], timeline: &Timeline) -> bool {
 mod tests {
     use super::*;
     use crate::bank::{Reference, Upload};
-    use crate::fingerprint::{DetailHash, FrameHash, Role, View};
+    use crate::fingerprint::{FrameHash, Role, View};
     use crate::hash::Hash;
 
     /// A frame every half second of picture `picture(at)`; those without one are of nothing known.
@@ -200,10 +200,7 @@ mod tests {
                 (x ^ x >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ x << 7
             };
             let hash = |salt: u64| Hash::from_words([word(salt), word(salt + 1), word(salt + 2), word(salt + 3)]);
-            let detail = Some(DetailHash { hash: hash(70_000), orientations: None });
-            let (role, view, hash) = (Role::Frame, View::Full, Some(hash(0)));
-            let time = at as f64 / 2.0;
-            FrameHash { time, role, view, hash, quality: 90, stability: 0.9, plain: false, orientations: None, detail }
+            FrameHash::of_hashes(at as f64 / 2.0, Role::Frame, View::Full, hash(0), Some(hash(70_000)))
         };
         VideoFingerprint::of_frames(seconds as f64, (0..2 * seconds).map(frame).collect())
     }

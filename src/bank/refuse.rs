@@ -84,24 +84,12 @@ pub(crate) fn digest(fingerprint: &Fingerprint) -> String {
 mod tests {
     use super::*;
     use crate::bank::thin::thinned;
-    use crate::fingerprint::{DetailHash, VideoFingerprint, ViewSet};
+    use crate::fingerprint::{VideoFingerprint, ViewSet};
     use crate::matching::by_pdq;
 
     fn frame(seed: u64, role: Role, view: View) -> FrameHash {
         let hash = |salt: u64| Hash::from_words([seed, salt, seed * 7 + salt, !seed]);
-        let detail = Some(DetailHash { hash: hash(2), orientations: None });
-        let time = seed as f64 / 9.0;
-        FrameHash {
-            time,
-            role,
-            view,
-            hash: Some(hash(1)),
-            quality: 90,
-            stability: 0.9,
-            orientations: None,
-            detail,
-            plain: false,
-        }
+        FrameHash::of_hashes(seed as f64 / 9.0, role, view, hash(1), Some(hash(2)))
     }
 
     fn name(frames: Vec<FrameHash>) -> String {

@@ -63,17 +63,7 @@ mod tests {
     fn hash(time: f64, role: Role, view: View, bits: u32) -> FrameHash {
         let mut hash = Hash::default();
         (0..bits as usize).for_each(|k| hash.0[k / 8] |= 1 << (k % 8));
-        FrameHash {
-            time,
-            role,
-            view,
-            hash: Some(hash),
-            quality: 100,
-            stability: 1.0,
-            orientations: None,
-            detail: None,
-            plain: false,
-        }
+        FrameHash::of_hashes(time, role, view, hash, None)
     }
 
     #[test]

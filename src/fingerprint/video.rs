@@ -62,6 +62,14 @@ impl FrameHash {
         Self::of_view(time, role, ViewHash::of_samples(view, samples), is_plain(samples))
     }
 
+    /// One that is made up, with plenty of detail.
+    #[cfg(test)]
+    pub(crate) fn of_hashes(time: f64, role: Role, view: View, hash: Hash, detail: Option<Hash>) -> Self {
+        let detail = detail.map(|hash| DetailHash { hash, orientations: None });
+        let (hash, quality, stability) = (Some(hash), 100, 1.0);
+        Self { time, role, view, hash, quality, stability, orientations: None, detail, plain: false }
+    }
+
     /// Leaves the one orientation in which the frame lies.
     pub(super) fn lay_down(&mut self) {
         self.orientations = None;

@@ -129,7 +129,7 @@ fn end(moments: &[Moment], ends: [f64; 2], cuts: &[Cut]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fingerprint::{DetailHash, FrameHash, Role, View, Window};
+    use crate::fingerprint::{FrameHash, Role, View, Window};
     use crate::hash::Hash;
     use crate::hash::pdq::Transform;
 
@@ -147,18 +147,7 @@ mod tests {
     }
 
     fn mark(time: f64, role: Role, view: View, hash: Hash) -> FrameHash {
-        let detail = Some(DetailHash { hash, orientations: None });
-        FrameHash {
-            time,
-            role,
-            view,
-            hash: Some(hash),
-            quality: 100,
-            stability: 1.0,
-            orientations: None,
-            detail,
-            plain: false,
-        }
+        FrameHash::of_hashes(time, role, view, hash, Some(hash))
     }
 
     /// A frame every half second of picture `picture(at)`.

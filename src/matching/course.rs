@@ -183,7 +183,7 @@ fn fitted(points: &[Point], mut line: Line) -> Line {
 mod tests {
     use super::super::Segment;
     use super::*;
-    use crate::fingerprint::{DetailHash, FrameHash, Role, VideoFingerprint, View};
+    use crate::fingerprint::{FrameHash, Role, VideoFingerprint, View};
     use crate::hash::Hash;
     use crate::hash::pdq::Transform;
 
@@ -197,18 +197,7 @@ mod tests {
     }
 
     fn mark(time: f64, role: Role, hash: Hash) -> FrameHash {
-        let detail = Some(DetailHash { hash, orientations: None });
-        FrameHash {
-            time,
-            role,
-            view: View::Full,
-            hash: Some(hash),
-            quality: 100,
-            stability: 1.0,
-            orientations: None,
-            detail,
-            plain: false,
-        }
+        FrameHash::of_hashes(time, role, View::Full, hash, Some(hash))
     }
 
     /// Four pictures of the reference, of which a slow scene shows the last two a little early.

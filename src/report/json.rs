@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::words;
 use crate::error::Error;
 use crate::fingerprint::{Fingerprint, View};
 use crate::hash::Hash;
@@ -20,18 +21,6 @@ pub struct Failure {
     pub message: String,
 }
 
-/// An error with all its causes.
-fn message(error: &Error) -> String {
-    use std::error::Error as _;
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        message = format!("{message}: {inner}");
-        source = inner.source();
-    }
-    message
-}
-
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         let code = match error {
@@ -40,7 +29,7 @@ impl From<&Error> for Failure {
             Error::Locked { .. } | Error::Cancelled => "io",
             other => other.code(),
         };
-        Self { code: code.into(), message: message(error) }
+        Self { code: code.into(), message: words::causes(error) }
     }
 }
 
@@ -49,7 +38,7 @@ impl Failure {
     pub fn of_store(error: &Error) -> Option<Self> {
         let stores =
             matches!(error, Error::Corrupt { .. } | Error::Format { .. } | Error::Io { .. } | Error::Locked { .. });
-        stores.then(|| Self { code: error.code().into(), message: message(error) })
+        stores.then(|| Self { code: error.code().into(), message: words::causes(error) })
     }
 
     /// What of the store is damaged, the rest having answered.

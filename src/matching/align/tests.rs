@@ -37,17 +37,7 @@ fn picture(film: u64, t: f64, shot: f64) -> [Hash; 2] {
 }
 
 fn frame(time: f64, [hash, detail]: [Hash; 2]) -> FrameHash {
-    FrameHash {
-        time,
-        role: Role::Window,
-        view: View::Full,
-        hash: Some(hash),
-        quality: 100,
-        stability: 1.0,
-        orientations: None,
-        detail: Some(DetailHash { hash: detail, orientations: None }),
-        plain: false,
-    }
+    FrameHash::of_hashes(time, Role::Window, View::Full, hash, Some(detail))
 }
 
 fn film(id: u64, seconds: f64, hop: f64) -> VideoFingerprint {
