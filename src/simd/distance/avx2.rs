@@ -157,15 +157,16 @@ pub(super) fn within(block: &[Turned; 4], pair: &Pair, masks: &mut [[Mask; 2]; 2
                 // SAFETY: a table is 16 bytes.
                 _mm256_broadcastsi128_si256(unsafe { _mm_load_si128(TABLES.0[usize::from(table)].as_ptr().cast()) })
             });
-            for v in 0..VECTORS {
+            let [first, second] = &mut counts;
+            for (v, (first, second)) in first.iter_mut().zip(second).enumerate() {
                 let off = |i: usize| {
                     // SAFETY: a row is as many bytes as there are lanes, and 64-byte aligned.
                     let halves = unsafe { _mm256_load_si256(rows[i].as_ptr().add(v * 32).cast()) };
                     _mm256_shuffle_epi8(tables[i], halves)
                 };
                 let both = _mm256_add_epi8(_mm256_add_epi8(off(0), off(1)), off(2));
-                counts[0][v] = _mm256_add_epi8(counts[0][v], _mm256_and_si256(both, low));
-                counts[1][v] = _mm256_add_epi8(counts[1][v], _mm256_and_si256(_mm256_srli_epi16::<4>(both), low));
+                *first = _mm256_add_epi8(*first, _mm256_and_si256(both, low));
+                *second = _mm256_add_epi8(*second, _mm256_and_si256(_mm256_srli_epi16::<4>(both), low));
             }
         }
         for (query, counts) in counts.iter().enumerate() {

@@ -33,7 +33,7 @@ pub(super) static TABLES: Tables = {
     let mut i = 0;
     while i < 256 * 16 {
         let (two, half) = (i / 16, i % 16);
-        tables[two][half] = ((two % 16 ^ half).count_ones() + 16 * (two / 16 ^ half).count_ones()) as u8;
+        tables[two][half] = (((two % 16) ^ half).count_ones() + 16 * ((two / 16) ^ half).count_ones()) as u8;
         i += 1;
     }
     Tables(tables)
@@ -119,6 +119,6 @@ mod tests {
         assert!((0..96).all(|limit| counted(limit) <= counted(limit + 1)));
         assert!(counted(96) < MOST);
         // A byte holds every count, and what tells that it is never enough.
-        assert!(MOST % STEP == 0 && MOST * 4 < usize::from(NEVER) && STEP * 4 < 16);
+        assert!(MOST.is_multiple_of(STEP) && MOST * 4 < usize::from(NEVER) && STEP * 4 < 16);
     }
 }
