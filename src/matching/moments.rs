@@ -28,6 +28,9 @@ const MOMENT: [f64; 2] = [0.4, 0.5];
 const MEANS: f64 = 0.3;
 /// Seconds without a hash in which a film may have stood still: it is hashed again every 3 s.
 const STILL: f64 = 3.5;
+/// So near to the ends of what the hits cover, in seconds, or within an eighth of it, the films may have parted: a hit is a mean over
+/// time, or lies off the line.
+const CORE: f64 = 0.5;
 /// What speaks for and against is counted once in this many seconds.
 const COUNTED: f64 = 0.25;
 /// Seconds beyond the end of a film in which hashes are still looked at: a line is not laid more exactly.
@@ -219,7 +222,8 @@ impl Bound {
 /// What the pairs say, step by step: for one film if any agrees, against it if kinds that are alike in `core` do not.
 fn counted(pairs: &[Pair], core: [f64; 2], shots: &Shots) -> BTreeMap<i64, Moment> {
     let mut inside: BTreeMap<Kinds, Vec<u32>> = BTreeMap::new();
-    for pair in pairs.iter().filter(|pair| pair.time >= core[0] - 0.01 && pair.time <= core[1] + 0.01) {
+    let margin = CORE.min((core[1] - core[0]) / 8.0) - 0.01;
+    for pair in pairs.iter().filter(|pair| pair.time >= core[0] + margin && pair.time <= core[1] - margin) {
         if let Some(kinds) = pair.kinds {
             inside.entry(kinds).or_default().push(pair.distance);
         }
