@@ -124,7 +124,7 @@ impl Moments {
                 beside(tracks, mark, mark.time, &tracks.known, at, MOMENT[1], &gap, true, &mut pairs);
             }
         }
-        Self { all: counted(&pairs, core, &tracks.shots), ends }
+        Self { all: counted(&pairs, inner(core, ends), &tracks.shots), ends }
     }
 }
 
@@ -219,11 +219,17 @@ impl Bound {
     }
 }
 
+/// What of the stretch that hits cover is surely of both films: less than all of it where neither film begins or ends.
+fn inner([begin, end]: [f64; 2], ends: [[f64; 2]; 2]) -> [f64; 2] {
+    let margin = CORE.min((end - begin) / 8.0);
+    let meets = |time: f64, side: usize| ends.iter().any(|of| (of[side] - time).abs() <= CORE);
+    [if meets(begin, 0) { begin } else { begin + margin }, if meets(end, 1) { end } else { end - margin }]
+}
+
 /// What the pairs say, step by step: for one film if any agrees, against it if kinds that are alike in `core` do not.
 fn counted(pairs: &[Pair], core: [f64; 2], shots: &Shots) -> BTreeMap<i64, Moment> {
     let mut inside: BTreeMap<Kinds, Vec<u32>> = BTreeMap::new();
-    let margin = CORE.min((core[1] - core[0]) / 8.0) - 0.01;
-    for pair in pairs.iter().filter(|pair| pair.time >= core[0] + margin && pair.time <= core[1] - margin) {
+    for pair in pairs.iter().filter(|pair| pair.time >= core[0] - 0.01 && pair.time <= core[1] + 0.01) {
         if let Some(kinds) = pair.kinds {
             inside.entry(kinds).or_default().push(pair.distance);
         }
