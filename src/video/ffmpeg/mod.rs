@@ -1,4 +1,4 @@
-//! The only file that names FFmpeg: one medium in, luma of its frames out, under limits.
+//! The only folder that names FFmpeg: one medium in, luma of its frames out, under limits.
 //!
 //! FFmpeg never gets a path. It reads through a callback, its list of protocols is empty, and containers and codecs are
 //! explicit lists: a playlist or a `concat` script inside an upload is not on them, so it can open neither a file nor an
@@ -6,6 +6,8 @@
 //! palettes) are converted. FFmpeg's own log is switched off for the whole process.
 
 #![allow(unsafe_code)]
+
+mod pixels;
 
 use std::cell::Cell;
 use std::sync::Once;
@@ -16,9 +18,9 @@ use ffmpeg_next as ffmpeg;
 use ffmpeg::codec::{self, decoder, threading};
 use ffmpeg::format::context::{Input, StreamIo};
 use ffmpeg::format::stream::Disposition;
-use ffmpeg::software::scaling;
 use ffmpeg::{Dictionary, Discard, Packet, ffi, frame, media};
 
+use self::pixels::{Converter, convert, luma};
 use super::claimed;
 use super::clock::{Clock, JUMP};
 use super::glance::{Pick, Watch};
@@ -29,7 +31,6 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::fingerprint::Options;
 use crate::fingerprint::media::Reader;
-use crate::hash::{Format, Pixels};
 use crate::limits::Limits;
 
 /// Containers that may be opened. None of them can name another file or address that FFmpeg would follow.
@@ -534,72 +535,6 @@ fn upright(width: u32, height: u32, aspect: f64, turn: Turn) -> (u32, u32) {
         width
     };
     if turn.transpose { (height, wide) } else { (wide, height) }
-}
-
-/// The luma of a picture that has one, and whether it is full range whatever the stream says; `None` for RGB, palettes and the like.
-fn luma<'a>(picture: &'a frame::Video, scratch: &'a mut Vec<u8>) -> Result<Option<(Pixels<'a>, bool)>> {
-    let Some(descriptor) = picture.format().descriptor() else { return Ok(None) };
-    // SAFETY: descriptors are constants of the library; a frame that was received owns its planes while it is borrowed.
-    let (descriptor, raw) = unsafe { (&*descriptor.as_ptr(), &*picture.as_ptr()) };
-    let unusual = ffi::AV_PIX_FMT_FLAG_RGB
-        | ffi::AV_PIX_FMT_FLAG_PAL
-        | ffi::AV_PIX_FMT_FLAG_BE
-        | ffi::AV_PIX_FMT_FLAG_BITSTREAM
-        | ffi::AV_PIX_FMT_FLAG_HWACCEL
-        | ffi::AV_PIX_FMT_FLAG_FLOAT;
-    let component = &descriptor.comp[0];
-    let (Ok(plane), Ok(step)) = (usize::try_from(component.plane), usize::try_from(component.step)) else {
-        return Ok(None);
-    };
-    if descriptor.flags & u64::from(unusual as u32) != 0 || plane >= 4 || !(8..=16).contains(&component.depth) {
-        return Ok(None);
-    }
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
-    let (data, Ok(stride)) = (raw.data[plane], usize::try_from(raw.linesize[plane])) else { return Ok(None) };
-    if data.is_null() || width == 0 || height == 0 || stride < width * step {
-        return Ok(None);
-    }
-    let length = stride * (height - 1) + width * step;
-    // SAFETY: FFmpeg allocates `height` rows of `stride` bytes for this plane, each with at least `width * step` bytes
-    // (checked against a positive stride above); the frame is borrowed for as long as the slice.
-    let bytes = unsafe { std::slice::from_raw_parts(data, length) };
-    let grey_or_jpeg =
-        descriptor.nb_components <= 2 || picture.format().descriptor().is_some_and(|d| d.name().starts_with("yuvj"));
-    if step == 1 && component.depth == 8 && component.shift == 0 {
-        return Ok(Some((Pixels::luma(bytes, width, height, stride)?, grey_or_jpeg)));
-    }
-    let offset = usize::try_from(component.offset).unwrap_or(0);
-    scratch.clear();
-    scratch.reserve(width * height);
-    for row in bytes.chunks(stride) {
-        let row = &row[..width * step];
-        if component.depth == 8 {
-            scratch.extend(row.chunks_exact(step).map(|pixel| pixel.get(offset).copied().unwrap_or(0)));
-        } else {
-            let down = (component.shift + component.depth - 8).clamp(0, 15);
-            scratch.extend(row.chunks_exact(step).map(|pixel| match pixel.get(offset..offset + 2) {
-                Some(two) => (u16::from_le_bytes([two[0], two[1]]) >> down) as u8,
-                None => 0,
-            }));
-        }
-    }
-    Ok(Some((Pixels::luma(scratch, width, height, width)?, grey_or_jpeg)))
-}
-
-type Converter = (scaling::Context, frame::Video, (ffmpeg::format::Pixel, u32, u32));
-
-/// Any other picture as RGB.
-fn convert<'a>(picture: &frame::Video, converter: &'a mut Option<Converter>) -> Result<Pixels<'a>> {
-    let key = (picture.format(), picture.width(), picture.height());
-    if converter.as_ref().is_none_or(|(_, _, had)| *had != key) {
-        let rgb = ffmpeg::format::Pixel::RGB24;
-        let context = scaling::Context::get(key.0, key.1, key.2, rgb, key.1, key.2, scaling::Flags::POINT)
-            .map_err(|_| Error::unsupported(format!("pixels of the kind {:?}", key.0)))?;
-        *converter = Some((context, frame::Video::empty(), key));
-    }
-    let Some((context, out, _)) = converter else { return Err(Error::decode("pixels cannot be converted")) };
-    context.run(picture, out).map_err(|error| Error::decode(format!("pixels cannot be converted: {error}")))?;
-    Pixels::new(out.data(0), key.1 as usize, key.2 as usize, out.stride(0), Format::Rgb8)
 }
 
 #[cfg(test)]
