@@ -26,7 +26,7 @@ use crate::hash::Algorithm;
 /// The version that [`Fingerprint::to_bytes`] writes.
 pub const VERSION: u8 = 4;
 /// How media become fingerprints: raised whenever the same file may give other hashes than before, so that caches notice.
-pub const RECIPE: u32 = 8;
+pub const RECIPE: u32 = 9;
 /// The longest encoded fingerprint that is read, in bytes.
 pub const MAX_BYTES: usize = 64 << 20;
 

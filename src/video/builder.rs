@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use super::cover::{Chosen, Cover};
 use super::grid::{Grid, Shape};
+use super::held::{Held, Past, same};
 use super::inner::Inner;
 use crate::error::{Error, Result};
 use crate::fingerprint::{
@@ -205,6 +206,7 @@ struct Mixed {
     /// The parts of the last window's picture.
     boxes: Boxes,
     inner: Inner,
+    held: Held,
     /// When the last frame was that was looked at in passing.
     looked: Option<f64>,
     upright: Option<Area>,
@@ -233,6 +235,7 @@ impl Mixed {
             film_windows: views.film_windows(),
             boxes: Boxes::default(),
             inner: Inner::default(),
+            held: Held::default(),
             looked: None,
             upright: None,
             recipe: Recipe { hop, window: recipe.window.max(1), ..recipe },
@@ -332,7 +335,7 @@ impl Mixed {
                 self.inner.after(hops as u32, grid.clone());
             }
             self.looked = Some(time);
-            self.boxes = Boxes { content: mean.content(), inner: self.inner.area(), upright: None };
+            self.boxes = Boxes { content: mean.content(), inner: self.inner.area(), usual: None, upright: None };
         }
         if let Some((grid, _)) = self.hops.back() {
             let windows = self.views.film_query_windows();
@@ -389,7 +392,14 @@ impl Mixed {
         if self.views.cuts_films() {
             // Of two means that overlap by two thirds one is enough to see the bars on: that which references keep.
             let content = if self.windows % 2 == 1 { mean.content() } else { self.boxes.content };
-            self.boxes = Boxes { content, inner: self.inner.area(), upright: None };
+            let found = [content, self.inner.area()];
+            if let Some(area) = self.held.see(end, found) {
+                for past in self.held.without(area) {
+                    let part = ViewHash::of_samples(View::Inner, &past.mean.shrink(area));
+                    hashes.push(FrameHash::of_view(past.time, Role::Window, part, past.plain));
+                }
+            }
+            self.boxes = Boxes { content, inner: found[1], usual: self.held.usual(found), upright: None };
         }
         let time = (end - weight / 2.0).max(0.0);
         // Few: they would cost more entries than all else. A query asks for its own as often as it can.
@@ -401,11 +411,11 @@ impl Mixed {
         let ticks = self.ticks.iter().filter(|(tick, _)| *tick < end);
         let plain = ticks.clone().filter(|(_, plain)| *plain).count() as f64;
         let plain = plain > 0.0 && plain >= PLAIN * ticks.count() as f64 || is_plain(&mean.shrink(Area::FULL));
-        Shown { time, role: Role::Window, grid: &mean, boxes, windows, plain }.emit(
-            &mut self.last_window,
-            SAME,
-            hashes,
-        );
+        let shown = Shown { time, role: Role::Window, grid: &mean, boxes, windows, plain };
+        if shown.emit(&mut self.last_window, SAME, hashes) && self.views.cuts_films() {
+            let parts = [boxes.content, boxes.inner, boxes.usual];
+            self.held.hold(Past { time, mean, plain, parts });
+        }
     }
 
     fn finish(&mut self, end: f64, hashes: &mut Vec<FrameHash>) {
@@ -433,6 +443,8 @@ impl Mixed {
 struct Boxes {
     content: Option<Area>,
     inner: Option<Area>,
+    /// One that was found before.
+    usual: Option<Area>,
     /// Set where a reference needs it.
     upright: Option<Area>,
 }
@@ -442,12 +454,6 @@ fn upright((width, height): (usize, usize)) -> Option<Area> {
     let share = 9.0 / 16.0 * height as f64 / width.max(1) as f64;
     let (left, right) = (0.5 - share / 2.0, 0.5 + share / 2.0);
     (share < 0.8).then_some(Area { left, top: 0.0, right, bottom: 1.0 })
-}
-
-/// How far the borders of two parts of a picture are from each other, at most.
-fn apart(a: Area, b: Area) -> f64 {
-    let sides = [a.left - b.left, a.top - b.top, a.right - b.right, a.bottom - b.bottom];
-    sides.into_iter().fold(0.0, |most, side| f64::max(most, side.abs()))
 }
 
 /// A picture to be hashed, of a frame or of a stretch of time.
@@ -463,27 +469,28 @@ struct Shown<'a> {
 
 impl Shown<'_> {
     /// Hashes the views of the picture, unless it shows for less than [`SAME_FOR`] seconds what the last one already shows, to
-    /// fewer than `same` bits.
-    fn emit(self, last: &mut Option<FrameHash>, same: u32, hashes: &mut Vec<FrameHash>) {
+    /// fewer than `bits` bits. Whether it was hashed.
+    fn emit(self, last: &mut Option<FrameHash>, bits: u32, hashes: &mut Vec<FrameHash>) -> bool {
         let Self { time, role, grid, boxes, windows, plain } = self;
         let samples = grid.shrink(Area::FULL);
         let pdq = pdq::dihedral_of_samples(&samples);
         let known = |last: &FrameHash| {
-            last.hash.is_some_and(|hash| hash.distance(&pdq.hashes[0]) < same) && time < last.time + SAME_FOR
+            last.hash.is_some_and(|hash| hash.distance(&pdq.hashes[0]) < bits) && time < last.time + SAME_FOR
         };
         if last.as_ref().is_some_and(known) {
-            return; // before the detail hash, which costs several times as much
+            return false; // before the detail hash, which costs several times as much
         }
         let full = FrameHash::of_view(time, role, ViewHash::with_pdq(View::Full, &samples, pdq), plain);
         *last = Some(full.clone());
         hashes.push(full);
-        let inner = boxes.inner.filter(|area| boxes.content.is_none_or(|content| apart(*area, content) > 0.02));
-        let sought = [(View::Inner, inner), (View::Upright, boxes.upright)];
+        let inner = boxes.inner.filter(|area| boxes.content.is_none_or(|content| !same(*area, content)));
+        let sought = [(View::Inner, inner), (View::Inner, boxes.usual), (View::Upright, boxes.upright)];
         let sought = sought.into_iter().filter_map(|(view, area)| Some((view, area?)));
         for (view, area) in views::of_film(boxes.content, windows).into_iter().chain(sought) {
             let part = ViewHash::of_samples(view, &grid.shrink(area));
             hashes.push(FrameHash::of_view(time, role, part, plain));
         }
+        true
     }
 }
 

@@ -17,6 +17,7 @@ mod freed;
 #[cfg(feature = "video")]
 mod glance;
 mod grid;
+mod held;
 mod inner;
 #[cfg(feature = "video")]
 mod late;

@@ -322,7 +322,7 @@ pub fn markdown(report: &FilmReport) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
-        "{} references, {} of them altered in {} ways, {} films asked, {} unrelated pairs. {:.0} entries and {:.1} KB a \
+        "{} references, {} of them altered in {} ways, {} films asked, {} unrelated pairs. {:.0} entries and {:.1} kB a \
          minute of a reference; {:.1} ms a question.\n",
         report.references,
         report.altered,
@@ -330,7 +330,7 @@ pub fn markdown(report: &FilmReport) -> String {
         report.queries,
         report.pairs,
         report.entries_a_minute,
-        report.bytes_a_minute / 1024.0,
+        report.bytes_a_minute / 1000.0,
         report.millis
     );
     let _ = writeln!(
@@ -415,12 +415,12 @@ pub fn html(report: &FilmReport) -> String {
     }
     let _ = write!(
         out,
-        "</table><p>{} references, {} of them altered; {:.0} entries and {:.1} KB a minute of a reference. Segment AP \
+        "</table><p>{} references, {} of them altered; {:.0} entries and {:.1} kB a minute of a reference. Segment AP \
          {:.3}; borders within 0.5 s in {:.0} %, within 1 s in {:.0} %.</p>",
         report.references,
         report.altered,
         report.entries_a_minute,
-        report.bytes_a_minute / 1024.0,
+        report.bytes_a_minute / 1000.0,
         report.segment_ap,
         100.0 * report.within[0],
         100.0 * report.within[1]
@@ -490,6 +490,6 @@ mod tests {
         assert!(page.contains("&lt;script&gt;.mp4") && !page.contains("<script>") && page.contains("0.50"));
         assert!(text.contains("(`retro`) | 0.750 ("), "{text}");
         assert!(page.contains("about new references<td style") && page.contains(">0.75<"), "{page}");
-        assert!(text.contains("| a | g | 0.50 | 0.00 |") && text.contains("500 entries and 2.0 KB"));
+        assert!(text.contains("| a | g | 0.50 | 0.00 |") && text.contains("500 entries and 2.0 kB"));
     }
 }
