@@ -335,14 +335,29 @@ impl Mixed {
                 self.inner.after(hops as u32, grid.clone());
             }
             self.looked = Some(time);
-            self.boxes = Boxes { content: mean.content(), inner: self.inner.area(), usual: None, upright: None };
+            self.boxes = self.parts(time, [mean.content(), self.inner.area()], hashes);
         }
         if let Some((grid, _)) = self.hops.back() {
             let windows = self.views.film_query_windows();
             let plain = is_plain(&grid.shrink(Area::FULL));
             let shown = Shown { time, role, grid, boxes: self.boxes, windows, plain };
-            shown.emit(&mut self.last_frame, SAME, hashes);
+            if shown.emit(&mut self.last_frame, SAME, hashes) && self.views.cuts_films() {
+                self.held.hold(Past::new(time, role, grid.clone(), plain, self.boxes.found()));
+            }
         }
+    }
+
+    /// The parts to hash of what is shown now, of which the content box and the inner picture were found in it. One that was found often
+    /// enough at last is hashed in what was shown before, too.
+    fn parts(&mut self, now: f64, found: [Option<Area>; 2], hashes: &mut Vec<FrameHash>) -> Boxes {
+        if let Some(area) = self.held.see(now, found) {
+            for past in self.held.without(area) {
+                let part = ViewHash::of_samples(View::Inner, &past.grid.shrink(area));
+                hashes.push(FrameHash::of_view(past.time, past.role, part, past.plain));
+            }
+        }
+        let [content, inner] = found;
+        Boxes { content, inner, usual: self.held.usual(found), upright: None }
     }
 
     /// Adds a picture to the windows for as long as it is shown.
@@ -392,14 +407,7 @@ impl Mixed {
         if self.views.cuts_films() {
             // Of two means that overlap by two thirds one is enough to see the bars on: that which references keep.
             let content = if self.windows % 2 == 1 { mean.content() } else { self.boxes.content };
-            let found = [content, self.inner.area()];
-            if let Some(area) = self.held.see(end, found) {
-                for past in self.held.without(area) {
-                    let part = ViewHash::of_samples(View::Inner, &past.mean.shrink(area));
-                    hashes.push(FrameHash::of_view(past.time, Role::Window, part, past.plain));
-                }
-            }
-            self.boxes = Boxes { content, inner: found[1], usual: self.held.usual(found), upright: None };
+            self.boxes = self.parts(end, [content, self.inner.area()], hashes);
         }
         let time = (end - weight / 2.0).max(0.0);
         // Few: they would cost more entries than all else. A query asks for its own as often as it can.
@@ -413,8 +421,7 @@ impl Mixed {
         let plain = plain > 0.0 && plain >= PLAIN * ticks.count() as f64 || is_plain(&mean.shrink(Area::FULL));
         let shown = Shown { time, role: Role::Window, grid: &mean, boxes, windows, plain };
         if shown.emit(&mut self.last_window, SAME, hashes) && self.views.cuts_films() {
-            let parts = [boxes.content, boxes.inner, boxes.usual];
-            self.held.hold(Past { time, mean, plain, parts });
+            self.held.hold(Past::new(time, Role::Window, mean, plain, boxes.found()));
         }
     }
 
@@ -447,6 +454,13 @@ struct Boxes {
     usual: Option<Area>,
     /// Set where a reference needs it.
     upright: Option<Area>,
+}
+
+impl Boxes {
+    /// Those that are sought in the picture.
+    fn found(&self) -> [Option<Area>; 3] {
+        [self.content, self.inner, self.usual]
+    }
 }
 
 /// The middle of a picture in the shape of an upright telephone, if that is a good deal narrower than the picture.
@@ -550,6 +564,40 @@ mod tests {
         assert!(!film(Sampling::Mixed, 0.2, 25.0, false).frames.is_empty());
         assert!(!film(Sampling::Mixed, 0.04, 25.0, false).frames.is_empty());
         assert!(film(Sampling::Mixed, 0.0, 25.0, false).frames.is_empty());
+    }
+
+    #[test]
+    fn a_screen_is_asked_for_before_it_was_found_and_while_it_is_not() {
+        let ground = |at: usize| ((at % 160 / 7 + at / 160 / 5) % 2 * 90 + 80) as u8;
+        let mut builder = Builder::new(&Options::default());
+        for i in 0..(30 * 25) {
+            let t = f64::from(i) / 25.0;
+            // From 12 s on the screen is dark for ten seconds, and from 8 s on everything moves.
+            let (picture, dark) = (frame(t, (t / 3.0) as u32), (12.0..22.0).contains(&t));
+            let shift = if t < 8.0 { 0 } else { i as usize * 3 };
+            let mut pixels: Vec<u8> = (0..160 * 120).map(|at| ground(at + shift)).collect();
+            for y in 0..48 {
+                let place = (y + 40) * 160 + 60;
+                pixels[place..place + 64].copy_from_slice(if dark { &[16; 64] } else { picture.as_pixels().row(y) });
+            }
+            let pixels = Pixels::new(&pixels, 160, 120, 160, Format::Luma8).unwrap();
+            builder.push(t, 0.04, &pixels).unwrap();
+        }
+        let (asked, screen) = (builder.finish(), film(Sampling::Mixed, 30.0, 25.0, false));
+        let windows = |film: &VideoFingerprint, view: View, [from, to]: [f64; 2]| {
+            let within = |f: &&FrameHash| f.role == Role::Window && f.view == view && f.time > from && f.time < to;
+            film.frames.iter().filter(within).cloned().collect::<Vec<_>>()
+        };
+        // Before three hops there was nothing to tell the screen by.
+        for known in windows(&screen, View::Full, [0.0, 1.4]) {
+            let same = |f: &FrameHash| (f.time - known.time).abs() < 0.01;
+            let parts = windows(&asked, View::Inner, [0.0, 1.4]);
+            let off = parts.iter().filter(|f| same(f)).map(|f| f.hash.unwrap().distance(&known.hash.unwrap())).min();
+            assert!(off.is_some_and(|off| off < 64), "{off:?} at {}", known.time);
+        }
+        // Dark, it is asked for, with what else was taken for one.
+        let dark = windows(&asked, View::Inner, [12.5, 21.5]).len();
+        assert!((9..=72).contains(&dark), "{dark}");
     }
 
     #[test]

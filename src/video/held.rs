@@ -6,13 +6,16 @@
 use std::collections::VecDeque;
 
 use super::grid::Grid;
+use crate::fingerprint::Role;
 use crate::image::canvas::Area;
 
 /// Windows of time in which a part has to be found.
-const OFTEN: u32 = 4;
+const OFTEN: u32 = 3;
 /// Seconds for which it is remembered, and for which windows are held for what is found later; of these no more than [`MOST`].
-const REMEMBERED: f64 = 12.0;
-const MOST: usize = 24;
+const REMEMBERED: f64 = 20.0;
+const MOST: usize = 40;
+/// Parts that are hashed in a window because they were found later, at most.
+const MORE: u8 = 2;
 /// Two parts whose borders are no further apart are the same.
 const SAME: f64 = 0.02;
 
@@ -27,14 +30,22 @@ pub(super) fn same(a: Area, b: Area) -> bool {
     apart(a, b) <= SAME
 }
 
-/// A window that was hashed.
+/// A window of time or a frame that was hashed.
 #[derive(Debug, Clone)]
 pub(super) struct Past {
     pub(super) time: f64,
-    pub(super) mean: Grid,
+    pub(super) role: Role,
+    pub(super) grid: Grid,
     pub(super) plain: bool,
     /// The parts that were hashed.
-    pub(super) parts: [Option<Area>; 3],
+    parts: [Option<Area>; 3],
+    more: u8,
+}
+
+impl Past {
+    pub(super) fn new(time: f64, role: Role, grid: Grid, plain: bool, parts: [Option<Area>; 3]) -> Self {
+        Self { time, role, grid, plain, parts, more: 0 }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -82,9 +93,16 @@ impl Held {
         often.max_by_key(|found| found.windows).map(|found| found.area).filter(|area| !here(*area))
     }
 
-    /// The windows held in which a part was not hashed, which it is from now on.
-    pub(super) fn without(&self, area: Area) -> impl Iterator<Item = &Past> {
-        self.past.iter().filter(move |past| !past.parts.into_iter().flatten().any(|part| same(part, area)))
+    /// The windows held in which a part was not hashed, which it is from now on; but for those in which [`MORE`] others were already.
+    pub(super) fn without(&mut self, area: Area) -> impl Iterator<Item = &Past> {
+        self.past.iter_mut().filter_map(move |past| {
+            let hashed = past.parts.into_iter().flatten().any(|part| same(part, area));
+            if hashed || past.more == MORE {
+                return None;
+            }
+            past.more += 1;
+            Some(&*past)
+        })
     }
 
     /// Holds a window that was hashed.
@@ -107,22 +125,22 @@ mod tests {
     #[test]
     fn a_part_is_held_once_it_was_found_often_and_until_it_was_missing_for_long() {
         let mut held = Held::default();
-        let window = |time: f64, area| Past { time, mean: Grid::default(), plain: false, parts: [area, None, None] };
-        // Hardly another part in every window is the same one; one seen thrice is none.
-        for (at, top) in [(1.0, 0.4), (2.0, 0.2), (3.0, 0.21), (4.0, 0.4), (5.0, 0.2)] {
+        let window = |time: f64, area| Past::new(time, Role::Window, Grid::default(), false, [area, None, None]);
+        // A part that is hardly another one is the same; one that was seen twice is none.
+        for (at, top) in [(1.0, 0.4), (2.0, 0.2), (3.0, 0.21), (4.0, 0.4)] {
             assert_eq!(held.see(at, [part(top), None]), None, "{at}");
             assert_eq!(held.usual([None, None]), None);
             held.hold(window(at, part(top)));
         }
-        assert_eq!(held.see(6.0, [part(0.4), part(0.2)]), part(0.2));
+        assert_eq!(held.see(6.0, [part(0.8), part(0.2)]), part(0.2));
         let without: Vec<f64> = held.without(part(0.2).unwrap()).map(|past| past.time).collect();
         assert_eq!(without, [1.0, 4.0]);
-        assert_eq!(held.usual([None, part(0.4)]), part(0.2));
+        assert_eq!(held.usual([part(0.8), None]), part(0.2));
         assert_eq!(held.usual([part(0.19), None]), None, "it is there by itself");
         assert_eq!(held.see(7.0, [part(0.2), part(0.2)]), None, "named before");
-        assert_eq!(held.see(18.9, [None, None]), None);
+        assert_eq!(held.see(26.9, [None, None]), None);
         assert_eq!(held.usual([None, None]), part(0.2));
-        assert_eq!(held.see(19.0, [None, None]), None);
+        assert_eq!(held.see(27.0, [None, None]), None);
         assert_eq!(held.usual([None, None]), None);
         assert_eq!(held.without(part(0.9).unwrap()).count(), 0);
     }
@@ -133,8 +151,9 @@ mod tests {
         for at in 0..100 {
             let time = f64::from(at) / 10.0;
             held.see(time, [None, None]);
-            held.hold(Past { time, mean: Grid::default(), plain: false, parts: [None; 3] });
+            held.hold(Past::new(time, Role::Window, Grid::default(), false, [None; 3]));
         }
-        assert_eq!(held.without(part(0.5).unwrap()).count(), MOST);
+        let more = [0.1, 0.3, 0.5].map(|top| held.without(part(top).unwrap()).count());
+        assert_eq!(more, [MOST, MOST, 0]);
     }
 }
