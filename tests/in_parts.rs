@@ -158,7 +158,8 @@ fn hashes_of_a_stretch_are_those_of_the_whole() {
     for &[from, to] in &asked.stretches {
         // Where a stretch begins and ends, what stands for others may be another frame.
         let within = |time: f64| time >= from + 4.0 && time <= to - 4.0;
-        for frame in whole.frames.iter().filter(|frame| within(frame.time)) {
+        // The picture in the picture is told by what moved up to half a minute before, of which a stretch has seen less.
+        for frame in whole.frames.iter().filter(|frame| within(frame.time) && frame.view != fingerprint::View::Inner) {
             there += 1;
             let alike = part.frames.iter().any(|other| {
                 (other.role, other.view) == (frame.role, frame.view)
@@ -169,7 +170,7 @@ fn hashes_of_a_stretch_are_those_of_the_whole() {
         }
         assert!(part.frames.iter().any(|frame| frame.time >= from && frame.time < from + 1.0), "{from}");
     }
-    assert!(there > 200 && equal * 10 >= there * 9, "{equal} of {there}");
+    assert!(there > 150 && equal * 10 >= there * 9, "{equal} of {there}");
     let beyond =
         part.frames.iter().filter(|frame| asked.stretches.iter().all(|s| frame.time < s[0] || frame.time >= s[1]));
     assert!(beyond.count() >= 20, "a few frames of the rest");

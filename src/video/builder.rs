@@ -175,7 +175,8 @@ impl Builder {
         }
     }
 
-    /// What is known of the film so far, as if it ended here: a stream can be asked about before it ends.
+    /// What is known of the film so far, as if it ended here: a stream can be asked about before it ends. Of the last twenty seconds
+    /// more may be known later: a screen within the picture, say, once it is told from the rest.
     pub fn so_far(&self) -> VideoFingerprint {
         let (mut mixed, mut hashes) = (self.mixed.clone(), self.hashes.clone());
         if self.sampling == Sampling::Mixed {
