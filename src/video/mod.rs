@@ -23,6 +23,7 @@ mod inner;
 mod late;
 #[cfg(feature = "video")]
 mod pass;
+mod shown;
 mod strip;
 mod timeline;
 
