@@ -20,7 +20,7 @@ const MORE: u8 = 2;
 const SAME: f64 = 0.02;
 
 /// How far the borders of two parts of a picture are from each other, at most.
-pub(super) fn apart(a: Area, b: Area) -> f64 {
+fn apart(a: Area, b: Area) -> f64 {
     let sides = [a.left - b.left, a.top - b.top, a.right - b.right, a.bottom - b.bottom];
     sides.into_iter().fold(0.0, |most, side| f64::max(most, side.abs()))
 }
@@ -63,7 +63,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Takes the parts that were found in one more window, and names one that was not found often enough before.
+    /// Takes the parts that were found in one more window, and names one that was not found often enough before: the last, if both are.
     pub(super) fn see(&mut self, now: f64, parts: [Option<Area>; 2]) -> Option<Area> {
         self.found.retain(|found| now - found.last < REMEMBERED);
         while self.past.front().is_some_and(|past| now - past.time >= REMEMBERED) {
@@ -86,7 +86,7 @@ impl Held {
         new
     }
 
-    /// The part that was found most often and is none of these.
+    /// The part that was found most often, unless it is one of these.
     pub(super) fn usual(&self, parts: [Option<Area>; 2]) -> Option<Area> {
         let here = |area: Area| parts.into_iter().flatten().any(|part| same(part, area));
         let often = self.found.iter().filter(|found| found.windows >= OFTEN);
