@@ -4,12 +4,11 @@
 
 use super::align::{Fit, Line, SPEEDS};
 use super::borders::{MEETING, TOGETHER};
+use super::profile::{ASTRAY, profiles};
 use super::tracks::Tracks;
 
 /// Seconds around a segment that are looked at, on both sides.
 const AROUND: f64 = 2.0;
-/// Seconds by which the line may have been wrong.
-const ASTRAY: f64 = 15.0;
 /// Pictures further apart than this say nothing.
 const FAR: u32 = 70;
 /// What is this near or nearer counts in full.
@@ -21,10 +20,12 @@ const SHARP: f64 = 30.0;
 const SPREAD: f64 = 1.5;
 /// Seconds that a point may lie off a line.
 const TOLERANCE: f64 = 0.4;
-/// Another speed than 1 has to agree this much better.
-const PRIOR: f64 = 1.1;
-/// A line that less than this speaks for is not taken.
-const LEAST: f64 = 1.5;
+/// Another speed than 1 has to agree by so many pictures more.
+const PRIOR: f64 = 2.0;
+/// Lines of one speed are tried no nearer to one another than this, in seconds.
+const APART: f64 = 0.1;
+/// So many of the best lines are moved by half a second to find a better one.
+const FINER: usize = 8;
 /// Seconds by which sampling shifts the ends of a stretch: within that, a speed is 1.
 const SHIFT: f64 = 0.12;
 /// Speeds at which one film may be as long as the other.
@@ -56,42 +57,48 @@ pub(super) fn course(
         let step = points.len().div_ceil(MAX_POINTS);
         points = points.into_iter().step_by(step).collect();
     }
-    if points.is_empty() {
+    let wider = |[from, to]: [f64; 2]| [from - AROUND, to + AROUND];
+    let profiles = profiles(tracks, wider(query), wider(reference), line);
+    if points.is_empty() && profiles.is_empty() {
         return (line, 0.0);
     }
     let near = |off: f64| (1.0 - off.powi(2)).max(0.0);
     let shown = |line: Line| -> f64 {
         points.iter().map(|point| point.weight * near((point.r - line.at(point.q)) / TOLERANCE)).sum()
     };
+    let likely = |line: Line| -> f64 {
+        profiles.iter().map(|profile| profile.at((profile.time - line.offset) / line.speed)).sum()
+    };
     let meeting = |line: Line| -> f64 {
         let [asked, known] = ends(line, lengths);
         [0, 1].map(|side| MEETING * near((asked[side] - known[side]) / TOGETHER)).iter().sum()
     };
-    let agreeing = |line: Line| shown(line) + meeting(line);
-    let mut best: Option<(f64, Line)> = None;
+
+    let prior = |line: Line| if line.speed == 1.0 { PRIOR } else { 0.0 };
+    let agreeing = |line: Line| shown(line) + likely(line) + meeting(line) + prior(line);
+    let shifted = |line: Line, tenths: i32| Line { offset: line.offset + f64::from(tenths) / 10.0, ..line };
+    let scored = |line: Line| (agreeing(line), line);
+    let better = |a: &(f64, Line), b: &(f64, Line)| a.0.total_cmp(&b.0);
+    let through = points.iter().map(|point| [point.q, point.r]);
+    let through: Vec<[f64; 2]> = through.chain(profiles.iter().map(|profile| [profile.best(), profile.time])).collect();
     let whole = Some(lengths[1] / lengths[0]).filter(|speed| (LEAST_SPEED..=MOST_SPEED).contains(speed));
     let speeds = SPEEDS.iter().copied().chain(whole).flat_map(|speed| [speed, -speed]).chain([line.speed]);
-    for speed in speeds {
-        let prior = if speed == 1.0 { PRIOR } else { 1.0 };
-        let corners = corners(speed, lengths);
-        for [q, r] in points.iter().map(|point| [point.q, point.r]).chain(corners.into_iter().flatten()) {
-            let laid = Line { speed, offset: r - speed * q };
-            let score = agreeing(laid);
-            if best.is_none_or(|(had, _)| score * prior > had) {
-                best = Some((score * prior, laid));
-            }
-        }
-    }
-    let Some((_, laid)) = best else { return (line, 0.0) };
-    let shifted = |tenths: i32| Line { offset: line.offset + f64::from(tenths) / 10.0, ..line };
-    let before = (-3..=3).map(shifted).max_by(|a, b| agreeing(*a).total_cmp(&agreeing(*b))).unwrap_or(line);
-    let laid = if agreeing(laid) < agreeing(before) { before } else { laid };
-    let clear = shown(laid);
-    if clear < LEAST {
-        return (line, clear);
-    }
+    let mut best: Vec<(f64, Line)> = (-3..=3).map(|tenths| scored(shifted(line, tenths))).collect();
+    best.extend(speeds.filter_map(|speed| {
+        let offset = |[q, r]: [f64; 2]| r - speed * q;
+        let mut offsets: Vec<f64> = through.iter().copied().map(offset).collect();
+        offsets.sort_by(f64::total_cmp);
+        offsets.dedup_by(|later, kept| *later - *kept < APART);
+        offsets.extend(corners(speed, lengths).into_iter().flatten().map(offset));
+        offsets.into_iter().map(|offset| scored(Line { speed, offset })).max_by(better)
+    }));
+    best.sort_by(|a, b| better(b, a));
+    let finer = best.iter().take(FINER).flat_map(|&(_, line)| (-5..=5).map(move |tenths| shifted(line, tenths)));
+    let finer = finer.map(scored).max_by(better);
+    let Some((_, laid)) = best.first().copied().into_iter().chain(finer).max_by(better) else { return (line, 0.0) };
     let met = corners(laid.speed, lengths).into_iter().flatten();
     let met = met.filter(|&[q, r]| ((r - laid.offset) / laid.speed - q).abs() <= TOGETHER);
+    let clear = shown(laid);
     points.extend(met.map(|[q, r]| Point { q, r, weight: MEETING }));
     (fitted(&points, laid), clear)
 }

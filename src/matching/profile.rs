@@ -1,0 +1,148 @@
+//! Where in the query a picture of the reference lies, told by all of the query around it at once: what shows the same moment as
+//! one of its pictures is as far from all the others as that one is. In a scene that moves little no single distance tells
+//! where; all of them together do.
+
+use super::align::Line;
+use super::tracks::{Mark, Tracks};
+
+/// Seconds of the query on either side of where the line puts a picture.
+pub(super) const ASTRAY: f64 = 15.0;
+/// Seconds between the times at which a profile is kept.
+const STEP: f64 = 0.1;
+const STEPS: usize = (2.0 * ASTRAY / STEP) as usize + 1;
+/// Seconds before the first mean and after the last one that those still show.
+const EDGE: f64 = 0.8;
+/// A picture that comes no nearer than this to the query is not in it; one that comes half as near counts in full.
+const FAR: f64 = 80.0;
+/// Bits by which distances are off in any case.
+const NOISE: f64 = 3.0;
+/// Where they are off by so many at the best of all times, a picture tells nothing.
+const BLURRED: f64 = 6.0;
+/// Half as many as the distances of one picture that are independent of one another.
+const INDEPENDENT: f64 = 2.0;
+/// No time is less likely than this, as a logarithm: pictures may be of something else.
+const UNLIKELY: f64 = 3.0;
+/// Most pictures of the reference that are looked at, and of the query for each.
+const MOST_KNOWN: usize = 96;
+const MOST_ASKED: usize = 256;
+
+/// A picture of the reference, and how likely each time of the query is to show it.
+#[derive(Debug)]
+pub(super) struct Profile {
+    /// In the reference.
+    pub(super) time: f64,
+    /// How much it tells at most.
+    weight: f64,
+    /// The first time of the query for which `fits` has a value; the others follow every [`STEP`].
+    from: f64,
+    /// 1 where it fits best, 0 where it does not.
+    fits: Vec<f32>,
+}
+
+impl Profile {
+    /// How much speaks for this time of the query.
+    pub(super) fn at(&self, query: f64) -> f64 {
+        let place = (query - self.from) / STEP + 0.5;
+        let fit = if place >= 0.0 { self.fits.get(place as usize).copied().unwrap_or(0.0) } else { 0.0 };
+        self.weight * f64::from(fit)
+    }
+
+    /// The time of the query that fits best.
+    pub(super) fn best(&self) -> f64 {
+        let best = self.fits.iter().copied().fold(0.0, f32::max);
+        let first = self.fits.iter().position(|&fit| fit == best).unwrap_or(0);
+        let last = self.fits.iter().rposition(|&fit| fit == best).unwrap_or(first);
+        self.from + (first + last) as f64 / 2.0 * STEP
+    }
+}
+
+/// The profiles of the reference's means over time within a stretch of it, in such a stretch of the query.
+pub(super) fn profiles(tracks: &Tracks, query: [f64; 2], reference: [f64; 2], line: Line) -> Vec<Profile> {
+    let mean = |mark: &&Mark, [from, to]: [f64; 2]| {
+        tracks.kinds.get(mark.kind).is_some_and(|kind| kind.1) && mark.time >= from && mark.time <= to
+    };
+    let known: Vec<&Mark> = tracks.known.iter().filter(|mark| mean(mark, reference)).collect();
+    let asked: Vec<&Mark> = tracks.asked.iter().filter(|mark| mean(mark, query)).collect();
+    let mut kinds: Vec<Shown> = tracks.kinds.iter().map(|_| Shown::default()).collect();
+    let step = known.len().div_ceil(MOST_KNOWN).max(1);
+    known.into_iter().step_by(step).filter_map(|mark| profile(mark, &asked, line, &mut kinds)).collect()
+}
+
+fn profile<'m>(known: &Mark, asked: &[&'m Mark], line: Line, kinds: &mut [Shown<'m>]) -> Option<Profile> {
+    let at = (known.time - line.offset) / line.speed;
+    let from = asked.partition_point(|mark| mark.time < at - ASTRAY);
+    let near = || asked[from..].iter().copied().take_while(|mark| mark.time <= at + ASTRAY);
+    let (kind, least) =
+        near().map(|mark| (mark.kind, mark.hash.distance(&known.hash))).min_by_key(|&(_, distance)| distance)?;
+    let shown = kinds.get_mut(kind)?;
+    shown.set(near().filter(|mark| mark.kind == kind).collect());
+    let off = shown.off(known)?;
+    let best = off.iter().copied().fold(f64::INFINITY, f64::min);
+    let blur = (best - NOISE.powi(2)).max(0.0).sqrt();
+    let weight = ((FAR - f64::from(least)) / (FAR / 2.0)).clamp(0.0, 1.0) * (1.0 - blur / BLURRED);
+    let fit = |off: f64| (1.0 - INDEPENDENT * (off / best).ln() / UNLIKELY).clamp(0.0, 1.0) as f32;
+    let first = at - ASTRAY;
+    let times = (0..STEPS).map(|step| first + step as f64 * STEP);
+    let fits = times.map(|time| shown.between(&off, time).map_or(0.0, fit)).collect();
+    (weight > 0.0).then_some(Profile { time: known.time, weight, from: first, fits })
+}
+
+/// Means of the query of one kind around some time, and how alike they are.
+#[derive(Debug, Default)]
+struct Shown<'m> {
+    marks: Vec<&'m Mark>,
+    /// Each of them with all.
+    alike: Vec<f32>,
+    /// Of each, the sum of the squares of those.
+    squares: Vec<f32>,
+}
+
+/// The correlation of two hashes: 1 if they are the same, 0 if they have nothing to do with one another.
+fn alike(a: &Mark, b: &Mark) -> f32 {
+    1.0 - a.hash.distance(&b.hash) as f32 / 128.0
+}
+
+impl<'m> Shown<'m> {
+    fn set(&mut self, mut marks: Vec<&'m Mark>) {
+        if marks.len() > MOST_ASKED {
+            let step = marks.len().div_ceil(MOST_ASKED);
+            marks = marks.into_iter().step_by(step).collect();
+        }
+        let same = |(a, b): (&&Mark, &&Mark)| std::ptr::eq(*a, *b);
+        if self.marks.len() == marks.len() && self.marks.iter().zip(&marks).all(same) {
+            return;
+        }
+        self.alike = marks.iter().flat_map(|a| marks.iter().map(|b| alike(a, b))).collect();
+        self.squares = self.alike.chunks(marks.len().max(1)).map(|row| row.iter().map(|x| x * x).sum()).collect();
+        self.marks = marks;
+    }
+
+    /// For the time of each mean, the mean square, in bits, by which the distances of a picture of the reference to all of them are off
+    /// what they would be if it showed that time. Whatever was altered about the query takes one share of all.
+    fn off(&self, known: &Mark) -> Option<Vec<f64>> {
+        let count = self.marks.len();
+        if count < 3 {
+            return None;
+        }
+        let own: Vec<f32> = self.marks.iter().map(|mark| alike(mark, known)).collect();
+        let all: f32 = own.iter().map(|x| x * x).sum();
+        let left = self.alike.chunks(count).zip(&self.squares).map(|(row, squares)| {
+            let both: f32 = row.iter().zip(&own).map(|(a, b)| a * b).sum();
+            let left = f64::from(all - both * both.abs() / squares).max(0.0) / count as f64;
+            left * 128.0 * 128.0 + NOISE.powi(2)
+        });
+        Some(left.collect())
+    }
+
+    /// The same for a time between those of two means.
+    fn between(&self, off: &[f64], time: f64) -> Option<f64> {
+        let after = self.marks.partition_point(|mark| mark.time < time);
+        let at = |place: usize| Some((self.marks.get(place)?.time, *off.get(place)?));
+        match (after.checked_sub(1).and_then(at), at(after)) {
+            (Some((from, a)), Some((to, b))) => Some(a + (b - a) * (time - from) / (to - from).max(1e-9)),
+            (Some((last, off)), None) if time - last <= EDGE => Some(off),
+            (None, Some((first, off))) if first - time <= EDGE => Some(off),
+            _ => None,
+        }
+    }
+}
