@@ -146,3 +146,111 @@ impl<'m> Shown<'m> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Segment;
+    use super::super::course::course;
+    use super::*;
+    use crate::fingerprint::{FrameHash, Role, VideoFingerprint, View};
+    use crate::hash::Hash;
+    use crate::hash::pdq::Transform;
+
+    fn mixed(seed: u64) -> u64 {
+        let once = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (once ^ once >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ once >> 32
+    }
+
+    /// A picture in which a bit changes every 0.4 s; `worn` others are other ones each time that it is encoded.
+    fn slow(time: f64, worn: u64, encoded: u64) -> Hash {
+        let mut hash = Hash::from_words([1, 2, 3, 4].map(mixed));
+        (0..(time / 0.4) as usize).for_each(|bit| hash.0[bit / 8 % 32] ^= 1 << (bit % 8));
+        let moment = encoded * 100_000 + (time * 100.0) as u64;
+        (0..worn).map(|k| mixed(moment * 64 + k) as usize % 256).for_each(|bit| hash.0[bit / 8] ^= 1 << (bit % 8));
+        hash
+    }
+
+    fn film(seconds: f64, hop: f64, worn: u64, encoded: u64, at: impl Fn(f64) -> f64) -> VideoFingerprint {
+        let times = (0..).map(|k| 0.75 + f64::from(k) * hop).take_while(|time| time + 0.75 <= seconds);
+        let frames = times.map(|time| {
+            let hash = slow(at(time), worn, encoded);
+            FrameHash::of_hashes(time, Role::Window, View::Full, hash, Some(hash))
+        });
+        VideoFingerprint::of_frames(seconds, frames.collect())
+    }
+
+    fn segment(query: [f64; 2], reference: [f64; 2]) -> Segment {
+        let transform = Transform::Original;
+        Segment { query, reference, speed: 1.0, transform, inverted: false, hits: 4, distance: 10.0, score: 5.0 }
+    }
+
+    fn laid(asked: &VideoFingerprint, known: &VideoFingerprint, offset: f64) -> Line {
+        let query = [0.0, asked.duration];
+        let reference = [offset.max(0.0), (offset + asked.duration).min(known.duration)];
+        let tracks = Tracks::new(&segment(query, reference), asked, known);
+        course(&tracks, query, reference, Line { speed: 1.0, offset }, [asked.duration, known.duration]).0
+    }
+
+    /// Everything is within 45 bits of everything, and each encoding is off by as much as two seconds of motion.
+    #[test]
+    fn a_part_of_a_scene_that_hardly_moves_is_put_where_it_was() {
+        let known = film(40.0, 1.4, 2, 1, |time| time);
+        for (number, begin) in [4.0, 9.3, 17.0, 22.5].into_iter().enumerate() {
+            let asked = film(12.0, 0.5, 2, 2 + number as u64, |time| begin + time);
+            for astray in [-3.0, -1.0, 2.0] {
+                let line = laid(&asked, &known, begin + astray);
+                let off = [0.0, 12.0].map(|time: f64| (line.at(time) - begin - time).abs());
+                assert!(off.iter().all(|&off| off <= 0.5), "{begin} {astray}: {line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_profile_is_highest_where_the_query_shows_the_picture() {
+        let known = film(20.0, 1.4, 0, 1, |time| time);
+        let asked = film(20.0, 0.5, 6, 2, |time| time);
+        let whole = [0.0, 20.0];
+        let tracks = Tracks::new(&segment(whole, whole), &asked, &known);
+        let found = profiles(&tracks, whole, whole, Line { speed: 1.0, offset: 0.0 });
+        assert_eq!(found.len(), known.frames.len());
+        for profile in &found {
+            assert!((profile.best() - profile.time).abs() <= 1.5, "{} {}", profile.time, profile.best());
+            assert!(profile.at(profile.time) > 0.5 * profile.at(profile.best()));
+            assert!(profile.at(profile.best()) <= 1.0);
+            assert_eq!(profile.at(-1.0), 0.0, "before the first mean");
+            assert_eq!(profile.at(20.5), 0.0, "after the last one");
+            assert_eq!([f64::NAN, f64::INFINITY, f64::NEG_INFINITY].map(|time| profile.at(time)), [0.0; 3]);
+        }
+        let other = film(20.0, 0.5, 0, 3, |time| time + 3.0);
+        let other = VideoFingerprint::of_frames(
+            20.0,
+            other
+                .frames
+                .into_iter()
+                .map(|mut frame| {
+                    frame
+                        .detail
+                        .iter_mut()
+                        .for_each(|detail| detail.hash.0.iter_mut().step_by(2).for_each(|byte| *byte = !*byte));
+                    frame
+                })
+                .collect(),
+        );
+        let tracks = Tracks::new(&segment(whole, whole), &other, &known);
+        assert!(profiles(&tracks, whole, whole, Line { speed: 1.0, offset: 0.0 }).is_empty(), "another film");
+    }
+
+    /// A list may claim any number of means; no more of them are compared with one another than there is room for.
+    #[test]
+    fn many_means_are_thinned() {
+        let frames = (0..20_000).map(|k| f64::from(k) / 1000.0).map(|time| {
+            let hash = slow(time, 0, 1);
+            FrameHash::of_hashes(time, Role::Window, View::Full, hash, Some(hash))
+        });
+        let dense = VideoFingerprint::of_frames(20.0, frames.collect());
+        let whole = [0.0, 20.0];
+        let tracks = Tracks::new(&segment(whole, whole), &dense, &dense);
+        let found = profiles(&tracks, whole, whole, Line { speed: 1.0, offset: 0.0 });
+        assert!(!found.is_empty() && found.len() <= MOST_KNOWN, "{}", found.len());
+    }
+}
