@@ -23,7 +23,7 @@ const TOLERANCE: f64 = 0.4;
 /// Another speed than 1 has to agree by so many pictures more.
 const PRIOR: f64 = 2.0;
 /// Lines of one speed are tried no nearer to one another than this, in seconds.
-const APART: f64 = 0.1;
+const APART: f64 = 0.2;
 /// So many of the best lines are moved by half a second to find a better one.
 const FINER: usize = 8;
 /// Seconds by which sampling shifts the ends of a stretch: within that, a speed is 1.

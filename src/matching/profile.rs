@@ -23,7 +23,7 @@ const INDEPENDENT: f64 = 2.0;
 /// No time is less likely than this, as a logarithm: pictures may be of something else.
 const UNLIKELY: f64 = 3.0;
 /// Most pictures of the reference that are looked at, and of the query for each.
-const MOST_KNOWN: usize = 96;
+const MOST_KNOWN: usize = 64;
 const MOST_ASKED: usize = 256;
 
 /// A picture of the reference, and how likely each time of the query is to show it.
