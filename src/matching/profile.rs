@@ -80,11 +80,12 @@ fn profile<'m>(known: &Mark, asked: &[&'m Mark], line: Line, kinds: &mut [Shown<
     let best = off.iter().copied().fold(f64::INFINITY, f64::min);
     let blur = (best - NOISE.powi(2)).max(0.0).sqrt();
     let weight = ((FAR - f64::from(least)) / (FAR / 2.0)).clamp(0.0, 1.0) * (1.0 - blur / BLURRED);
-    let fit = |off: f64| (1.0 - INDEPENDENT * (off / best).ln() / UNLIKELY).clamp(0.0, 1.0) as f32;
-    let first = at - ASTRAY;
-    let times = (0..STEPS).map(|step| first + step as f64 * STEP);
-    let fits = times.map(|time| shown.between(&off, time).map_or(0.0, fit)).collect();
-    (weight > 0.0).then_some(Profile { time: known.time, weight, from: first, fits })
+    if weight <= 0.0 {
+        return None;
+    }
+    let fit = |off: &f64| (1.0 - INDEPENDENT * (off / best).ln() / UNLIKELY).clamp(0.0, 1.0);
+    let fits = shown.between(&off.iter().map(fit).collect::<Vec<f64>>(), at - ASTRAY);
+    Some(Profile { time: known.time, weight, from: at - ASTRAY, fits })
 }
 
 /// Means of the query of one kind around some time, and how alike they are.
@@ -134,16 +135,24 @@ impl<'m> Shown<'m> {
         Some(left.collect())
     }
 
-    /// The same for a time between those of two means.
-    fn between(&self, off: &[f64], time: f64) -> Option<f64> {
-        let after = self.marks.partition_point(|mark| mark.time < time);
-        let at = |place: usize| Some((self.marks.get(place)?.time, *off.get(place)?));
-        match (after.checked_sub(1).and_then(at), at(after)) {
-            (Some((from, a)), Some((to, b))) => Some(a + (b - a) * (time - from) / (to - from).max(1e-9)),
-            (Some((last, off)), None) if time - last <= EDGE => Some(off),
-            (None, Some((first, off))) if first - time <= EDGE => Some(off),
-            _ => None,
-        }
+    /// Of how well each mean fits, how well each [`STEP`] from a time on does; nothing fits where no mean is.
+    fn between(&self, fits: &[f64], from: f64) -> Vec<f32> {
+        let mut after = 0;
+        let at = |place: usize| Some((self.marks.get(place)?.time, *fits.get(place)?));
+        let fit = |step: usize| {
+            let time = from + step as f64 * STEP;
+            while self.marks.get(after).is_some_and(|mark| mark.time < time) {
+                after += 1;
+            }
+            let fit = match (after.checked_sub(1).and_then(at), at(after)) {
+                (Some((from, a)), Some((to, b))) => a + (b - a) * (time - from) / (to - from).max(1e-9),
+                (Some((last, fit)), None) if time - last <= EDGE => fit,
+                (None, Some((first, fit))) if first - time <= EDGE => fit,
+                _ => 0.0,
+            };
+            fit as f32
+        };
+        (0..STEPS).map(fit).collect()
     }
 }
 
