@@ -4,8 +4,8 @@
 
 use super::align::{Fit, Line, SPEEDS};
 use super::borders::{MEETING, TOGETHER};
-use super::profile::{ASTRAY, profiles};
-use super::tracks::Tracks;
+use super::profile::{ASTRAY, Profile, profiles};
+use super::tracks::{Near, Tracks};
 
 /// Seconds around a segment that are looked at, on both sides.
 const AROUND: f64 = 2.0;
@@ -52,55 +52,93 @@ pub(super) fn course(
     line: Line,
     lengths: [f64; 2],
 ) -> (Line, f64) {
+    let wider = |[from, to]: [f64; 2]| [from - AROUND, to + AROUND];
+    let (query, reference) = (wider(query), wider(reference));
     let mut points = points(tracks, query, reference, line);
     if points.len() > MAX_POINTS {
         let step = points.len().div_ceil(MAX_POINTS);
         points = points.into_iter().step_by(step).collect();
     }
-    let wider = |[from, to]: [f64; 2]| [from - AROUND, to + AROUND];
-    let profiles = profiles(tracks, wider(query), wider(reference), line);
+    let profiles = profiles(tracks, query, reference, line);
     if points.is_empty() && profiles.is_empty() {
         return (line, 0.0);
     }
-    let near = |off: f64| (1.0 - off.powi(2)).max(0.0);
-    let shown = |line: Line| -> f64 {
-        points.iter().map(|point| point.weight * near((point.r - line.at(point.q)) / TOLERANCE)).sum()
-    };
-    let likely = |line: Line| -> f64 {
-        profiles.iter().map(|profile| profile.at((profile.time - line.offset) / line.speed)).sum()
-    };
-    let meeting = |line: Line| -> f64 {
-        let [asked, known] = ends(line, lengths);
-        [0, 1].map(|side| MEETING * near((asked[side] - known[side]) / TOGETHER)).iter().sum()
-    };
-
-    let prior = |line: Line| if line.speed == 1.0 { PRIOR } else { 0.0 };
-    let agreeing = |line: Line| shown(line) + likely(line) + meeting(line) + prior(line);
+    let agreed = Agreed { points: &points, profiles: &profiles, lengths };
     let shifted = |line: Line, tenths: i32| Line { offset: line.offset + f64::from(tenths) / 10.0, ..line };
-    let scored = |line: Line| (agreeing(line), line);
+    let scored = |line: Line| (agreed.score(line), line);
     let better = |a: &(f64, Line), b: &(f64, Line)| a.0.total_cmp(&b.0);
-    let through = points.iter().map(|point| [point.q, point.r]);
-    let through: Vec<[f64; 2]> = through.chain(profiles.iter().map(|profile| [profile.best(), profile.time])).collect();
     let whole = Some(lengths[1] / lengths[0]).filter(|speed| (LEAST_SPEED..=MOST_SPEED).contains(speed));
     let speeds = SPEEDS.iter().copied().chain(whole).flat_map(|speed| [speed, -speed]).chain([line.speed]);
     let mut best: Vec<(f64, Line)> = (-3..=3).map(|tenths| scored(shifted(line, tenths))).collect();
-    best.extend(speeds.filter_map(|speed| {
-        let offset = |[q, r]: [f64; 2]| r - speed * q;
-        let mut offsets: Vec<f64> = through.iter().copied().map(offset).collect();
-        offsets.sort_by(f64::total_cmp);
-        offsets.dedup_by(|later, kept| *later - *kept < APART);
-        offsets.extend(corners(speed, lengths).into_iter().flatten().map(offset));
-        offsets.into_iter().map(|offset| scored(Line { speed, offset })).max_by(better)
-    }));
+    best.extend(speeds.filter_map(|speed| agreed.best(speed)));
     best.sort_by(|a, b| better(b, a));
     let finer = best.iter().take(FINER).flat_map(|&(_, line)| (-5..=5).map(move |tenths| shifted(line, tenths)));
     let finer = finer.map(scored).max_by(better);
     let Some((_, laid)) = best.first().copied().into_iter().chain(finer).max_by(better) else { return (line, 0.0) };
     let met = corners(laid.speed, lengths).into_iter().flatten();
     let met = met.filter(|&[q, r]| ((r - laid.offset) / laid.speed - q).abs() <= TOGETHER);
-    let clear = shown(laid);
+    let clear = agreed.shown(laid);
     points.extend(met.map(|[q, r]| Point { q, r, weight: MEETING }));
     (fitted(&points, laid), clear)
+}
+
+/// What may speak for a line.
+struct Agreed<'a> {
+    points: &'a [Point],
+    profiles: &'a [Profile],
+    lengths: [f64; 2],
+}
+
+/// How much of something counts that is so far off, in parts of what it may be.
+fn near(off: f64) -> f64 {
+    (1.0 - off.powi(2)).max(0.0)
+}
+
+impl Agreed<'_> {
+    fn shown(&self, line: Line) -> f64 {
+        self.points.iter().map(|point| point.weight * near((point.r - line.at(point.q)) / TOLERANCE)).sum()
+    }
+
+    /// That both films begin together or end together, and that neither was sped up.
+    fn likely(&self, line: Line) -> f64 {
+        let [asked, known] = ends(line, self.lengths);
+        let meeting: f64 = [0, 1].map(|side| MEETING * near((asked[side] - known[side]) / TOGETHER)).iter().sum();
+        meeting + if line.speed == 1.0 { PRIOR } else { 0.0 }
+    }
+
+    fn score(&self, line: Line) -> f64 {
+        let profile = |profile: &Profile| profile.at((profile.time - line.offset) / line.speed);
+        self.shown(line) + self.profiles.iter().map(profile).sum::<f64>() + self.likely(line)
+    }
+
+    /// Of the lines of one speed through a point, the best time of a profile or a place where both films begin or end, the best.
+    fn best(&self, speed: f64) -> Option<(f64, Line)> {
+        let offset = |[q, r]: [f64; 2]| r - speed * q;
+        let best = |profile: &Profile| offset([profile.best(), profile.time]);
+        let through: Vec<f64> = self.points.iter().map(|point| offset([point.q, point.r])).collect();
+        let mut offsets: Vec<f64> = through.iter().copied().chain(self.profiles.iter().map(best)).collect();
+        offsets.sort_unstable_by(f64::total_cmp);
+        offsets.dedup_by(|later, kept| *later - *kept < APART);
+        for corner in corners(speed, self.lengths).into_iter().flatten().map(offset) {
+            offsets.insert(offsets.partition_point(|offset| *offset < corner), corner);
+        }
+        // Each adds to the lines that come near it: most come near few.
+        let mut scores: Vec<f64> = offsets.iter().map(|&offset| self.likely(Line { speed, offset })).collect();
+        let mut add = |[from, to]: [f64; 2], score: &dyn Fn(f64) -> f64| {
+            let first = offsets.partition_point(|&offset| offset < from);
+            let those = offsets[first..].iter().zip(&mut scores[first..]).take_while(|(offset, _)| **offset <= to);
+            those.for_each(|(offset, sum)| *sum += score(*offset));
+        };
+        for (point, at) in self.points.iter().zip(through) {
+            add([at - TOLERANCE, at + TOLERANCE], &|offset| point.weight * near((at - offset) / TOLERANCE));
+        }
+        for profile in self.profiles {
+            let [a, b] = profile.span().map(|query| offset([query, profile.time]));
+            add([a.min(b), a.max(b)], &|offset| profile.at((profile.time - offset) / speed));
+        }
+        let scored = scores.into_iter().zip(offsets).map(|(score, offset)| (score, Line { speed, offset }));
+        scored.max_by(|a, b| a.0.total_cmp(&b.0))
+    }
 }
 
 /// Where the query begins and ends, and where the reference does, in time of the query.
@@ -115,37 +153,35 @@ fn corners(speed: f64, [asked, known]: [f64; 2]) -> Option<[[f64; 2]; 2]> {
     (asked.is_finite() && known.is_finite()).then_some([[0.0, first], [asked, last]])
 }
 
-/// Where the hashes of the reference are found in the query, of each the clearest view.
+/// Where the hashes of the reference are found in the query, of each the clearest view, in order of time.
 fn points(tracks: &Tracks, query: [f64; 2], reference: [f64; 2], line: Line) -> Vec<Point> {
-    let within = |[from, to]: [f64; 2], time: f64| time >= from - AROUND && time <= to + AROUND;
     let mut out = Vec::new();
-    let mut near: Vec<(f64, u32)> = Vec::new();
-    for known in tracks.known.iter().filter(|known| within(reference, known.time)) {
-        let at = (known.time - line.offset) / line.speed;
-        let from = tracks.asked.partition_point(|asked| asked.time < at - ASTRAY);
-        let asked = || tracks.asked[from..].iter().take_while(|asked| asked.time <= at + ASTRAY);
-        let mut best: Option<(u32, Point)> = None;
-        for kind in 0..tracks.kinds.len() {
-            if tracks.kinds[kind].1 != tracks.kinds[known.kind].1 {
-                continue;
+    let mut near = Near::default();
+    for known in &tracks.kinds {
+        let marks = known.known.between(reference).filter_map(|place| known.known.get(place));
+        for (time, hash) in marks {
+            let at = (time - line.offset) / line.speed;
+            let around = [query[0].max(at - ASTRAY), query[1].min(at + ASTRAY)];
+            let mut best: Option<(u32, Point)> = None;
+            for asked in tracks.kinds.iter().filter(|asked| asked.mean == known.mean) {
+                asked.asked.distances(around, hash, &mut near);
+                let least = near.least().filter(|&least| best.is_none_or(|(had, _)| least < had));
+                if let Some((q, weight)) = least.and_then(|least| nearest(&near.all, least)) {
+                    best = least.map(|least| (least, Point { q, r: time, weight }));
+                }
             }
-            let of_kind = asked().filter(|asked| asked.kind == kind && within(query, asked.time));
-            near.clear();
-            near.extend(of_kind.map(|asked| (asked.time, asked.hash.distance(&known.hash))));
-            if let Some((distance, q, weight)) = nearest(&near)
-                && best.is_none_or(|(had, _)| distance < had)
-            {
-                best = Some((distance, Point { q, r: known.time, weight }));
-            }
+            out.extend(best.map(|(_, point)| point).filter(|point| point.weight > 0.0));
         }
-        out.extend(best.map(|(_, point)| point).filter(|point| point.weight > 0.0));
     }
+    out.sort_by(|a: &Point, b| a.r.total_cmp(&b.r));
     out
 }
 
-/// Of times and distances, the least distance, when that is, and how clearly it stands out.
-fn nearest(near: &[(f64, u32)]) -> Option<(u32, f64, f64)> {
-    let least = near.iter().map(|&(_, distance)| distance).min().filter(|&least| least <= FAR && near.len() >= 3)?;
+/// Of times and distances, when it is that the distance is least, and how clearly it stands out.
+fn nearest(near: &[(f64, u32)], least: u32) -> Option<(f64, f64)> {
+    if least > FAR || near.len() < 3 {
+        return None;
+    }
     let first = near.iter().position(|&(_, distance)| distance == least)?;
     let last = near.iter().rposition(|&(_, distance)| distance == least)?;
     let (from, to) = (near[first].0, near[last].0);
@@ -163,15 +199,15 @@ fn nearest(near: &[(f64, u32)]) -> Option<(u32, f64, f64)> {
             time += apart / 4.0 * (a - b) / a.max(b).max(1.0);
         }
     }
-    let mut around: Vec<u32> = near
-        .iter()
-        .filter(|&&(at, _)| (0.7..=2.5).contains(&(at - time).abs()))
-        .map(|&(_, distance)| distance)
-        .collect();
-    around.sort_unstable();
-    let usual = around.get(around.len() / 2)?;
-    let clear = ((f64::from(usual - least) - BLUNT) / SHARP).clamp(0.0, 1.0);
-    Some((least, time, weight * clear * ((2.0 * NEAR - f64::from(least)) / NEAR).clamp(0.0, 1.0)))
+    let beside = |&&(at, _): &&(f64, u32)| (0.7..=2.5).contains(&(at - time).abs());
+    let mut around: Vec<u32> = near.iter().filter(beside).map(|&(_, distance)| distance).collect();
+    if around.is_empty() {
+        return None;
+    }
+    let middle = around.len() / 2;
+    let (_, usual, _) = around.select_nth_unstable(middle);
+    let clear = ((f64::from(*usual - least) - BLUNT) / SHARP).clamp(0.0, 1.0);
+    Some((time, weight * clear * ((2.0 * NEAR - f64::from(least)) / NEAR).clamp(0.0, 1.0)))
 }
 
 /// The line through what lies on it.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::align::Line;
 use super::course::ends;
 use super::shots::Shots;
-use super::tracks::{Mark, Tracks};
+use super::tracks::{Kind, Track, Tracks};
 use crate::fingerprint::View;
 
 /// Detail hashes within this many bits agree where a segment is known to lie: unrelated pictures hardly come within 100.
@@ -64,21 +64,31 @@ pub(super) struct Moments {
     pub(super) ends: [[f64; 2]; 2],
 }
 
-/// The kind of a hash, of what lies beside it, and whether the hash is the query's. A long film has a million pairs, and few kinds.
-type Kinds = (u8, u8, bool);
-
 /// A hash of one film beside the nearest hash of one kind of the other.
 struct Pair {
     /// In the query.
     time: f64,
+    /// Places in [`Tracks::kinds`]: the kind of the other.
+    other: usize,
     distance: u32,
-    /// Which kinds, if they are so near in time that they have to agree: of the hash, of the other, and whose the hash is.
-    kinds: Option<Kinds>,
+    /// They are so near in time that they have to agree.
+    comparable: bool,
     /// Its film shows nothing else just before and after.
     steady: bool,
     /// It is a whole frame of the query beside a frame.
     instant: bool,
     /// It is of a part of the query that was sought in the picture, and may have been found elsewhere later.
+    sought: bool,
+}
+
+/// What a pair says.
+struct Voice {
+    time: f64,
+    /// The step of time, and whether the hash is the query's.
+    order: (i64, bool),
+    /// How much it says against, if it does not agree.
+    against: Option<f64>,
+    instant: bool,
     sought: bool,
 }
 
@@ -108,92 +118,89 @@ impl Moments {
     /// The hashes of both films side by side, along a line.
     pub(super) fn along(tracks: &Tracks, line: Line, core: [f64; 2], lengths: [f64; 2]) -> Self {
         let ends = ends(line, lengths);
-        let mut pairs = Vec::new();
-        let within = |time: f64| ends.iter().all(|[from, to]| time >= from - BEYOND && time <= to + BEYOND);
-        for mark in &tracks.known {
-            let time = (mark.time - line.offset) / line.speed;
-            if within(time) {
-                let gap = |other: &Mark| (line.at(other.time) - mark.time).abs() / line.speed.abs();
-                beside(tracks, mark, time, &tracks.asked, time, MOMENT[0], &gap, false, &mut pairs);
+        let sure = inner(core, ends);
+        let (mut pairs, mut voices) = (Vec::new(), Vec::new());
+        for kind in &tracks.kinds {
+            for of_query in [false, true] {
+                pairs.clear();
+                beside(tracks, kind, of_query, line, ends, &mut pairs);
+                said(&pairs, tracks.kinds.len(), of_query, sure, &mut voices);
             }
         }
-        for mark in &tracks.asked {
-            if within(mark.time) {
-                let at = line.at(mark.time);
-                let gap = |other: &Mark| (other.time - at).abs();
-                beside(tracks, mark, mark.time, &tracks.known, at, MOMENT[1], &gap, true, &mut pairs);
+        Self { all: counted(voices, &tracks.shots), ends }
+    }
+}
+
+/// Adds the hashes of one kind of one film, each beside the nearest hashes of the other film, of each kind the nearest: those of
+/// the moment, or, since nothing changed after it, the last one before.
+fn beside(tracks: &Tracks, kind: &Kind, of_query: bool, line: Line, ends: [[f64; 2]; 2], pairs: &mut Vec<Pair>) {
+    let own = if of_query { &kind.asked } else { &kind.known };
+    let moment = MOMENT[usize::from(of_query)];
+    // Where the last mark was in each track; the next one is close by.
+    let mut places = vec![0; tracks.kinds.len()];
+    for (place, (at, hash)) in own.marks().enumerate() {
+        let back = (at - line.offset) / line.speed;
+        let (time, beside) = if of_query { (at, line.at(at)) } else { (back, back) };
+        if !ends.iter().all(|[from, to]| time >= from - BEYOND && time <= to + BEYOND) {
+            continue;
+        }
+        let steady = steady(own, place);
+        for (other_place, (other, seek)) in tracks.kinds.iter().zip(&mut places).enumerate() {
+            let others = if of_query { &other.known } else { &other.asked };
+            *seek = others.seek(beside - moment, *seek);
+            let near = (*seek..).map_while(|place| others.get(place)).take_while(|(time, _)| *time <= beside + moment);
+            let (mut least, mut close) = (None, false);
+            for (time, other) in near {
+                let distance = hash.distance(other);
+                least = Some(least.map_or(distance, |had: u32| had.min(distance)));
+                close |= !kind.mean || (time - beside).abs() <= MEANS;
             }
-        }
-        Self { all: counted(&pairs, inner(core, ends), &tracks.shots), ends }
-    }
-}
-
-/// The distances of a hash to those of one kind.
-struct Nearest {
-    kind: usize,
-    /// The least of those of its moment.
-    near: Option<u32>,
-    /// Whether one of them is so close in time that it has to agree.
-    close: bool,
-    /// That of the last one before.
-    before: Option<u32>,
-}
-
-/// Adds a hash of one film beside the nearest hashes of the other, of each kind the nearest: those around `at`, no more than
-/// `moment` away, or, since nothing changed after it, the last one before.
-#[allow(clippy::too_many_arguments)]
-fn beside(
-    tracks: &Tracks,
-    mark: &Mark,
-    time: f64,
-    others: &[Mark],
-    at: f64,
-    moment: f64,
-    gap: &dyn Fn(&Mark) -> f64,
-    asked: bool,
-    pairs: &mut Vec<Pair>,
-) {
-    let mean = |kind: usize| tracks.kinds.get(kind).is_some_and(|kind| kind.1);
-    let view = |kind: usize| tracks.kinds.get(kind).map(|kind| kind.0);
-    let own = if asked { &tracks.asked } else { &tracks.known };
-    let around = &own[own.partition_point(|other| other.time < mark.time - AROUND)..];
-    let around = around.iter().take_while(|other| other.time <= mark.time + AROUND);
-    let steady =
-        around.filter(|other| other.kind == mark.kind).all(|other| mark.hash.distance(&other.hash) <= UNSTEADY);
-    let mut nearest: Vec<Nearest> = Vec::new();
-    let from = others.partition_point(|other| other.time < at - STILL);
-    for other in others[from..].iter().take_while(|other| other.time <= at + moment) {
-        let (apart, distance) = (gap(other), mark.hash.distance(&other.hash));
-        let place = nearest.iter().position(|had| had.kind == other.kind).unwrap_or_else(|| {
-            nearest.push(Nearest { kind: other.kind, near: None, close: false, before: None });
-            nearest.len() - 1
-        });
-        let entry = &mut nearest[place];
-        if apart <= moment {
-            entry.near = Some(entry.near.map_or(distance, |had| had.min(distance)));
-            entry.close |= !mean(mark.kind) || apart <= MEANS;
-        } else if other.time <= at {
-            entry.before = Some(distance);
+            let before = || {
+                let (time, other) = others.get(seek.checked_sub(1)?)?;
+                (!kind.mean && time >= beside - STILL).then(|| hash.distance(other))
+            };
+            let Some(distance) = least.or_else(before) else { continue };
+            let part = if of_query { kind.view } else { other.view };
+            pairs.push(Pair {
+                time,
+                other: other_place,
+                distance,
+                comparable: least.is_some() && close && kind.mean == other.mean,
+                steady,
+                instant: of_query && least.is_some() && !kind.mean && !other.mean && kind.view == View::Full,
+                sought: matches!(part, View::Content | View::Inner),
+            });
         }
     }
-    for Nearest { kind, near, close, before } in nearest {
-        let Some(distance) = near.or(before.filter(|_| !mean(mark.kind))) else { continue };
-        let comparable = near.is_some() && close && mean(mark.kind) == mean(kind);
-        let of_query = if asked { mark.kind } else { kind };
-        pairs.push(Pair {
-            time,
-            distance,
-            steady,
-            kinds: kinds(comparable, mark.kind, kind, asked),
-            instant: asked && near.is_some() && !mean(mark.kind) && !mean(kind) && view(mark.kind) == Some(View::Full),
-            sought: view(of_query).is_some_and(|view| matches!(view, View::Content | View::Inner)),
-        });
+}
+
+/// Adds what pairs of one kind of one film say: for one film if they agree, against it if kinds that are alike in `sure` do not.
+fn said(pairs: &[Pair], kinds: usize, of_query: bool, sure: [f64; 2], voices: &mut Vec<Voice>) {
+    let mut inside: Vec<Vec<u32>> = vec![Vec::new(); kinds];
+    for pair in pairs.iter().filter(|pair| pair.time >= sure[0] - 0.01 && pair.time <= sure[1] + 0.01) {
+        if let Some(inside) = inside.get_mut(pair.other).filter(|_| pair.comparable) {
+            inside.push(pair.distance);
+        }
+    }
+    let bounds: Vec<Option<Bound>> = inside.iter_mut().map(|distances| Bound::of(distances)).collect();
+    for pair in pairs {
+        let bound = || bounds.get(pair.other)?.as_ref().filter(|_| pair.comparable);
+        let bound = bound().filter(|bound| pair.distance > bound.far && (pair.steady || !bound.loose));
+        let against = bound.map(|bound| bound.weight);
+        if pair.distance <= AGREES || against.is_some() {
+            let order = ((pair.time / COUNTED).floor() as i64, of_query);
+            voices.push(Voice { time: pair.time, order, against, instant: pair.instant, sought: pair.sought });
+        }
     }
 }
 
-/// `None` if they need not agree.
-fn kinds(comparable: bool, kind: usize, other: usize, asked: bool) -> Option<Kinds> {
-    Some((u8::try_from(kind).ok()?, u8::try_from(other).ok()?, asked)).filter(|_| comparable)
+/// Whether the film shows nothing else just before and after.
+fn steady(track: &Track, place: usize) -> bool {
+    let Some((at, hash)) = track.get(place) else { return true };
+    let like = |other: &usize| track.get(*other).is_none_or(|(_, other)| hash.distance(other) <= UNSTEADY);
+    let close = |other: &usize| track.get(*other).is_some_and(|(time, _)| (time - at).abs() <= AROUND);
+    (0..place).rev().take_while(close).all(|other| like(&other))
+        && (place + 1..).take_while(close).all(|other| like(&other))
 }
 
 /// From where on pictures of two kinds speak against a segment.
@@ -207,12 +214,12 @@ struct Bound {
 
 impl Bound {
     /// By their distances within the segment; `None` if they may be apart in it as well.
-    fn of(mut distances: Vec<u32>) -> Option<Self> {
-        distances.sort_unstable();
+    fn of(distances: &mut [u32]) -> Option<Self> {
         let count = distances.len();
-        let usual = *distances.get(((count as f64 * ALIKE).ceil() as usize).checked_sub(1)?)?;
+        let most = ((count as f64 * ALIKE).ceil() as usize).checked_sub(1)?;
+        let usual = *distances.select_nth_unstable(most).1;
         if usual <= AGREES && count >= 2 {
-            let agreed = distances.partition_point(|&distance| distance <= AGREES);
+            let agreed = distances.iter().filter(|&&distance| distance <= AGREES).count();
             return Some(Self { far: DISAGREES, weight: agreed as f64 / count as f64, loose: false });
         }
         (usual <= RELATED && count >= FEW).then_some(Self { far: usual + APART, weight: 1.0, loose: true })
@@ -226,38 +233,24 @@ fn inner([begin, end]: [f64; 2], ends: [[f64; 2]; 2]) -> [f64; 2] {
     [if meets(begin, 0) { begin } else { begin + margin }, if meets(end, 1) { end } else { end - margin }]
 }
 
-/// What the pairs say, step by step: for one film if any agrees, against it if kinds that are alike in `core` do not.
-fn counted(pairs: &[Pair], core: [f64; 2], shots: &Shots) -> BTreeMap<i64, Moment> {
-    let mut inside: BTreeMap<Kinds, Vec<u32>> = BTreeMap::new();
-    for pair in pairs.iter().filter(|pair| pair.time >= core[0] - 0.01 && pair.time <= core[1] + 0.01) {
-        if let Some(kinds) = pair.kinds {
-            inside.entry(kinds).or_default().push(pair.distance);
-        }
-    }
-    let bounds: BTreeMap<_, Bound> =
-        inside.into_iter().filter_map(|(kinds, distances)| Some((kinds, Bound::of(distances)?))).collect();
-    let mut of_shot: BTreeMap<usize, u32> = BTreeMap::new();
-    for pair in pairs.iter().filter(|pair| pair.distance <= AGREES) {
-        *of_shot.entry(shots.at(pair.time)).or_default() += 1;
+/// What is said, step by step.
+fn counted(mut voices: Vec<Voice>, shots: &Shots) -> BTreeMap<i64, Moment> {
+    let mut of_shot = vec![0; shots.count()];
+    for voice in voices.iter().filter(|voice| voice.against.is_none()) {
+        of_shot[shots.at(voice.time)] += 1;
     }
     // A shot is not of two films: where a part of it agrees, what does not was sought and found elsewhere.
-    let astray =
-        |pair: &Pair| pair.sought && of_shot.get(&shots.at(pair.time)).is_some_and(|&count| count >= SAME_SHOT);
-    let mut steps: BTreeMap<i64, [Said; 2]> = BTreeMap::new();
-    for pair in pairs {
-        let bound = pair.kinds.filter(|_| !astray(pair)).and_then(|kinds| bounds.get(&kinds));
-        let bound = bound.filter(|bound| pair.distance > bound.far && (pair.steady || !bound.loose));
-        let against = bound.map(|bound| bound.weight);
-        if pair.distance > AGREES && against.is_none() {
-            continue;
+    let astray = |voice: &Voice| voice.sought && of_shot[shots.at(voice.time)] >= SAME_SHOT;
+    voices.retain(|voice| voice.against.is_none() || !astray(voice));
+    voices.sort_unstable_by(|a, b| a.order.cmp(&b.order).then(a.time.total_cmp(&b.time)));
+    let moments = voices.chunk_by(|a, b| a.order.0 == b.order.0).filter_map(|voices| {
+        let [mut all, mut seen] = [Said::default(); 2];
+        for voice in voices {
+            all.hear(voice.time, voice.against);
+            if voice.instant {
+                seen.hear(voice.time, voice.against);
+            }
         }
-        let [all, seen] = steps.entry((pair.time / COUNTED).floor() as i64).or_default();
-        all.hear(pair.time, against);
-        if pair.instant {
-            seen.hear(pair.time, against);
-        }
-    }
-    let moments = steps.into_iter().filter_map(|(step, [all, seen])| {
         // A whole frame of the query that shows something else outweighs means, which show what is around it, and frames of the
         // reference, which may be of a little earlier.
         let said = if seen.against.is_some() { seen } else { all };
@@ -266,7 +259,7 @@ fn counted(pairs: &[Pair], core: [f64; 2], shots: &Shots) -> BTreeMap<i64, Momen
             (None, Some([weight, at])) => Moment { weight: -weight, from: at, to: at, seen: None },
             (None, None) => return None,
         };
-        Some((step, moment))
+        Some((voices.first()?.order.0, moment))
     });
     moments.collect()
 }

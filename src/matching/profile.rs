@@ -2,11 +2,16 @@
 //! one of its pictures is as far from all the others as that one is. In a scene that moves little no single distance tells
 //! where; all of them together do.
 
+use std::ops::Range;
+
 use super::align::Line;
-use super::tracks::{Mark, Tracks};
+use super::tracks::{Near, Track, Tracks};
+use crate::hash::Hash;
 
 /// Seconds of the query on either side of where the line puts a picture.
 pub(super) const ASTRAY: f64 = 15.0;
+/// Means that are looked at for one picture lie no further apart.
+const TOGETHER: f64 = 2.0 * ASTRAY + 0.1;
 /// Seconds between the times at which a profile is kept.
 const STEP: f64 = 0.1;
 const STEPS: usize = (2.0 * ASTRAY / STEP) as usize + 1;
@@ -22,9 +27,10 @@ const BLURRED: f64 = 6.0;
 const INDEPENDENT: f64 = 2.0;
 /// No time is less likely than this, as a logarithm: pictures may be of something else.
 const UNLIKELY: f64 = 3.0;
-/// Most pictures of the reference that are looked at, and of the query for each.
+/// Most pictures of the reference that are looked at.
 const MOST_KNOWN: usize = 64;
-const MOST_ASKED: usize = 256;
+/// Means of the query are this far apart at least, in seconds: for one picture, no more than 257 of them are looked at.
+const APART: f64 = 2.0 * ASTRAY / 256.0;
 
 /// A picture of the reference, and how likely each time of the query is to show it.
 #[derive(Debug)]
@@ -47,6 +53,11 @@ impl Profile {
         self.weight * f64::from(fit)
     }
 
+    /// The times of the query for which anything speaks lie in here.
+    pub(super) fn span(&self) -> [f64; 2] {
+        [self.from - STEP, self.from + self.fits.len() as f64 * STEP]
+    }
+
     /// The time of the query that fits best.
     pub(super) fn best(&self) -> f64 {
         let best = self.fits.iter().copied().fold(0.0, f32::max);
@@ -58,102 +69,157 @@ impl Profile {
 
 /// The profiles of the reference's means over time within a stretch of it, in such a stretch of the query.
 pub(super) fn profiles(tracks: &Tracks, query: [f64; 2], reference: [f64; 2], line: Line) -> Vec<Profile> {
-    let mean = |mark: &&Mark, [from, to]: [f64; 2]| {
-        tracks.kinds.get(mark.kind).is_some_and(|kind| kind.1) && mark.time >= from && mark.time <= to
-    };
-    let known: Vec<&Mark> = tracks.known.iter().filter(|mark| mean(mark, reference)).collect();
-    let asked: Vec<&Mark> = tracks.asked.iter().filter(|mark| mean(mark, query)).collect();
-    let mut kinds: Vec<Shown> = tracks.kinds.iter().map(|_| Shown::default()).collect();
+    let means = || tracks.kinds.iter().filter(|kind| kind.mean);
+    let mut shown: Vec<Shown> = means().map(|kind| Shown::new(kind.asked.thinned(query, APART))).collect();
+    let within = |place: usize, of: &Track| of.get(place).map(|(time, hash)| (time, *hash));
+    let known = means().map(|kind| &kind.known);
+    let known = known.flat_map(|of| of.between(reference).filter_map(move |place| within(place, of)));
+    let mut known: Vec<(f64, Hash)> = known.collect();
+    known.sort_by(|a, b| a.0.total_cmp(&b.0));
     let step = known.len().div_ceil(MOST_KNOWN).max(1);
-    known.into_iter().step_by(step).filter_map(|mark| profile(mark, &asked, line, &mut kinds)).collect()
+    let mut near = [Near::default(), Near::default()];
+    known.into_iter().step_by(step).filter_map(|known| profile(known, line, &mut shown, &mut near)).collect()
 }
 
-fn profile<'m>(known: &Mark, asked: &[&'m Mark], line: Line, kinds: &mut [Shown<'m>]) -> Option<Profile> {
-    let at = (known.time - line.offset) / line.speed;
-    let from = asked.partition_point(|mark| mark.time < at - ASTRAY);
-    let near = || asked[from..].iter().copied().take_while(|mark| mark.time <= at + ASTRAY);
-    let (kind, least) =
-        near().map(|mark| (mark.kind, mark.hash.distance(&known.hash))).min_by_key(|&(_, distance)| distance)?;
-    let shown = kinds.get_mut(kind)?;
-    shown.set(near().filter(|mark| mark.kind == kind).collect());
-    let off = shown.off(known)?;
-    let best = off.iter().copied().fold(f64::INFINITY, f64::min);
-    let blur = (best - NOISE.powi(2)).max(0.0).sqrt();
-    let weight = ((FAR - f64::from(least)) / (FAR / 2.0)).clamp(0.0, 1.0) * (1.0 - blur / BLURRED);
+fn profile(
+    (time, hash): (f64, Hash),
+    line: Line,
+    shown: &mut [Shown],
+    [near, nearest]: &mut [Near; 2],
+) -> Option<Profile> {
+    let at = (time - line.offset) / line.speed;
+    let mut found: Option<(usize, u32)> = None;
+    for (place, shown) in shown.iter().enumerate() {
+        shown.means.distances([at - ASTRAY, at + ASTRAY], &hash, near);
+        if let Some(least) = near.least().filter(|least| found.is_none_or(|(_, had)| *least < had)) {
+            found = Some((place, least));
+            std::mem::swap(near, nearest);
+        }
+    }
+    let (place, least) = found?;
+    let near = f64::from(least);
+    let weight = ((FAR - near) / (FAR / 2.0)).clamp(0.0, 1.0);
     if weight <= 0.0 {
         return None;
     }
-    let fit = |off: &f64| (1.0 - INDEPENDENT * (off / best).ln() / UNLIKELY).clamp(0.0, 1.0);
-    let fits = shown.between(&off.iter().map(fit).collect::<Vec<f64>>(), at - ASTRAY);
-    Some(Profile { time: known.time, weight, from: at - ASTRAY, fits })
+    let off = shown.get_mut(place)?.off(nearest)?;
+    let best = off.iter().copied().fold(f64::INFINITY, f64::min);
+    let blur = (best - NOISE.powi(2)).max(0.0).sqrt();
+    let weight = weight * (1.0 - blur / BLURRED);
+    if weight <= 0.0 {
+        return None;
+    }
+    let most = best * (UNLIKELY / INDEPENDENT).exp();
+    let fit = |off: f64| if off < most { 1.0 - INDEPENDENT * (off / best).ln() / UNLIKELY } else { 0.0 };
+    let fits = nearest.all.iter().zip(&off).map(|(&(time, _), off)| (time, fit(*off)));
+    let (from, fits) = between(&fits.collect::<Vec<_>>(), at - ASTRAY);
+    Some(Profile { time, weight, from, fits })
 }
 
-/// Means of the query of one kind around some time, and how alike they are.
-#[derive(Debug, Default)]
-struct Shown<'m> {
-    marks: Vec<&'m Mark>,
-    /// Each of them with all.
-    alike: Vec<f32>,
-    /// Of each, the sum of the squares of those.
-    squares: Vec<f32>,
+/// Means of the query of one kind, and how alike they are.
+#[derive(Debug)]
+struct Shown {
+    means: Track,
+    /// Of each mean that was asked for last, the place of another one, and how alike it is to that and to those that follow.
+    alike: Vec<(usize, Vec<f32>)>,
+    /// The places of those.
+    asked: Range<usize>,
+    near: Near,
 }
 
-/// The correlation of two hashes: 1 if they are the same, 0 if they have nothing to do with one another.
-fn alike(a: &Mark, b: &Mark) -> f32 {
-    1.0 - a.hash.distance(&b.hash) as f32 / 128.0
+/// The correlation of two hashes so far apart: 1 if they are the same, 0 if they have nothing to do with one another.
+fn alike(distance: u32) -> f32 {
+    1.0 - distance as f32 / 128.0
 }
 
-impl<'m> Shown<'m> {
-    fn set(&mut self, mut marks: Vec<&'m Mark>) {
-        if marks.len() > MOST_ASKED {
-            let step = marks.len().div_ceil(MOST_ASKED);
-            marks = marks.into_iter().step_by(step).collect();
-        }
-        let same = |(a, b): (&&Mark, &&Mark)| std::ptr::eq(*a, *b);
-        if self.marks.len() == marks.len() && self.marks.iter().zip(&marks).all(same) {
-            return;
-        }
-        self.alike = marks.iter().flat_map(|a| marks.iter().map(|b| alike(a, b))).collect();
-        self.squares = self.alike.chunks(marks.len().max(1)).map(|row| row.iter().map(|x| x * x).sum()).collect();
-        self.marks = marks;
+impl Shown {
+    fn new(means: Track) -> Self {
+        let alike = means.marks().map(|_| (0, Vec::new())).collect();
+        Self { means, alike, asked: 0..0, near: Near::default() }
     }
 
     /// For the time of each mean, the mean square, in bits, by which the distances of a picture of the reference to all of them are off
     /// what they would be if it showed that time. Whatever was altered about the query takes one share of all.
-    fn off(&self, known: &Mark) -> Option<Vec<f64>> {
-        let count = self.marks.len();
+    fn off(&mut self, picture: &Near) -> Option<Vec<f64>> {
+        let count = picture.all.len();
         if count < 3 {
             return None;
         }
-        let own: Vec<f32> = self.marks.iter().map(|mark| alike(mark, known)).collect();
-        let all: f32 = own.iter().map(|x| x * x).sum();
-        let left = self.alike.chunks(count).zip(&self.squares).map(|(row, squares)| {
-            let both: f32 = row.iter().zip(&own).map(|(a, b)| a * b).sum();
+        let own: Vec<f32> = picture.all.iter().map(|&(_, distance)| alike(distance)).collect();
+        let [all, _] = products(&own, &own);
+        let places = picture.first..picture.first + count;
+        self.ask(&places);
+        let left = places.clone().map(|place| {
+            let (first, row) = self.alike.get(place)?;
+            let from = places.start.checked_sub(*first)?;
+            let [both, squares] = products(row.get(from..from + count)?, &own);
             let left = f64::from(all - both * both.abs() / squares).max(0.0) / count as f64;
-            left * 128.0 * 128.0 + NOISE.powi(2)
+            Some(left * 128.0 * 128.0 + NOISE.powi(2))
         });
-        Some(left.collect())
+        left.collect()
     }
 
-    /// Of how well each mean fits, how well each [`STEP`] from a time on does; nothing fits where no mean is.
-    fn between(&self, fits: &[f64], from: f64) -> Vec<f32> {
-        let mut after = 0;
-        let at = |place: usize| Some((self.marks.get(place)?.time, *fits.get(place)?));
-        let fit = |step: usize| {
-            let time = from + step as f64 * STEP;
-            while self.marks.get(after).is_some_and(|mark| mark.time < time) {
-                after += 1;
+    /// Compares these with what may be asked for together with them; what was asked for before and is not now is dropped.
+    fn ask(&mut self, places: &Range<usize>) {
+        for place in self.asked.clone().filter(|place| !places.contains(place)) {
+            self.alike[place].1 = Vec::new();
+        }
+        self.asked = places.clone();
+        for place in places.clone() {
+            let Some((time, hash)) = self.means.get(place) else { continue };
+            if self.alike[place].1.is_empty() {
+                self.means.distances([time - TOGETHER, time + TOGETHER], hash, &mut self.near);
+                let row = self.near.all.iter().map(|&(_, distance)| alike(distance)).collect();
+                self.alike[place] = (self.near.first, row);
             }
-            let fit = match (after.checked_sub(1).and_then(at), at(after)) {
-                (Some((from, a)), Some((to, b))) => a + (b - a) * (time - from) / (to - from).max(1e-9),
-                (Some((last, fit)), None) if time - last <= EDGE => fit,
-                (None, Some((first, fit))) if first - time <= EDGE => fit,
-                _ => 0.0,
-            };
-            fit as f32
-        };
-        (0..STEPS).map(fit).collect()
+        }
     }
+}
+
+/// The sums of the products of `a` and `b` and of the squares of `a`, in several parts so that they are added side by side.
+fn products(a: &[f32], b: &[f32]) -> [f32; 2] {
+    const LANES: usize = 8;
+    let mut sums = [[0.0f32; LANES]; 2];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            sums[0][lane] += a[lane] * b[lane];
+            sums[1][lane] += a[lane] * a[lane];
+        }
+    }
+    let [mut both, mut squares] = sums.map(|lanes| lanes.iter().sum::<f32>());
+    for (a, b) in a_rest.iter().zip(b_rest) {
+        both += a * b;
+        squares += a * a;
+    }
+    [both, squares]
+}
+
+/// Of how well the query fits at some times, how well it does every [`STEP`] from a time on, without what is nothing at either
+/// end, and from when on that is. Nothing fits where no mean is.
+fn between(fits: &[(f64, f64)], from: f64) -> (f64, Vec<f32>) {
+    let mut after = 0;
+    let fit = |step: usize| {
+        let time = from + step as f64 * STEP;
+        while fits.get(after).is_some_and(|&(at, _)| at < time) {
+            after += 1;
+        }
+        let fit = match (after.checked_sub(1).and_then(|before| fits.get(before)), fits.get(after)) {
+            (Some((from, a)), Some((to, b))) => a + (b - a) * (time - from) / (to - from).max(1e-9),
+            (Some((last, fit)), None) if time - last <= EDGE => *fit,
+            (None, Some((first, fit))) if first - time <= EDGE => *fit,
+            _ => 0.0,
+        };
+        fit as f32
+    };
+    let step = |time: f64| (((time - from) / STEP).max(0.0) as usize).min(STEPS);
+    let [first, last] = [fits.first(), fits.last()].map(|mean| mean.map_or(from, |&(time, _)| time));
+    let first = step(first - EDGE);
+    let mut all: Vec<f32> = (first..step(last + EDGE + STEP)).map(fit).collect();
+    all.truncate(all.iter().rposition(|&fit| fit > 0.0).map_or(0, |last| last + 1));
+    let nothing = all.iter().position(|&fit| fit > 0.0).unwrap_or(0);
+    all.drain(..nothing);
+    (from + (first + nothing) as f64 * STEP, all)
 }
 
 #[cfg(test)]

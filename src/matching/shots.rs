@@ -63,6 +63,10 @@ impl Shots {
         shots
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.begins.len() + 1
+    }
+
     /// Which shot is shown at a time, by number.
     pub(super) fn at(&self, time: f64) -> usize {
         self.begins.partition_point(|&begin| begin <= time + EARLY)

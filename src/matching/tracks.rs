@@ -1,60 +1,140 @@
 //! What two films show, moment by moment, ready to be laid side by side: the query in the orientation of one segment.
 
+use std::ops::Range;
+
 use super::shots::Shots;
 use super::turn::laid;
 use super::{Segment, inverse};
 use crate::fingerprint::{FrameHash, Role, VideoFingerprint, View, ViewSet};
 use crate::hash::Hash;
 use crate::hash::pdq::MIN_QUALITY;
+use crate::simd::distance::{Kernels, scan};
 
-/// A detail hash at a time.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Mark {
-    pub(super) time: f64,
-    pub(super) hash: Hash,
-    /// Which part of the picture, and whether it is a mean over time: a place in [`Tracks::kinds`].
-    pub(super) kind: usize,
+/// The detail hashes of one kind that a film has, in order of time.
+#[derive(Debug, Default)]
+pub(super) struct Track {
+    times: Vec<f64>,
+    hashes: Vec<Hash>,
 }
 
-/// Both films, each in order of time.
+impl Track {
+    fn push(&mut self, time: f64, hash: Hash) {
+        self.times.push(time);
+        self.hashes.push(hash);
+    }
+
+    pub(super) fn marks(&self) -> impl ExactSizeIterator<Item = (f64, &Hash)> {
+        self.times.iter().copied().zip(&self.hashes)
+    }
+
+    /// The time and the hash at a place.
+    pub(super) fn get(&self, place: usize) -> Option<(f64, &Hash)> {
+        Some((*self.times.get(place)?, self.hashes.get(place)?))
+    }
+
+    /// What lies between two times, of which those are left out that come sooner than `apart` after the last one.
+    pub(super) fn thinned(&self, between: [f64; 2], apart: f64) -> Self {
+        let mut kept = Self::default();
+        for (time, hash) in self.between(between).filter_map(|place| self.get(place)) {
+            if kept.times.last().is_none_or(|last| time - last >= apart) {
+                kept.push(time, *hash);
+            }
+        }
+        kept
+    }
+
+    /// The first place that does not come before `time`, sought from `place` on in both directions.
+    pub(super) fn seek(&self, time: f64, mut place: usize) -> usize {
+        place = place.min(self.times.len());
+        while self.times.get(place).is_some_and(|&at| at < time) {
+            place += 1;
+        }
+        while place.checked_sub(1).and_then(|before| self.times.get(before)).is_some_and(|&at| at >= time) {
+            place -= 1;
+        }
+        place
+    }
+
+    /// The places of what lies between two times, inclusive.
+    pub(super) fn between(&self, [from, to]: [f64; 2]) -> Range<usize> {
+        let first = self.times.partition_point(|&time| time < from);
+        first..first + self.times[first..].partition_point(|&time| time <= to)
+    }
+
+    /// How far a hash is from those between two times: `near` is emptied, and gets the time and the distance of each.
+    pub(super) fn distances(&self, between: [f64; 2], hash: &Hash, near: &mut Near) {
+        let places = self.between(between);
+        let mut found = std::mem::take(&mut near.found);
+        found.clear();
+        scan(Kernels::current(), &self.hashes[places.clone()], hash, 256, &mut found);
+        near.all.clear();
+        near.all.extend(self.times[places.clone()].iter().zip(&found).map(|(&time, &(_, distance))| (time, distance)));
+        (near.first, near.found) = (places.start, found);
+    }
+}
+
+/// What is found by [`Track::distances`].
+#[derive(Debug, Default)]
+pub(super) struct Near {
+    /// Times and distances.
+    pub(super) all: Vec<(f64, u32)>,
+    /// The place of the first of them.
+    pub(super) first: usize,
+    found: Vec<(u32, u32)>,
+}
+
+impl Near {
+    pub(super) fn least(&self) -> Option<u32> {
+        self.all.iter().map(|&(_, distance)| distance).min()
+    }
+}
+
+/// A part of the picture, and whether it is shown as it is or as a mean over time.
+#[derive(Debug)]
+pub(super) struct Kind {
+    pub(super) view: View,
+    pub(super) mean: bool,
+    pub(super) asked: Track,
+    pub(super) known: Track,
+}
+
+/// Both films, by kind.
 #[derive(Debug)]
 pub(super) struct Tracks {
-    pub(super) asked: Vec<Mark>,
-    pub(super) known: Vec<Mark>,
-    /// The kinds of marks: the part of the picture, and whether they are means over time.
-    pub(super) kinds: Vec<(View, bool)>,
+    pub(super) kinds: Vec<Kind>,
     /// Those of the query.
     pub(super) shots: Shots,
 }
 
 impl Tracks {
-    /// The marks with enough detail, of the query only those of views that are asked.
+    /// The hashes with enough detail, of the query only those of views that are asked.
     pub(super) fn new(segment: &Segment, query: &VideoFingerprint, reference: &VideoFingerprint) -> Self {
         let turn = inverse(segment.transform);
-        let mut kinds = Vec::new();
-        let mut mark = |frame: &FrameHash, hash: Hash| {
-            let kind = (frame.view, frame.role == Role::Window);
-            let kind = kinds.iter().position(|had| *had == kind).unwrap_or_else(|| {
-                kinds.push(kind);
-                kinds.len() - 1
-            });
-            Mark { time: frame.time, hash, kind }
-        };
+        let mut kinds: Vec<Kind> = Vec::new();
         let clear = |frame: &&FrameHash| frame.quality >= MIN_QUALITY && frame.time.is_finite();
         let asked = query.frames.iter().filter(clear).filter(|frame| ViewSet::Standard.asks_of_film(frame.view));
-        let asked = asked.filter_map(|frame| {
-            let detail = frame.detail.as_ref()?;
+        for (frame, detail) in asked.filter_map(|frame| Some((frame, frame.detail.as_ref()?))) {
             let hash = match &detail.orientations {
                 Some(known) => known.get(turn),
                 // Of an upload from before, orientations are only nearly known.
                 None => laid(&detail.hash, turn),
             };
-            Some(mark(frame, if segment.inverted { hash.complement() } else { hash }))
-        });
-        let asked = asked.collect();
+            kind(&mut kinds, frame).asked.push(frame.time, if segment.inverted { hash.complement() } else { hash });
+        }
         // What references are stored with: few views, whatever is listed.
         let known = reference.frames.iter().filter(clear).filter(|frame| ViewSet::Thorough.stores_of_film(frame.view));
-        let known = known.filter_map(|frame| Some(mark(frame, frame.detail.as_ref()?.hash))).collect();
-        Self { asked, known, kinds, shots: Shots::of(query) }
+        for (frame, detail) in known.filter_map(|frame| Some((frame, frame.detail.as_ref()?))) {
+            kind(&mut kinds, frame).known.push(frame.time, detail.hash);
+        }
+        Self { kinds, shots: Shots::of(query) }
     }
+}
+
+fn kind<'k>(kinds: &'k mut Vec<Kind>, frame: &FrameHash) -> &'k mut Kind {
+    let (view, mean) = (frame.view, frame.role == Role::Window);
+    let place = kinds.iter().position(|kind| (kind.view, kind.mean) == (view, mean)).unwrap_or_else(|| {
+        kinds.push(Kind { view, mean, asked: Track::default(), known: Track::default() });
+        kinds.len() - 1
+    });
+    &mut kinds[place]
 }
