@@ -6,7 +6,7 @@
 //! hash that rests on other properties of the picture (the detail hash) has to agree, since films that share a template
 //! agree in time as well.
 
-use std::collections::HashSet;
+use std::cmp::Ordering;
 
 pub use super::compare::compare;
 pub use super::runs::{Run, runs};
@@ -77,11 +77,19 @@ pub struct Side {
 impl Side {
     /// The side of a film whose hashes were numbered by [`runs`].
     pub fn new(duration: f64, runs: &[Run]) -> Self {
-        let pictures: HashSet<u32> = runs.iter().map(|run| run.number).collect();
-        let others: HashSet<u32> = runs.iter().filter(|run| !run.plain).map(|run| run.number).collect();
+        let pictures = different(runs.iter().map(|run| run.number)).len();
+        let others = different(runs.iter().filter(|run| !run.plain).map(|run| run.number)).len();
         let scenes = runs.iter().map(|run| run.scene + 1).max().unwrap_or(0);
-        Self { duration, scenes, plain: others.len() * 10 <= pictures.len() }
+        Self { duration, scenes, plain: others * 10 <= pictures }
     }
+}
+
+/// The different ones of these numbers, in order.
+fn different(numbers: impl Iterator<Item = u32>) -> Vec<u32> {
+    let mut numbers: Vec<u32> = numbers.collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
 }
 
 /// What one hit weighs: 1 at the edge of what is looked at, more where chance is out of the question.
@@ -175,15 +183,16 @@ pub(super) fn align_each(
     for ((transform, inverted), mut points) in groups {
         closest(&mut points);
         points.sort_by(|a, b| a.q.total_cmp(&b.q).then(a.r.total_cmp(&b.r)));
+        let mut seen = Seen::number(&mut points);
         while found.len() < MAX_SEGMENTS {
-            let Some(line) = best_line(&points, agreement) else { break };
+            let Some(line) = best_line(&points, agreement, &mut seen) else { break };
             let before = points.len();
             for stretch in stretches(&points, line, agreement) {
-                let (strength, different) = evidence(&stretch);
+                let (strength, different) = evidence(&stretch, &mut seen);
                 let (Some(first), Some(last)) = (stretch.first(), stretch.last()) else { continue };
                 if strength >= agreement.needed
                     && different >= scenes
-                    && (plain || shows_more(&stretch, strength, agreement))
+                    && (plain || shows_more(&stretch, strength, agreement, &mut seen))
                 {
                     found.push((
                         strength,
@@ -250,42 +259,96 @@ impl Line {
     }
 }
 
-/// The line on which most agrees, fitted to what lies on it; `None` if no line has enough.
-fn best_line(points: &[Point], agreement: &Agreement) -> Option<Line> {
-    let mut best: Option<(f64, Line)> = None;
-    let mut sorted: Vec<(f64, usize)> = Vec::with_capacity(points.len());
-    for speed in SPEEDS.iter().flat_map(|&speed| [speed, -speed]) {
-        sorted.clear();
-        sorted.extend(points.iter().enumerate().map(|(i, p)| (p.r - speed * p.q, i)));
-        sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-        // The window of offsets with the largest plain weight, then what its different pictures weigh.
-        let (mut from, mut sum) = (0, 0.0);
-        let mut windows: Vec<(f64, usize, usize)> = Vec::new();
-        for to in 0..sorted.len() {
-            sum += points[sorted[to].1].weight;
-            while sorted[to].0 - sorted[from].0 > 2.0 * agreement.tolerance {
-                sum -= points[sorted[from].1].weight;
-                from += 1;
+/// Which pictures and scenes of both films were met; those of the points are numbered without gaps.
+struct Seen {
+    /// By side: in which turn a picture was met last.
+    pictures: [Vec<u32>; 2],
+    scenes: [Vec<u32>; 2],
+    turn: u32,
+}
+
+impl Seen {
+    /// Numbers the pictures and the scenes of the points anew.
+    fn number(points: &mut [Point]) -> Self {
+        let mut seen = Self { pictures: Default::default(), scenes: Default::default(), turn: 0 };
+        for side in [0, 1] {
+            let pictures = different(points.iter().map(|point| point.runs[side].number));
+            let scenes = different(points.iter().map(|point| point.runs[side].scene));
+            for point in points.iter_mut() {
+                let run = &mut point.runs[side];
+                run.number = pictures.partition_point(|&number| number < run.number) as u32;
+                run.scene = scenes.partition_point(|&number| number < run.scene) as u32;
             }
-            match windows.last_mut() {
-                Some(last) if last.1 == from => *last = (sum, from, to + 1),
-                _ => windows.push((sum, from, to + 1)),
-            }
+            seen.pictures[side] = vec![0; pictures.len()];
+            seen.scenes[side] = vec![0; scenes.len()];
         }
-        windows.sort_by(|a, b| b.0.total_cmp(&a.0));
+        seen
+    }
+
+    /// From here on, nothing has been met yet.
+    fn clear(&mut self) {
+        self.turn += 1;
+    }
+
+    /// Whether neither picture was met; then both are.
+    fn meets(&mut self, [q, r]: [Run; 2]) -> bool {
+        let [query, reference] = &mut self.pictures;
+        let [q, r] = [&mut query[q.number as usize], &mut reference[r.number as usize]];
+        let new = *q != self.turn && *r != self.turn;
+        if new {
+            (*q, *r) = (self.turn, self.turn);
+        }
+        new
+    }
+
+    /// How many scenes of one side there are.
+    fn scenes(&mut self, points: &[Point], side: usize) -> usize {
+        self.clear();
+        let (scenes, turn) = (&mut self.scenes[side], self.turn);
+        points
+            .iter()
+            .filter(|point| std::mem::replace(&mut scenes[point.runs[side].scene as usize], turn) != turn)
+            .count()
+    }
+}
+
+/// The strongest first, of equally strong ones the closest.
+fn by_weight(a: &Point, b: &Point) -> Ordering {
+    b.weight.total_cmp(&a.weight).then(a.distance.cmp(&b.distance))
+}
+
+/// Windows of offsets of one speed that are looked at more closely.
+const WINDOWS: usize = 4;
+
+/// The line on which most agrees, fitted to what lies on it; `None` if no line has enough.
+fn best_line(points: &[Point], agreement: &Agreement, seen: &mut Seen) -> Option<Line> {
+    if points.iter().map(|point| point.weight).sum::<f64>() < agreement.needed {
+        return None;
+    }
+    let mut ranked: Vec<Point> = points.to_vec();
+    ranked.sort_by(by_weight);
+    let mut best: Option<(f64, Line)> = None;
+    let (mut offsets, mut sorted) = (Vec::with_capacity(points.len()), Vec::with_capacity(points.len()));
+    for speed in SPEEDS.iter().flat_map(|&speed| [speed, -speed]) {
+        offsets.clear();
+        offsets.extend(ranked.iter().map(|p| p.r - speed * p.q));
+        sorted.clear();
+        sorted.extend(offsets.iter().copied().zip(ranked.iter().map(|p| p.weight)));
+        sorted.sort_unstable_by(|a: &(f64, f64), b| a.0.total_cmp(&b.0));
         let prior = if speed == 1.0 { SPEED_PRIOR } else { 1.0 };
-        for &(plain, from, to) in windows.iter().take(4) {
+        // The window of offsets with the largest plain weight, then what its different pictures weigh.
+        for (plain, from, to) in windows(&sorted, 2.0 * agreement.tolerance) {
             if plain < agreement.needed || best.is_some_and(|(score, _)| plain * prior <= score) {
                 break;
             }
-            let members: Vec<Point> = sorted[from..to].iter().map(|&(_, i)| points[i]).collect();
-            let (score, _) = evidence(&members);
+            seen.clear();
+            let members = ranked.iter().zip(&offsets).filter(|(_, offset)| (from..=to).contains(*offset));
+            let score: f64 = members.filter(|(point, _)| seen.meets(point.runs)).map(|(point, _)| point.weight).sum();
             // Backwards and at another speed, a handful of hits lies on some line by chance.
             if score >= agreement.needed * if speed > 0.0 { 1.0 } else { 1.5 }
                 && best.is_none_or(|(had, _)| score * prior > had)
             {
-                let offset = (sorted[from].0 + sorted[to - 1].0) / 2.0;
-                best = Some((score * prior, Line { speed, offset }));
+                best = Some((score * prior, Line { speed, offset: (from + to) / 2.0 }));
             }
         }
     }
@@ -301,6 +364,31 @@ fn best_line(points: &[Point], agreement: &Agreement) -> Option<Line> {
         }
     }
     Some(line)
+}
+
+/// Of sorted offsets and their weights, the heaviest windows of a width: weight, first and last offset, the heaviest first.
+fn windows(sorted: &[(f64, f64)], width: f64) -> impl Iterator<Item = (f64, f64, f64)> {
+    let mut heaviest: [Option<(f64, f64, f64)>; WINDOWS] = [None; WINDOWS];
+    let mut keep = |window: (f64, f64, f64)| {
+        let place = heaviest.iter().position(|had| had.is_none_or(|had| window.0 > had.0));
+        if let Some(place) = place {
+            heaviest[place..].rotate_right(1);
+            heaviest[place] = Some(window);
+        }
+    };
+    let (mut from, mut sum) = (0, 0.0);
+    for (to, &(offset, weight)) in sorted.iter().enumerate() {
+        sum += weight;
+        while offset - sorted[from].0 > width {
+            sum -= sorted[from].1;
+            from += 1;
+        }
+        // What follows in the same window is heavier.
+        if sorted.get(to + 1).is_none_or(|next| next.0 - sorted[from].0 > width) {
+            keep((sum, sorted[from].0, offset));
+        }
+    }
+    heaviest.into_iter().flatten()
 }
 
 /// Least squares through weighted points of the query's time and the reference's.
@@ -345,26 +433,18 @@ impl Fit {
 
 /// What the different pictures among the points weigh together, and how many scenes they are: each run of either side
 /// counts once, the closest first.
-fn evidence(points: &[Point]) -> (f64, usize) {
-    let mut sorted: Vec<&Point> = points.iter().collect();
-    sorted.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.distance.cmp(&b.distance)));
-    let (mut query, mut reference) = (HashSet::new(), HashSet::new());
-    let mut sum = 0.0;
-    for point in sorted {
-        let [q, r] = point.runs.map(|run| run.number);
-        if !query.contains(&q) && !reference.contains(&r) {
-            query.insert(q);
-            reference.insert(r);
-            sum += point.weight;
-        }
-    }
-    let scenes = |side: usize| points.iter().map(|p| p.runs[side].scene).collect::<HashSet<_>>().len();
-    (sum, scenes(0).min(scenes(1)))
+fn evidence(points: &[Point], seen: &mut Seen) -> (f64, usize) {
+    let mut ranked: Vec<Point> = points.to_vec();
+    ranked.sort_by(by_weight);
+    seen.clear();
+    let sum = ranked.iter().filter(|point| seen.meets(point.runs)).map(|point| point.weight).sum();
+    (sum, seen.scenes(points, 0).min(seen.scenes(points, 1)))
 }
 
 /// Whether what agrees, so strongly in all, is more than a countdown: enough that is not plain, or more plain pictures than that has.
-fn shows_more(points: &[Point], strength: f64, agreement: &Agreement) -> bool {
-    let of = |kept: fn(u8) -> bool| evidence(&points.iter().copied().filter(|p| kept(p.plain)).collect::<Vec<_>>());
+fn shows_more(points: &[Point], strength: f64, agreement: &Agreement, seen: &mut Seen) -> bool {
+    let mut of =
+        |kept: fn(u8) -> bool| evidence(&points.iter().copied().filter(|p| kept(p.plain)).collect::<Vec<_>>(), seen);
     // What is plain on one side only, as under a caption, counts where it is not the edge of something that is plain on both.
     of(|plain| plain == 0).0 >= agreement.needed
         || of(|plain| plain < 2).0 >= strength * NOT_PLAIN

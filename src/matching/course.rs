@@ -70,7 +70,12 @@ pub(super) fn course(
     let whole = Some(lengths[1] / lengths[0]).filter(|speed| (LEAST_SPEED..=MOST_SPEED).contains(speed));
     let speeds = SPEEDS.iter().copied().chain(whole).flat_map(|speed| [speed, -speed]).chain([line.speed]);
     let mut best: Vec<(f64, Line)> = (-3..=3).map(|tenths| scored(shifted(line, tenths))).collect();
-    best.extend(speeds.filter_map(|speed| agreed.best(speed)));
+    for speed in speeds {
+        best.sort_by(|a, b| better(b, a));
+        best.truncate(FINER);
+        let needed = best.get(FINER - 1).map_or(f64::NEG_INFINITY, |last| last.0);
+        best.extend(agreed.best(speed, needed));
+    }
     best.sort_by(|a, b| better(b, a));
     let finer = best.iter().take(FINER).flat_map(|&(_, line)| (-5..=5).map(move |tenths| shifted(line, tenths)));
     let finer = finer.map(scored).max_by(better);
@@ -111,12 +116,13 @@ impl Agreed<'_> {
         self.shown(line) + self.profiles.iter().map(profile).sum::<f64>() + self.likely(line)
     }
 
-    /// Of the lines of one speed through a point, the best time of a profile or a place where both films begin or end, the best.
-    fn best(&self, speed: f64) -> Option<(f64, Line)> {
+    /// Of the lines of one speed through a point, the best time of a profile or a place where both films begin or end, the best;
+    /// `None` if it cannot score more than `needed`.
+    fn best(&self, speed: f64, needed: f64) -> Option<(f64, Line)> {
         let offset = |[q, r]: [f64; 2]| r - speed * q;
-        let best = |profile: &Profile| offset([profile.best(), profile.time]);
         let through: Vec<f64> = self.points.iter().map(|point| offset([point.q, point.r])).collect();
-        let mut offsets: Vec<f64> = through.iter().copied().chain(self.profiles.iter().map(best)).collect();
+        let mut offsets = through.clone();
+        offsets.extend(self.profiles.iter().map(|profile| offset([profile.best(), profile.time])));
         offsets.sort_unstable_by(f64::total_cmp);
         offsets.dedup_by(|later, kept| *later - *kept < APART);
         for corner in corners(speed, self.lengths).into_iter().flatten().map(offset) {
@@ -124,21 +130,29 @@ impl Agreed<'_> {
         }
         // Each adds to the lines that come near it: most come near few.
         let mut scores: Vec<f64> = offsets.iter().map(|&offset| self.likely(Line { speed, offset })).collect();
-        let mut add = |[from, to]: [f64; 2], score: &dyn Fn(f64) -> f64| {
-            let first = offsets.partition_point(|&offset| offset < from);
-            let those = offsets[first..].iter().zip(&mut scores[first..]).take_while(|(offset, _)| **offset <= to);
-            those.for_each(|(offset, sum)| *sum += score(*offset));
-        };
         for (point, at) in self.points.iter().zip(through) {
-            add([at - TOLERANCE, at + TOLERANCE], &|offset| point.weight * near((at - offset) / TOLERANCE));
+            let score = |offset: f64| point.weight * near((at - offset) / TOLERANCE);
+            add(&offsets, &mut scores, [at - TOLERANCE, at + TOLERANCE], score);
+        }
+        let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if most + self.profiles.iter().map(Profile::most).sum::<f64>() <= needed {
+            return None;
         }
         for profile in self.profiles {
             let [a, b] = profile.span().map(|query| offset([query, profile.time]));
-            add([a.min(b), a.max(b)], &|offset| profile.at((profile.time - offset) / speed));
+            let score = |offset: f64| profile.at((profile.time - offset) / speed);
+            add(&offsets, &mut scores, [a.min(b), a.max(b)], score);
         }
         let scored = scores.into_iter().zip(offsets).map(|(score, offset)| (score, Line { speed, offset }));
         scored.max_by(|a, b| a.0.total_cmp(&b.0))
     }
+}
+
+/// Adds what those of the sorted offsets score that lie in a stretch.
+fn add(offsets: &[f64], scores: &mut [f64], [from, to]: [f64; 2], score: impl Fn(f64) -> f64) {
+    let first = offsets.partition_point(|&offset| offset < from);
+    let those = offsets[first..].iter().zip(&mut scores[first..]).take_while(|(offset, _)| **offset <= to);
+    those.for_each(|(offset, sum)| *sum += score(*offset));
 }
 
 /// Where the query begins and ends, and where the reference does, in time of the query.

@@ -37,12 +37,12 @@ const APART: f64 = 2.0 * ASTRAY / 256.0;
 pub(super) struct Profile {
     /// In the reference.
     pub(super) time: f64,
-    /// How much it tells at most.
     weight: f64,
     /// The first time of the query for which `fits` has a value; the others follow every [`STEP`].
     from: f64,
     /// 1 where it fits best, 0 where it does not.
     fits: Vec<f32>,
+    best: f64,
 }
 
 impl Profile {
@@ -53,6 +53,11 @@ impl Profile {
         self.weight * f64::from(fit)
     }
 
+    /// How much speaks for any time at most.
+    pub(super) fn most(&self) -> f64 {
+        self.weight
+    }
+
     /// The times of the query for which anything speaks lie in here.
     pub(super) fn span(&self) -> [f64; 2] {
         [self.from - STEP, self.from + self.fits.len() as f64 * STEP]
@@ -60,10 +65,7 @@ impl Profile {
 
     /// The time of the query that fits best.
     pub(super) fn best(&self) -> f64 {
-        let best = self.fits.iter().copied().fold(0.0, f32::max);
-        let first = self.fits.iter().position(|&fit| fit == best).unwrap_or(0);
-        let last = self.fits.iter().rposition(|&fit| fit == best).unwrap_or(first);
-        self.from + (first + last) as f64 / 2.0 * STEP
+        self.best
     }
 }
 
@@ -113,7 +115,10 @@ fn profile(
     let fit = |off: f64| if off < most { 1.0 - INDEPENDENT * (off / best).ln() / UNLIKELY } else { 0.0 };
     let fits = nearest.all.iter().zip(&off).map(|(&(time, _), off)| (time, fit(*off)));
     let (from, fits) = between(&fits.collect::<Vec<_>>(), at - ASTRAY);
-    Some(Profile { time, weight, from, fits })
+    let best = fits.iter().copied().fold(0.0, f32::max);
+    let first = fits.iter().position(|&fit| fit == best).unwrap_or(0);
+    let last = fits.iter().rposition(|&fit| fit == best).unwrap_or(first);
+    Some(Profile { time, weight, from, best: from + (first + last) as f64 / 2.0 * STEP, fits })
 }
 
 /// Means of the query of one kind, and how alike they are.

@@ -2,6 +2,7 @@
 
 use crate::fingerprint::{FrameHash, View};
 use crate::hash::Hash;
+use crate::simd::distance::{Kernels, scan};
 
 /// Hashes within this many bits of the first of a run show the same picture.
 const SAME_PICTURE: u32 = 12;
@@ -33,7 +34,8 @@ pub fn runs<'a>(frames: impl IntoIterator<Item = &'a FrameHash>) -> Vec<Run> {
     let frames: Vec<&FrameHash> = frames.into_iter().collect();
     let by_pdq = frames.iter().any(|frame| frame.hash.is_some());
     let mut first: Option<(Hash, f64)> = None;
-    let (mut scenes, mut different): (Vec<(Hash, u32)>, u32) = (Vec::new(), 0);
+    let (mut scenes, mut different): (Vec<Hash>, u32) = (Vec::new(), 0);
+    let mut known = Vec::new();
     let mut run = Run::default();
     frames
         .into_iter()
@@ -50,12 +52,13 @@ pub fn runs<'a>(frames: impl IntoIterator<Item = &'a FrameHash>) -> Vec<Run> {
                 run.number += u32::from(first.is_some());
                 first = Some((hash, frame.time));
                 let most = if frame.plain { SAME_PLAIN } else { SAME_SCENE };
-                let known = scenes.iter().find(|(scene, _)| scene.distance(&hash) <= most);
-                run.scene = match known {
-                    Some(&(_, number)) => number,
+                known.clear();
+                scan(Kernels::current(), &scenes, &hash, most, &mut known);
+                run.scene = match known.first() {
+                    Some(&(number, _)) => number,
                     None => {
                         if scenes.len() < MAX_SCENES {
-                            scenes.push((hash, different));
+                            scenes.push(hash);
                         }
                         different += 1;
                         different - 1
