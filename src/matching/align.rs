@@ -331,24 +331,24 @@ fn best_line(points: &[Point], agreement: &Agreement, seen: &mut Seen) -> Option
     let (mut offsets, mut sorted) = (Vec::with_capacity(points.len()), Vec::with_capacity(points.len()));
     for speed in SPEEDS.iter().flat_map(|&speed| [speed, -speed]) {
         offsets.clear();
-        offsets.extend(ranked.iter().map(|p| p.r - speed * p.q));
-        sorted.clear();
-        sorted.extend(offsets.iter().copied().zip(ranked.iter().map(|p| p.weight)));
-        sorted.sort_unstable_by(|a: &(f64, f64), b| a.0.total_cmp(&b.0));
+        offsets.extend(ranked.iter().map(|p| Weighed::new(p.r - speed * p.q, p.weight)));
+        sorted.clone_from(&offsets);
+        sorted.sort_unstable();
         let prior = if speed == 1.0 { SPEED_PRIOR } else { 1.0 };
         // The window of offsets with the largest plain weight, then what its different pictures weigh.
-        for (plain, from, to) in windows(&sorted, 2.0 * agreement.tolerance) {
+        for Window { plain, from, to } in windows(&sorted, 2.0 * agreement.tolerance) {
             if plain < agreement.needed || best.is_some_and(|(score, _)| plain * prior <= score) {
                 break;
             }
             seen.clear();
-            let members = ranked.iter().zip(&offsets).filter(|(_, offset)| (from..=to).contains(*offset));
+            let members =
+                ranked.iter().zip(&offsets).filter(|(_, offset)| (from.least()..=to.most()).contains(*offset));
             let score: f64 = members.filter(|(point, _)| seen.meets(point.runs)).map(|(point, _)| point.weight).sum();
             // Backwards and at another speed, a handful of hits lies on some line by chance.
             if score >= agreement.needed * if speed > 0.0 { 1.0 } else { 1.5 }
                 && best.is_none_or(|(had, _)| score * prior > had)
             {
-                best = Some((score * prior, Line { speed, offset: (from + to) / 2.0 }));
+                best = Some((score * prior, Line { speed, offset: (from.offset() + to.offset()) / 2.0 }));
             }
         }
     }
@@ -366,26 +366,67 @@ fn best_line(points: &[Point], agreement: &Agreement, seen: &mut Seen) -> Option
     Some(line)
 }
 
-/// Of sorted offsets and their weights, the heaviest windows of a width: weight, first and last offset, the heaviest first.
-fn windows(sorted: &[(f64, f64)], width: f64) -> impl Iterator<Item = (f64, f64, f64)> {
-    let mut heaviest: [Option<(f64, f64, f64)>; WINDOWS] = [None; WINDOWS];
-    let mut keep = |window: (f64, f64, f64)| {
-        let place = heaviest.iter().position(|had| had.is_none_or(|had| window.0 > had.0));
-        if let Some(place) = place {
+/// An offset and a weight in one number, by which offsets are sorted fast: the last bits of the offset are the weight, in halves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Weighed(u64);
+
+impl Weighed {
+    const WEIGHT: u64 = 7;
+    const SIGN: u64 = 1 << 63;
+
+    fn new(offset: f64, weight: f64) -> Self {
+        let bits = offset.to_bits();
+        let ordered = if bits & Self::SIGN == 0 { bits | Self::SIGN } else { !bits };
+        Self(ordered & !Self::WEIGHT | (weight * 2.0) as u64 & Self::WEIGHT)
+    }
+
+    fn offset(self) -> f64 {
+        let bits = if self.0 & Self::SIGN != 0 { self.0 & !Self::SIGN } else { !self.0 };
+        f64::from_bits(bits & !Self::WEIGHT)
+    }
+
+    /// The least and the most that has this offset.
+    fn least(self) -> Self {
+        Self(self.0 & !Self::WEIGHT)
+    }
+
+    fn most(self) -> Self {
+        Self(self.0 | Self::WEIGHT)
+    }
+
+    fn weight(self) -> f64 {
+        (self.0 & Self::WEIGHT) as f64 / 2.0
+    }
+}
+
+/// A stretch of offsets, and what all hits in it weigh.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    plain: f64,
+    from: Weighed,
+    to: Weighed,
+}
+
+/// Of sorted offsets, the heaviest windows of a width, the heaviest first.
+fn windows(sorted: &[Weighed], width: f64) -> impl Iterator<Item = Window> + use<> {
+    let mut heaviest: [Option<Window>; WINDOWS] = [None; WINDOWS];
+    let mut keep = |window: Window| {
+        if let Some(place) = heaviest.iter().position(|had| had.is_none_or(|had| window.plain > had.plain)) {
             heaviest[place..].rotate_right(1);
             heaviest[place] = Some(window);
         }
     };
-    let (mut from, mut sum) = (0, 0.0);
-    for (to, &(offset, weight)) in sorted.iter().enumerate() {
-        sum += weight;
-        while offset - sorted[from].0 > width {
-            sum -= sorted[from].1;
-            from += 1;
+    let (mut first, mut plain) = (0, 0.0);
+    for (place, &to) in sorted.iter().enumerate() {
+        plain += to.weight();
+        while to.offset() - sorted[first].offset() > width {
+            plain -= sorted[first].weight();
+            first += 1;
         }
         // What follows in the same window is heavier.
-        if sorted.get(to + 1).is_none_or(|next| next.0 - sorted[from].0 > width) {
-            keep((sum, sorted[from].0, offset));
+        let from = sorted[first];
+        if sorted.get(place + 1).is_none_or(|next| next.offset() - from.offset() > width) {
+            keep(Window { plain, from, to });
         }
     }
     heaviest.into_iter().flatten()
