@@ -410,23 +410,27 @@ struct Window {
 /// Of sorted offsets, the heaviest windows of a width, the heaviest first.
 fn windows(sorted: &[Weighed], width: f64) -> impl Iterator<Item = Window> + use<> {
     let mut heaviest: [Option<Window>; WINDOWS] = [None; WINDOWS];
-    let mut keep = |window: Window| {
-        if let Some(place) = heaviest.iter().position(|had| had.is_none_or(|had| window.plain > had.plain)) {
-            heaviest[place..].rotate_right(1);
-            heaviest[place] = Some(window);
-        }
-    };
+    // What a window has to weigh to be kept.
+    let mut needed = 0.0;
+    let offset = |place: usize| sorted.get(place).map_or(f64::INFINITY, |one| one.offset());
     let (mut first, mut plain) = (0, 0.0);
-    for (place, &to) in sorted.iter().enumerate() {
+    let (mut begin, mut end) = (offset(0), offset(0));
+    for (place, to) in sorted.iter().enumerate() {
         plain += to.weight();
-        while to.offset() - sorted[first].offset() > width {
+        while end - begin > width {
             plain -= sorted[first].weight();
             first += 1;
+            begin = offset(first);
         }
+        end = offset(place + 1);
         // What follows in the same window is heavier.
-        let from = sorted[first];
-        if sorted.get(place + 1).is_none_or(|next| next.offset() - from.offset() > width) {
-            keep(Window { plain, from, to });
+        if plain > needed && end - begin > width {
+            let heavier = |had: &Option<Window>| had.is_none_or(|had| plain > had.plain);
+            if let Some(place) = heaviest.iter().position(heavier) {
+                heaviest[place..].rotate_right(1);
+                heaviest[place] = Some(Window { plain, from: sorted[first], to: *to });
+                needed = heaviest[WINDOWS - 1].map_or(0.0, |last| last.plain);
+            }
         }
     }
     heaviest.into_iter().flatten()
