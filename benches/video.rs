@@ -16,7 +16,7 @@ use refrain::bank::{AskOptions, BankConfig, Reference};
 use refrain::fingerprint::{DetailHash, FrameHash, Media, Role, Sampling, VideoFingerprint, View};
 use refrain::hash::pdq::{Orientations, Transform};
 use refrain::index::{DiskIndex, Entry, EntryId};
-use refrain::matching::align::{Agreement, FrameHit, Side, align, compare, runs};
+use refrain::matching::align::{Agreement, FrameHit, Side, align, compare, runs, settle};
 use refrain::matching::{Match, Segment};
 use refrain::{Cancel, Fingerprint, Hash, Options, Store, fingerprint};
 
@@ -268,6 +268,10 @@ fn ask(folder: &Path) {
         let sides = [Side::new(QUERY as f64, &query_runs), Side::new(FRAMES as f64 * 0.5, &reference_runs)];
         let ms = milliseconds(50, || align(&hits, sides, &Agreement::default()).len());
         report("alignment of a minute that matches", ms);
+        let known = VideoFingerprint::of_frames(FRAMES as f64 * 0.5, known);
+        let segments = align(&hits, sides, &Agreement::default());
+        let ms = milliseconds(50, || settle(segments.clone(), film, &known).len());
+        report("its line and its borders", ms);
     }
     report("store, 600 frames as they lie and inverted", milliseconds(3, || asked(&plain)));
     report("store, 600 frames in eight orientations and inverted", milliseconds(1, || asked(&all)));

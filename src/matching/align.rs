@@ -8,6 +8,7 @@
 
 use std::cmp::Ordering;
 
+pub use super::borders::settle;
 pub use super::compare::compare;
 pub use super::runs::{Run, runs};
 use super::{PDQ_LIMIT, Segment};

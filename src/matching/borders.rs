@@ -27,8 +27,9 @@ const SHORT_REACH: f64 = 0.5;
 /// Seconds before the last moment that agrees in which the query may have cut to something else: a mean over time shows both.
 const MEAN_REACH: f64 = 0.75;
 
-/// Lays the segments' lines anew, puts their borders where the films part, and drops those that turn out to be others again.
-pub(super) fn settle(segments: Vec<Segment>, query: &VideoFingerprint, reference: &VideoFingerprint) -> Vec<Segment> {
+/// Lays the lines of [`super::align`]'s segments anew by all that both films' fingerprints hold, puts their borders where the films
+/// part, and drops those that turn out to be others again. The films are in order of time, as [`VideoFingerprint::of_frames`] leaves them.
+pub fn settle(segments: Vec<Segment>, query: &VideoFingerprint, reference: &VideoFingerprint) -> Vec<Segment> {
     let mut kept: Vec<Segment> = Vec::new();
     let mut clear: Vec<f64> = Vec::new();
     for mut segment in segments {
