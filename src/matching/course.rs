@@ -22,6 +22,12 @@ const SPREAD: f64 = 1.5;
 const TOLERANCE: f64 = 0.4;
 /// Another speed than 1 has to agree by so many pictures more.
 const PRIOR: f64 = 2.0;
+/// That both films begin and end together counts as so many pictures more if they are as long as if one were all of the other
+/// at a usual speed: a multiple of this, which is what people choose.
+const WHOLE: f64 = 2.0;
+const USUAL: f64 = 0.05;
+/// Seconds by which encoding alone makes a film longer or shorter.
+const LONGER: f64 = 0.12;
 /// Lines of one speed are tried no nearer to one another than this, in seconds.
 const APART: f64 = 0.2;
 /// So many of the best lines are moved by half a second to find a better one.
@@ -63,7 +69,8 @@ pub(super) fn course(
     if points.is_empty() && profiles.is_empty() {
         return (line, 0.0);
     }
-    let agreed = Agreed { points: &points, profiles: &profiles, lengths };
+    let whole = if as_long(lengths) { WHOLE } else { 0.0 };
+    let agreed = Agreed { points: &points, profiles: &profiles, lengths, whole };
     let shifted = |line: Line, tenths: i32| Line { offset: line.offset + f64::from(tenths) / 10.0, ..line };
     let scored = |line: Line| (agreed.score(line), line);
     let better = |a: &(f64, Line), b: &(f64, Line)| a.0.total_cmp(&b.0);
@@ -92,6 +99,14 @@ struct Agreed<'a> {
     points: &'a [Point],
     profiles: &'a [Profile],
     lengths: [f64; 2],
+    /// How much it counts that both films begin and end together, beside each of that.
+    whole: f64,
+}
+
+/// Whether one film may be all of the other at a usual speed.
+fn as_long([asked, known]: [f64; 2]) -> bool {
+    let speed = (known / asked / USUAL).round() * USUAL;
+    (LEAST_SPEED..=MOST_SPEED).contains(&speed) && (known / speed - asked).abs() <= LONGER
 }
 
 /// How much of something counts that is so far off, in parts of what it may be.
@@ -107,7 +122,8 @@ impl Agreed<'_> {
     /// That both films begin together or end together, and that neither was sped up.
     fn likely(&self, line: Line) -> f64 {
         let [asked, known] = ends(line, self.lengths);
-        let meeting: f64 = [0, 1].map(|side| MEETING * near((asked[side] - known[side]) / TOGETHER)).iter().sum();
+        let [begin, end] = [0, 1].map(|side| near((asked[side] - known[side]) / TOGETHER));
+        let meeting = MEETING * (begin + end) + self.whole * begin * end;
         meeting + if line.speed == 1.0 { PRIOR } else { 0.0 }
     }
 
@@ -255,6 +271,17 @@ mod tests {
 
     fn mark(time: f64, role: Role, hash: Hash) -> FrameHash {
         FrameHash::of_hashes(time, role, View::Full, hash, Some(hash))
+    }
+
+    #[test]
+    fn a_copy_of_a_whole_film_is_as_long_as_it_at_a_usual_speed() {
+        for lengths in [[60.0, 60.0], [60.0, 60.1], [60.0, 66.0], [48.0, 60.0], [120.0, 60.0], [600.0, 750.05]] {
+            assert!(as_long(lengths), "{lengths:?}");
+        }
+        for lengths in [[60.0, 61.0], [59.63, 60.0], [600.0, 625.0], [f64::INFINITY, 60.0], [60.0, f64::INFINITY]] {
+            assert!(!as_long(lengths), "{lengths:?}");
+        }
+        assert!(!as_long([f64::INFINITY; 2]) && !as_long([0.0, 60.0]) && !as_long([f64::NAN, 1.0]));
     }
 
     /// Four pictures of the reference, of which a slow scene shows the last two a little early.
