@@ -5,7 +5,8 @@
 use super::align::{Fit, Line, SPEEDS};
 use super::borders::{MEETING, TOGETHER};
 use super::profile::{ASTRAY, Profile, profiles};
-use super::tracks::{Near, Tracks};
+use super::tracks::{Kind, Near, Tracks};
+use crate::hash::Hash;
 
 /// Seconds around a segment that are looked at, on both sides.
 const AROUND: f64 = 2.0;
@@ -37,7 +38,8 @@ const SHIFT: f64 = 0.12;
 /// Speeds at which one film may be as long as the other.
 const LEAST_SPEED: f64 = 0.49;
 const MOST_SPEED: f64 = 2.05;
-/// Most points that lines are laid through.
+/// Most hashes of the reference that are sought, and most points that lines are laid through.
+const MOST_KNOWN: usize = 512;
 const MAX_POINTS: usize = 128;
 
 /// A moment of the query and the one of the reference that it shows, and how clear that is.
@@ -185,31 +187,35 @@ fn corners(speed: f64, [asked, known]: [f64; 2]) -> Option<[[f64; 2]; 2]> {
 
 /// Where the hashes of the reference are found in the query, of each the clearest view, in order of time.
 fn points(tracks: &Tracks, query: [f64; 2], reference: [f64; 2], line: Line) -> Vec<Point> {
-    let mut out = Vec::new();
+    let within = |kind: &Kind| kind.known.between(reference);
+    let kinds = tracks.kinds.iter();
+    let mut known: Vec<(&Kind, f64, &Hash)> = kinds
+        .flat_map(|kind| within(kind).filter_map(move |place| kind.known.get(place).map(|(at, hash)| (kind, at, hash))))
+        .collect();
+    known.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let step = known.len().div_ceil(MOST_KNOWN).max(1);
     let mut near = Near::default();
-    for known in &tracks.kinds {
-        let marks = known.known.between(reference).filter_map(|place| known.known.get(place));
-        for (time, hash) in marks {
-            let at = (time - line.offset) / line.speed;
-            let around = [query[0].max(at - ASTRAY), query[1].min(at + ASTRAY)];
-            let mut best: Option<(u32, Point)> = None;
-            for asked in tracks.kinds.iter().filter(|asked| asked.mean == known.mean) {
-                asked.asked.distances(around, hash, &mut near);
-                let least = near.least().filter(|&least| best.is_none_or(|(had, _)| least < had));
-                if let Some((q, weight)) = least.and_then(|least| nearest(&near.all, least)) {
-                    best = least.map(|least| (least, Point { q, r: time, weight }));
-                }
+    let point = |(kind, r, hash): (&Kind, f64, &Hash)| {
+        let at = (r - line.offset) / line.speed;
+        let around = [query[0].max(at - ASTRAY), query[1].min(at + ASTRAY)];
+        let mut best: Option<(u32, Point)> = None;
+        for asked in tracks.kinds.iter().filter(|asked| asked.mean == kind.mean) {
+            near.measure(&asked.asked, around, hash);
+            let nearer = |least: &u32| *least <= FAR && best.is_none_or(|(had, _)| *least < had);
+            if let Some(least) = near.least().filter(nearer)
+                && let Some((q, weight)) = nearest(near.timed(&asked.asked), least)
+            {
+                best = Some((least, Point { q, r, weight }));
             }
-            out.extend(best.map(|(_, point)| point).filter(|point| point.weight > 0.0));
         }
-    }
-    out.sort_by(|a: &Point, b| a.r.total_cmp(&b.r));
-    out
+        best.map(|(_, point)| point).filter(|point| point.weight > 0.0)
+    };
+    known.into_iter().step_by(step).filter_map(point).collect()
 }
 
 /// Of times and distances, when it is that the distance is least, and how clearly it stands out.
 fn nearest(near: &[(f64, u32)], least: u32) -> Option<(f64, f64)> {
-    if least > FAR || near.len() < 3 {
+    if near.len() < 3 {
         return None;
     }
     let first = near.iter().position(|&(_, distance)| distance == least)?;

@@ -92,7 +92,7 @@ fn profile(
     let at = (time - line.offset) / line.speed;
     let mut found: Option<(usize, u32)> = None;
     for (place, shown) in shown.iter().enumerate() {
-        shown.means.distances([at - ASTRAY, at + ASTRAY], &hash, near);
+        near.measure(&shown.means, [at - ASTRAY, at + ASTRAY], &hash);
         if let Some(least) = near.least().filter(|least| found.is_none_or(|(_, had)| *least < had)) {
             found = Some((place, least));
             std::mem::swap(near, nearest);
@@ -104,7 +104,8 @@ fn profile(
     if weight <= 0.0 {
         return None;
     }
-    let off = shown.get_mut(place)?.off(nearest)?;
+    let shown = shown.get_mut(place)?;
+    let off = shown.off(nearest)?;
     let best = off.iter().copied().fold(f64::INFINITY, f64::min);
     let blur = (best - NOISE.powi(2)).max(0.0).sqrt();
     let weight = weight * (1.0 - blur / BLURRED);
@@ -113,7 +114,7 @@ fn profile(
     }
     let most = best * (UNLIKELY / INDEPENDENT).exp();
     let fit = |off: f64| if off < most { 1.0 - INDEPENDENT * (off / best).ln() / UNLIKELY } else { 0.0 };
-    let fits = nearest.all.iter().zip(&off).map(|(&(time, _), off)| (time, fit(*off)));
+    let fits = nearest.timed(&shown.means).iter().zip(&off).map(|(&(time, _), off)| (time, fit(*off)));
     let (from, fits) = between(&fits.collect::<Vec<_>>(), at - ASTRAY);
     let best = fits.iter().copied().fold(0.0, f32::max);
     let first = fits.iter().position(|&fit| fit == best).unwrap_or(0);
@@ -146,11 +147,11 @@ impl Shown {
     /// For the time of each mean, the mean square, in bits, by which the distances of a picture of the reference to all of them are off
     /// what they would be if it showed that time. Whatever was altered about the query takes one share of all.
     fn off(&mut self, picture: &Near) -> Option<Vec<f64>> {
-        let count = picture.all.len();
+        let own: Vec<f32> = picture.distances().map(alike).collect();
+        let count = own.len();
         if count < 3 {
             return None;
         }
-        let own: Vec<f32> = picture.all.iter().map(|&(_, distance)| alike(distance)).collect();
         let [all, _] = products(&own, &own);
         let places = picture.first..picture.first + count;
         self.ask(&places);
@@ -173,8 +174,8 @@ impl Shown {
         for place in places.clone() {
             let Some((time, hash)) = self.means.get(place) else { continue };
             if self.alike[place].1.is_empty() {
-                self.means.distances([time - TOGETHER, time + TOGETHER], hash, &mut self.near);
-                let row = self.near.all.iter().map(|&(_, distance)| alike(distance)).collect();
+                self.near.measure(&self.means, [time - TOGETHER, time + TOGETHER], hash);
+                let row = self.near.distances().map(alike).collect();
                 self.alike[place] = (self.near.first, row);
             }
         }

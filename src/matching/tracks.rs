@@ -60,32 +60,41 @@ impl Track {
         let first = self.times.partition_point(|&time| time < from);
         first..first + self.times[first..].partition_point(|&time| time <= to)
     }
-
-    /// How far a hash is from those between two times: `near` is emptied, and gets the time and the distance of each.
-    pub(super) fn distances(&self, between: [f64; 2], hash: &Hash, near: &mut Near) {
-        let places = self.between(between);
-        let mut found = std::mem::take(&mut near.found);
-        found.clear();
-        scan(Kernels::current(), &self.hashes[places.clone()], hash, 256, &mut found);
-        near.all.clear();
-        near.all.extend(self.times[places.clone()].iter().zip(&found).map(|(&time, &(_, distance))| (time, distance)));
-        (near.first, near.found) = (places.start, found);
-    }
 }
 
-/// What is found by [`Track::distances`].
+/// How far hashes of a track are from some other one.
 #[derive(Debug, Default)]
 pub(super) struct Near {
-    /// Times and distances.
-    pub(super) all: Vec<(f64, u32)>,
     /// The place of the first of them.
     pub(super) first: usize,
+    /// Numbers from there on, and distances.
     found: Vec<(u32, u32)>,
+    timed: Vec<(f64, u32)>,
 }
 
 impl Near {
+    /// Measures how far a hash is from those of a track between two times.
+    pub(super) fn measure(&mut self, track: &Track, between: [f64; 2], hash: &Hash) {
+        let places = track.between(between);
+        self.first = places.start;
+        self.found.clear();
+        scan(Kernels::current(), &track.hashes[places], hash, 256, &mut self.found);
+    }
+
+    pub(super) fn distances(&self) -> impl ExactSizeIterator<Item = u32> {
+        self.found.iter().map(|&(_, distance)| distance)
+    }
+
     pub(super) fn least(&self) -> Option<u32> {
-        self.all.iter().map(|&(_, distance)| distance).min()
+        self.distances().min()
+    }
+
+    /// The times and the distances of what was measured last, of that track.
+    pub(super) fn timed(&mut self, track: &Track) -> &[(f64, u32)] {
+        self.timed.clear();
+        let times = track.times[self.first.min(track.times.len())..].iter().copied();
+        self.timed.extend(times.zip(self.found.iter().map(|&(_, distance)| distance)));
+        &self.timed
     }
 }
 
