@@ -258,7 +258,7 @@ mod tests {
         index.remove(7).unwrap();
         assert_eq!(index.snapshot().len(), 139_999);
         std::fs::remove_file(folder.path().join(PARTS)).unwrap();
-        std::fs::create_dir(folder.path().join(PARTS)).unwrap();
+        std::fs::create_dir_all(folder.path().join(PARTS)).unwrap();
         index.add(&some(140_000)[..1]).unwrap();
         assert_eq!((index.snapshot().len(), index.stats().delta), (140_000, 1));
     }

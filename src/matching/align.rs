@@ -413,19 +413,17 @@ fn windows(sorted: &[Weighed], width: f64) -> impl Iterator<Item = Window> + use
     let mut heaviest: [Option<Window>; WINDOWS] = [None; WINDOWS];
     // What a window has to weigh to be kept.
     let mut needed = 0.0;
-    let offset = |place: usize| sorted.get(place).map_or(f64::INFINITY, |one| one.offset());
     let (mut first, mut plain) = (0, 0.0);
-    let (mut begin, mut end) = (offset(0), offset(0));
+    let mut begin = sorted.first().map_or(0.0, |one| one.offset());
     for (place, to) in sorted.iter().enumerate() {
         plain += to.weight();
-        while end - begin > width {
+        while to.offset() - begin > width {
             plain -= sorted[first].weight();
             first += 1;
-            begin = offset(first);
+            begin = sorted[first].offset();
         }
-        end = offset(place + 1);
         // What follows in the same window is heavier.
-        if plain > needed && end - begin > width {
+        if plain > needed && sorted.get(place + 1).is_none_or(|next| next.offset() - begin > width) {
             let heavier = |had: &Option<Window>| had.is_none_or(|had| plain > had.plain);
             if let Some(place) = heaviest.iter().position(heavier) {
                 heaviest[place..].rotate_right(1);

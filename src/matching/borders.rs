@@ -27,8 +27,11 @@ const SHORT_REACH: f64 = 0.5;
 /// Seconds before the last moment that agrees in which the query may have cut to something else: a mean over time shows both.
 const MEAN_REACH: f64 = 0.75;
 
-/// Lays the lines of [`super::align`]'s segments anew by all that both films' fingerprints hold, puts their borders where the films
-/// part, and drops those that turn out to be others again. The films are in order of time, as [`VideoFingerprint::of_frames`] leaves them.
+/// Lays the lines of the segments that [`align`](super::align::align) found anew, by all that both films' fingerprints hold, puts their borders
+/// where the films part, and drops those that turn out to be others again: the strongest come first, and hide later ones. What is too
+/// short, or of which the fingerprints tell nothing more, comes back as it was. [`compare`](super::align::compare) has done it.
+///
+/// The hashes of both films are in order of time, as [`VideoFingerprint::of_frames`] leaves them; where they are not, borders lie anywhere.
 pub fn settle(segments: Vec<Segment>, query: &VideoFingerprint, reference: &VideoFingerprint) -> Vec<Segment> {
     let mut kept: Vec<Segment> = Vec::new();
     let mut clear: Vec<f64> = Vec::new();
@@ -54,6 +57,9 @@ fn place(segment: &mut Segment, query: &VideoFingerprint, reference: &VideoFinge
     }
     let speed = (last - first) / (end - begin) * segment.speed.signum();
     let offset = if speed > 0.0 { first - begin * speed } else { last - begin * speed };
+    if !(speed.is_finite() && offset.is_finite()) || speed == 0.0 {
+        return 0.0;
+    }
     let tracks = Tracks::new(segment, query, reference);
     let length = |film: &VideoFingerprint| if film.duration > 0.0 { film.duration } else { f64::INFINITY };
     let lengths = [length(query), length(reference)];

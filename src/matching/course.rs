@@ -24,8 +24,9 @@ const TOLERANCE: f64 = 0.4;
 /// Another speed than 1 has to agree by so many pictures more.
 const PRIOR: f64 = 2.0;
 /// That both films begin and end together counts as so many pictures more if they are as long as if one were all of the other
-/// at a usual speed: a multiple of this, which is what people choose.
+/// at a usual speed, less as far as lengths come by that by chance.
 const WHOLE: f64 = 2.0;
+/// Usual speeds are multiples of this: it is what people choose.
 const USUAL: f64 = 0.05;
 /// Seconds by which encoding alone makes a film longer or shorter.
 const LONGER: f64 = 0.12;
@@ -71,13 +72,12 @@ pub(super) fn course(
     if points.is_empty() && profiles.is_empty() {
         return (line, 0.0);
     }
-    let whole = if as_long(lengths) { WHOLE } else { 0.0 };
-    let agreed = Agreed { points: &points, profiles: &profiles, lengths, whole };
+    let agreed = Agreed { points: &points, profiles: &profiles, lengths, whole: WHOLE * as_long(lengths) };
     let shifted = |line: Line, tenths: i32| Line { offset: line.offset + f64::from(tenths) / 10.0, ..line };
     let scored = |line: Line| (agreed.score(line), line);
     let better = |a: &(f64, Line), b: &(f64, Line)| a.0.total_cmp(&b.0);
-    let whole = Some(lengths[1] / lengths[0]).filter(|speed| (LEAST_SPEED..=MOST_SPEED).contains(speed));
-    let speeds = SPEEDS.iter().copied().chain(whole).flat_map(|speed| [speed, -speed]).chain([line.speed]);
+    let of_lengths = Some(lengths[1] / lengths[0]).filter(|speed| (LEAST_SPEED..=MOST_SPEED).contains(speed));
+    let speeds = SPEEDS.iter().copied().chain(of_lengths).flat_map(|speed| [speed, -speed]).chain([line.speed]);
     let mut best: Vec<(f64, Line)> = (-3..=3).map(|tenths| scored(shifted(line, tenths))).collect();
     for speed in speeds {
         best.sort_by(|a, b| better(b, a));
@@ -105,10 +105,15 @@ struct Agreed<'a> {
     whole: f64,
 }
 
-/// Whether one film may be all of the other at a usual speed.
-fn as_long([asked, known]: [f64; 2]) -> bool {
+/// How much it tells that one film is as long as all of the other at a usual speed; nothing if it is not. Two that are equally long
+/// are so for a reason, and of other usual speeds there are more the shorter a film is: some length is always near one.
+fn as_long([asked, known]: [f64; 2]) -> f64 {
     let speed = (known / asked / USUAL).round() * USUAL;
-    (LEAST_SPEED..=MOST_SPEED).contains(&speed) && (known / speed - asked).abs() <= LONGER
+    if !(LEAST_SPEED..=MOST_SPEED).contains(&speed) || (known / speed - asked).abs() > LONGER {
+        return 0.0;
+    }
+    let chance = 2.0 * LONGER * speed / (USUAL * asked);
+    if speed == 1.0 { 1.0 } else { (1.0 - chance).max(0.0) }
 }
 
 /// How much of something counts that is so far off, in parts of what it may be.
@@ -188,12 +193,14 @@ fn corners(speed: f64, [asked, known]: [f64; 2]) -> Option<[[f64; 2]; 2]> {
 /// Where the hashes of the reference are found in the query, of each the clearest view, in order of time.
 fn points(tracks: &Tracks, query: [f64; 2], reference: [f64; 2], line: Line) -> Vec<Point> {
     let within = |kind: &Kind| kind.known.between(reference);
-    let kinds = tracks.kinds.iter();
-    let mut known: Vec<(&Kind, f64, &Hash)> = kinds
-        .flat_map(|kind| within(kind).filter_map(move |place| kind.known.get(place).map(|(at, hash)| (kind, at, hash))))
-        .collect();
+    let step = tracks.kinds.iter().map(|kind| within(kind).len()).sum::<usize>().div_ceil(MOST_KNOWN).max(1);
+    let mut known: Vec<(&Kind, f64, &Hash)> = Vec::new();
+    for kind in &tracks.kinds {
+        // Of each kind its share: which kinds come near is not known yet.
+        let marks = within(kind).step_by(step).filter_map(|place| kind.known.get(place));
+        known.extend(marks.map(|(at, hash)| (kind, at, hash)));
+    }
     known.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let step = known.len().div_ceil(MOST_KNOWN).max(1);
     let mut near = Near::default();
     let point = |(kind, r, hash): (&Kind, f64, &Hash)| {
         let at = (r - line.offset) / line.speed;
@@ -210,7 +217,7 @@ fn points(tracks: &Tracks, query: [f64; 2], reference: [f64; 2], line: Line) -> 
         }
         best.map(|(_, point)| point).filter(|point| point.weight > 0.0)
     };
-    known.into_iter().step_by(step).filter_map(point).collect()
+    known.into_iter().filter_map(point).collect()
 }
 
 /// Of times and distances, when it is that the distance is least, and how clearly it stands out.
@@ -282,12 +289,13 @@ mod tests {
     #[test]
     fn a_copy_of_a_whole_film_is_as_long_as_it_at_a_usual_speed() {
         for lengths in [[60.0, 60.0], [60.0, 60.1], [60.0, 66.0], [48.0, 60.0], [120.0, 60.0], [600.0, 750.05]] {
-            assert!(as_long(lengths), "{lengths:?}");
+            assert!(as_long(lengths) > 0.85, "{lengths:?}");
         }
         for lengths in [[60.0, 61.0], [59.63, 60.0], [600.0, 625.0], [f64::INFINITY, 60.0], [60.0, f64::INFINITY]] {
-            assert!(!as_long(lengths), "{lengths:?}");
+            assert_eq!(as_long(lengths), 0.0, "{lengths:?}");
         }
-        assert!(!as_long([f64::INFINITY; 2]) && !as_long([0.0, 60.0]) && !as_long([f64::NAN, 1.0]));
+        assert_eq!([[f64::INFINITY; 2], [0.0, 60.0], [f64::NAN, 1.0]].map(as_long), [0.0; 3]);
+        assert_eq!((as_long([5.0, 5.0]), as_long([5.0, 6.1])), (1.0, 0.0), "any short film is as long as some other");
     }
 
     /// Four pictures of the reference, of which a slow scene shows the last two a little early.

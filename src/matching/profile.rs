@@ -11,7 +11,7 @@ use crate::hash::Hash;
 /// Seconds of the query on either side of where the line puts a picture.
 pub(super) const ASTRAY: f64 = 15.0;
 /// Means that are looked at for one picture lie no further apart.
-const TOGETHER: f64 = 2.0 * ASTRAY + 0.1;
+const AMONG: f64 = 2.0 * ASTRAY + 0.1;
 /// Seconds between the times at which a profile is kept.
 const STEP: f64 = 0.1;
 const STEPS: usize = (2.0 * ASTRAY / STEP) as usize + 1;
@@ -174,7 +174,7 @@ impl Shown {
         for place in places.clone() {
             let Some((time, hash)) = self.means.get(place) else { continue };
             if self.alike[place].1.is_empty() {
-                self.near.measure(&self.means, [time - TOGETHER, time + TOGETHER], hash);
+                self.near.measure(&self.means, [time - AMONG, time + AMONG], hash);
                 let row = self.near.distances().map(alike).collect();
                 self.alike[place] = (self.near.first, row);
             }

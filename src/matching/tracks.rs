@@ -10,6 +10,9 @@ use crate::hash::Hash;
 use crate::hash::pdq::MIN_QUALITY;
 use crate::simd::distance::{Kernels, scan};
 
+/// Within so many places it is faster to go there step by step.
+const CLOSE: usize = 8;
+
 /// The detail hashes of one kind that a film has, in order of time.
 #[derive(Debug, Default)]
 pub(super) struct Track {
@@ -43,16 +46,15 @@ impl Track {
         kept
     }
 
-    /// The first place that does not come before `time`, sought from `place` on in both directions.
-    pub(super) fn seek(&self, time: f64, mut place: usize) -> usize {
-        place = place.min(self.times.len());
-        while self.times.get(place).is_some_and(|&at| at < time) {
-            place += 1;
-        }
-        while place.checked_sub(1).and_then(|before| self.times.get(before)).is_some_and(|&at| at >= time) {
-            place -= 1;
-        }
-        place
+    /// The first place that does not come before `time`, sought around `place` first.
+    pub(super) fn seek(&self, time: f64, place: usize) -> usize {
+        let before = |place: usize| self.times.get(place).is_some_and(|&at| at < time);
+        let is_first = |&place: &usize| !before(place) && place.checked_sub(1).is_none_or(before);
+        let close = place.saturating_sub(CLOSE)..=(place + CLOSE).min(self.times.len());
+        (place..=*close.end())
+            .chain((*close.start()..place).rev())
+            .find(is_first)
+            .unwrap_or_else(|| self.times.partition_point(|&at| at < time))
     }
 
     /// The places of what lies between two times, inclusive.
