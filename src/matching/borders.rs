@@ -15,10 +15,12 @@ const END: f64 = 2.6;
 const BOTH_END: f64 = 5.0;
 /// Both films end at one time if that is no further apart, in seconds.
 pub(super) const TOGETHER: f64 = 0.5;
-/// That both films end at one time speaks for them as much as so many moments.
-pub(super) const MEETING: f64 = 1.0;
-/// A segment that comes this near to the end of a film goes on to it, in seconds: nothing is told more exactly.
+/// So many moments that speak against it, half a second, do not keep a segment from ending where both films do.
+const OUTWEIGHED: f64 = 2.0;
+/// A segment that comes this near to the end of a film goes on to it, in seconds: nothing is told more exactly. If both end there,
+/// more.
 const CLOSE: f64 = 0.5;
+const BOTH_CLOSE: f64 = 1.0;
 /// The most by which a segment reaches beyond the last moment that agrees, if there is one later that does not: half of the
 /// way to that.
 const REACH: f64 = 1.0;
@@ -113,9 +115,9 @@ fn end(moments: &[Moment], ends: [f64; 2], cuts: &[Cut]) -> Option<f64> {
     let together = (ends[0] - ends[1]).abs() <= TOGETHER;
     let against = moments.get(reached + 1..)?.iter().find(|moment| moment.weight < 0.0).map(|moment| moment.from);
     let against = against.filter(|&time| time <= over);
-    if over - last <= CLOSE
+    if over - last <= if together { BOTH_CLOSE } else { CLOSE }
         || against.is_none() && over - last <= if together { BOTH_END } else { END }
-        || together && sum + MEETING >= most && over - known <= BOTH_END
+        || together && sum + OUTWEIGHED >= most && over - known <= BOTH_END
     {
         return Some(over);
     }
@@ -227,6 +229,20 @@ mod tests {
         assert!(near(found.query, [0.0, 19.75], 0.3) && near(found.reference, [0.0, 19.5], 0.3), "{found:?}");
         let inverted = Segment { inverted: true, ..segment([8.0, 12.0], [7.5, 11.5], -1.0) };
         assert_eq!(placed(inverted, &asked, &known).query, [8.0, 12.0]);
+    }
+
+    #[test]
+    fn what_differs_in_the_last_second_of_both_is_in_the_segment_and_what_does_before_is_not() {
+        let known = film(40, 0, |at| at);
+        for (differs, end) in [(1, 20.0), (2, 20.0), (6, 17.0)] {
+            let asked = film(40, 30, |at| if at < 40 - differs { at } else { at + 1000 });
+            let found = placed(segment([4.0, 9.0], [4.0, 9.0], 1.0), &asked, &known);
+            assert!(near(found.query, [0.0, end], 0.3), "{differs}: {found:?}");
+            // The reference goes on.
+            let found = placed(segment([4.0, 9.0], [4.0, 9.0], 1.0), &asked, &film(60, 0, |at| at));
+            let parted = 20.0 - differs as f64 / 2.0;
+            assert!(differs == 1 || near(found.query, [0.0, parted], 0.3), "{differs}: {found:?}");
+        }
     }
 
     #[test]

@@ -3,8 +3,9 @@
 //! comes nearest to the query tells them apart.
 
 use super::align::{Fit, Line, SPEEDS};
-use super::borders::{MEETING, TOGETHER};
+use super::borders::TOGETHER;
 use super::profile::{ASTRAY, Profile, profiles};
+use super::sighting::{Belief, Sighting, believed};
 use super::tracks::{Kind, Near, Tracks};
 use crate::hash::Hash;
 
@@ -12,8 +13,9 @@ use crate::hash::Hash;
 const AROUND: f64 = 2.0;
 /// Pictures further apart than this say nothing.
 const FAR: u32 = 70;
-/// What is this near or nearer counts in full.
-const NEAR: f64 = 40.0;
+/// What is this near or nearer counts in full, and what is further apart the less the nearer it comes to [`FADED`].
+const NEAR: f64 = 20.0;
+const FADED: f64 = 80.0;
 /// A picture has to be so much nearer than those a second before and after it, in bits; with [`SHARP`] more it counts in full.
 const BLUNT: f64 = 4.0;
 const SHARP: f64 = 30.0;
@@ -23,6 +25,8 @@ const SPREAD: f64 = 1.5;
 const TOLERANCE: f64 = 0.4;
 /// Another speed than 1 has to agree by so many pictures more.
 const PRIOR: f64 = 2.0;
+/// That both films begin together, or that they end together, speaks for a line as much as so many pictures.
+const MEETING: f64 = 1.0;
 /// That both films begin and end together counts as so many pictures more if they are as long as if one were all of the other
 /// at a usual speed, less as far as lengths come by that by chance.
 const WHOLE: f64 = 2.0;
@@ -135,7 +139,7 @@ impl Agreed<'_> {
     }
 
     fn score(&self, line: Line) -> f64 {
-        let profile = |profile: &Profile| profile.at((profile.time - line.offset) / line.speed);
+        let profile = |profile: &Profile| profile.at((profile.time() - line.offset) / line.speed);
         self.shown(line) + self.profiles.iter().map(profile).sum::<f64>() + self.likely(line)
     }
 
@@ -145,7 +149,7 @@ impl Agreed<'_> {
         let offset = |[q, r]: [f64; 2]| r - speed * q;
         let through: Vec<f64> = self.points.iter().map(|point| offset([point.q, point.r])).collect();
         let mut offsets = through.clone();
-        offsets.extend(self.profiles.iter().map(|profile| offset([profile.best(), profile.time])));
+        offsets.extend(self.profiles.iter().map(|profile| offset([profile.best(), profile.time()])));
         offsets.sort_unstable_by(f64::total_cmp);
         offsets.dedup_by(|later, kept| *later - *kept < APART);
         for corner in corners(speed, self.lengths).into_iter().flatten().map(offset) {
@@ -162,8 +166,8 @@ impl Agreed<'_> {
             return None;
         }
         for profile in self.profiles {
-            let [a, b] = profile.span().map(|query| offset([query, profile.time]));
-            let score = |offset: f64| profile.at((profile.time - offset) / speed);
+            let [a, b] = profile.span().map(|query| offset([query, profile.time()]));
+            let score = |offset: f64| profile.at((profile.time() - offset) / speed);
             add(&offsets, &mut scores, [a.min(b), a.max(b)], score);
         }
         let scored = scores.into_iter().zip(offsets).map(|(score, offset)| (score, Line { speed, offset }));
@@ -202,22 +206,28 @@ fn points(tracks: &Tracks, query: [f64; 2], reference: [f64; 2], line: Line) -> 
     }
     known.sort_by(|a, b| a.1.total_cmp(&b.1));
     let mut near = Near::default();
-    let point = |(kind, r, hash): (&Kind, f64, &Hash)| {
+    let sighting = |(kind, r, hash): (&Kind, f64, &Hash)| {
         let at = (r - line.offset) / line.speed;
         let around = [query[0].max(at - ASTRAY), query[1].min(at + ASTRAY)];
-        let mut best: Option<(u32, Point)> = None;
+        let mut best: Option<Sighting> = None;
         for asked in tracks.kinds.iter().filter(|asked| asked.mean == kind.mean) {
             near.measure(&asked.asked, around, hash);
-            let nearer = |least: &u32| *least <= FAR && best.is_none_or(|(had, _)| *least < had);
+            let nearer = |least: &u32| *least <= FAR && best.is_none_or(|best| *least < best.distance);
             if let Some(least) = near.least().filter(nearer)
                 && let Some((q, weight)) = nearest(near.timed(&asked.asked), least)
             {
-                best = Some((least, Point { q, r, weight }));
+                best = Some(Sighting { q, r, weight, distance: least, views: [kind.view, asked.view] });
             }
         }
-        best.map(|(_, point)| point).filter(|point| point.weight > 0.0)
+        best.filter(|best| best.weight > 0.0)
     };
-    known.into_iter().filter_map(point).collect()
+    let seen: Vec<Sighting> = known.into_iter().filter_map(sighting).collect();
+    let point = |(seen, belief): (&Sighting, Belief)| Point {
+        q: seen.q - belief.late,
+        r: seen.r,
+        weight: seen.weight * belief.share,
+    };
+    seen.iter().zip(believed(&seen)).map(point).filter(|point| point.weight > 0.0).collect()
 }
 
 /// Of times and distances, when it is that the distance is least, and how clearly it stands out.
@@ -250,7 +260,7 @@ fn nearest(near: &[(f64, u32)], least: u32) -> Option<(f64, f64)> {
     let middle = around.len() / 2;
     let (_, usual, _) = around.select_nth_unstable(middle);
     let clear = ((f64::from(*usual - least) - BLUNT) / SHARP).clamp(0.0, 1.0);
-    Some((time, weight * clear * ((2.0 * NEAR - f64::from(least)) / NEAR).clamp(0.0, 1.0)))
+    Some((time, weight * clear * ((FADED - f64::from(least)) / (FADED - NEAR)).clamp(0.0, 1.0)))
 }
 
 /// The line through what lies on it.
@@ -269,7 +279,7 @@ fn fitted(points: &[Point], mut line: Line) -> Line {
 mod tests {
     use super::super::Segment;
     use super::*;
-    use crate::fingerprint::{FrameHash, Role, VideoFingerprint, View};
+    use crate::fingerprint::{FrameHash, Role, VideoFingerprint, View, Window};
     use crate::hash::Hash;
     use crate::hash::pdq::Transform;
 
@@ -280,6 +290,20 @@ mod tests {
         let mut hash = Hash::from_words([0, 1, 2, 3].map(word));
         (0..worn).for_each(|bit| hash.0[bit / 8] ^= 1 << (bit % 8));
         hash
+    }
+
+    fn segment(both: [f64; 2]) -> Segment {
+        let transform = Transform::Original;
+        Segment {
+            query: both,
+            reference: both,
+            speed: 1.0,
+            transform,
+            inverted: false,
+            hits: 4,
+            distance: 10.0,
+            score: 5.0,
+        }
     }
 
     fn mark(time: f64, role: Role, hash: Hash) -> FrameHash {
@@ -298,6 +322,33 @@ mod tests {
         assert_eq!((as_long([5.0, 5.0]), as_long([5.0, 6.1])), (1.0, 0.0), "any short film is as long as some other");
     }
 
+    /// A picture that turns into another one by 20 bits a second.
+    fn drifting(time: f64) -> Hash {
+        let mut hash = hash(1, 0);
+        (0..(time * 20.0) as usize).for_each(|bit| hash.0[bit / 8 % 32] ^= 1 << (bit % 8));
+        hash
+    }
+
+    /// The camera comes nearer: what the middle of the picture shows the whole of it shows 1.2 s later. A copy is cut halfway between them.
+    #[test]
+    fn a_crop_is_put_where_it_was_though_the_camera_comes_nearer() {
+        let times = |hop: f64| (0..).map(move |k| 1.0 + f64::from(k) * hop).take_while(|time| *time < 11.0);
+        let window = View::Window(Window::centred(90));
+        let seen = |time, view, hash| FrameHash::of_hashes(time, Role::Window, view, hash, Some(hash));
+        let whole = times(1.0).map(|time| seen(time, View::Full, drifting(time)));
+        let middle = times(2.0).map(|time| seen(time, window, drifting(time + 1.2)));
+        let known = VideoFingerprint::of_frames(12.0, whole.chain(middle).collect());
+        let asked = times(0.25).map(|time| seen(time, View::Full, drifting(time + 0.6))).collect();
+        let asked = VideoFingerprint::of_frames(12.0, asked);
+        let segment = segment([1.0, 11.0]);
+        let tracks = Tracks::new(&segment, &asked, &known);
+        let unknown = [f64::INFINITY; 2];
+        for offset in [-0.6, 0.0, 0.6] {
+            let (line, _) = course(&tracks, segment.query, segment.reference, Line { speed: 1.0, offset }, unknown);
+            assert!([1.0, 11.0].map(|time| line.at(time) - time).iter().all(|off| off.abs() <= 0.3), "{line:?}");
+        }
+    }
+
     /// Four pictures of the reference, of which a slow scene shows the last two a little early.
     #[test]
     fn a_line_along_which_both_films_begin_and_end_together_is_preferred() {
@@ -310,16 +361,7 @@ mod tests {
         let asked = VideoFingerprint::of_frames(10.0, asked.collect());
         let known = shown.iter().enumerate().map(|(at, (_, r))| mark(*r, Role::Window, hash(at as u64, 0)));
         let known = VideoFingerprint::of_frames(10.0, known.collect());
-        let segment = Segment {
-            query: [1.0, 9.0],
-            reference: [1.0, 9.0],
-            speed: 1.0,
-            transform: Transform::Original,
-            inverted: false,
-            hits: 4,
-            distance: 10.0,
-            score: 5.0,
-        };
+        let segment = segment([1.0, 9.0]);
         let tracks = Tracks::new(&segment, &asked, &known);
         let laid =
             |lengths| course(&tracks, segment.query, segment.reference, Line { speed: 1.0, offset: 0.3 }, lengths).0;

@@ -12,6 +12,7 @@ mod profile;
 mod runs;
 mod segment;
 mod shots;
+mod sighting;
 mod still;
 mod tracks;
 mod turn;

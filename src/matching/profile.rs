@@ -5,7 +5,9 @@
 use std::ops::Range;
 
 use super::align::Line;
+use super::sighting::{Belief, Sighting, believed};
 use super::tracks::{Near, Track, Tracks};
+use crate::fingerprint::View;
 use crate::hash::Hash;
 
 /// Seconds of the query on either side of where the line puts a picture.
@@ -35,14 +37,12 @@ const APART: f64 = 2.0 * ASTRAY / 256.0;
 /// A picture of the reference, and how likely each time of the query is to show it.
 #[derive(Debug)]
 pub(super) struct Profile {
-    /// In the reference.
-    pub(super) time: f64,
-    weight: f64,
+    /// Where it fits best.
+    seen: Sighting,
     /// The first time of the query for which `fits` has a value; the others follow every [`STEP`].
     from: f64,
     /// 1 where it fits best, 0 where it does not.
     fits: Vec<f32>,
-    best: f64,
 }
 
 impl Profile {
@@ -50,12 +50,17 @@ impl Profile {
     pub(super) fn at(&self, query: f64) -> f64 {
         let place = (query - self.from) / STEP + 0.5;
         let fit = if place >= 0.0 { self.fits.get(place as usize).copied().unwrap_or(0.0) } else { 0.0 };
-        self.weight * f64::from(fit)
+        self.seen.weight * f64::from(fit)
     }
 
     /// How much speaks for any time at most.
     pub(super) fn most(&self) -> f64 {
-        self.weight
+        self.seen.weight
+    }
+
+    /// When the reference shows it.
+    pub(super) fn time(&self) -> f64 {
+        self.seen.r
     }
 
     /// The times of the query for which anything speaks lie in here.
@@ -65,26 +70,39 @@ impl Profile {
 
     /// The time of the query that fits best.
     pub(super) fn best(&self) -> f64 {
-        self.best
+        self.seen.q
+    }
+
+    /// The same, as far as it is believed.
+    fn corrected(mut self, Belief { late, share }: Belief) -> Self {
+        self.from -= late;
+        self.seen.q -= late;
+        self.seen.weight *= share;
+        self
     }
 }
 
 /// The profiles of the reference's means over time within a stretch of it, in such a stretch of the query.
 pub(super) fn profiles(tracks: &Tracks, query: [f64; 2], reference: [f64; 2], line: Line) -> Vec<Profile> {
     let means = || tracks.kinds.iter().filter(|kind| kind.mean);
-    let mut shown: Vec<Shown> = means().map(|kind| Shown::new(kind.asked.thinned(query, APART))).collect();
-    let within = |place: usize, of: &Track| of.get(place).map(|(time, hash)| (time, *hash));
-    let known = means().map(|kind| &kind.known);
-    let known = known.flat_map(|of| of.between(reference).filter_map(move |place| within(place, of)));
-    let mut known: Vec<(f64, Hash)> = known.collect();
+    let mut shown: Vec<Shown> = means().map(|kind| Shown::new(kind.view, kind.asked.thinned(query, APART))).collect();
+    let known = means().flat_map(|kind| {
+        let within = kind.known.between(reference);
+        within.filter_map(|place| kind.known.get(place)).map(|(time, hash)| (time, kind.view, *hash))
+    });
+    let mut known: Vec<(f64, View, Hash)> = known.collect();
     known.sort_by(|a, b| a.0.total_cmp(&b.0));
     let step = known.len().div_ceil(MOST_KNOWN).max(1);
     let mut near = [Near::default(), Near::default()];
-    known.into_iter().step_by(step).filter_map(|known| profile(known, line, &mut shown, &mut near)).collect()
+    let found = known.into_iter().step_by(step).filter_map(|known| profile(known, line, &mut shown, &mut near));
+    let found: Vec<Profile> = found.collect();
+    let seen: Vec<Sighting> = found.iter().map(|profile| profile.seen).collect();
+    let found = found.into_iter().zip(believed(&seen)).map(|(profile, belief)| profile.corrected(belief));
+    found.filter(|profile| profile.most() > 0.0).collect()
 }
 
 fn profile(
-    (time, hash): (f64, Hash),
+    (time, view, hash): (f64, View, Hash),
     line: Line,
     shown: &mut [Shown],
     [near, nearest]: &mut [Near; 2],
@@ -119,12 +137,15 @@ fn profile(
     let best = fits.iter().copied().fold(0.0, f32::max);
     let first = fits.iter().position(|&fit| fit == best).unwrap_or(0);
     let last = fits.iter().rposition(|&fit| fit == best).unwrap_or(first);
-    Some(Profile { time, weight, from, best: from + (first + last) as f64 / 2.0 * STEP, fits })
+    let best = from + (first + last) as f64 / 2.0 * STEP;
+    let seen = Sighting { q: best, r: time, weight, distance: least, views: [view, shown.view] };
+    Some(Profile { seen, from, fits })
 }
 
 /// Means of the query of one kind, and how alike they are.
 #[derive(Debug)]
 struct Shown {
+    view: View,
     means: Track,
     /// Of each mean that was asked for last, the place of another one, and how alike it is to that and to those that follow.
     alike: Vec<(usize, Vec<f32>)>,
@@ -139,9 +160,9 @@ fn alike(distance: u32) -> f32 {
 }
 
 impl Shown {
-    fn new(means: Track) -> Self {
+    fn new(view: View, means: Track) -> Self {
         let alike = means.marks().map(|_| (0, Vec::new())).collect();
-        Self { means, alike, asked: 0..0, near: Near::default() }
+        Self { view, means, alike, asked: 0..0, near: Near::default() }
     }
 
     /// For the time of each mean, the mean square, in bits, by which the distances of a picture of the reference to all of them are off
@@ -295,8 +316,8 @@ mod tests {
         let found = profiles(&tracks, whole, whole, Line { speed: 1.0, offset: 0.0 });
         assert_eq!(found.len(), known.frames.len());
         for profile in &found {
-            assert!((profile.best() - profile.time).abs() <= 1.5, "{} {}", profile.time, profile.best());
-            assert!(profile.at(profile.time) > 0.5 * profile.at(profile.best()));
+            assert!((profile.best() - profile.time()).abs() <= 1.5, "{} {}", profile.time(), profile.best());
+            assert!(profile.at(profile.time()) > 0.5 * profile.at(profile.best()));
             assert!(profile.at(profile.best()) <= 1.0);
             assert_eq!(profile.at(-1.0), 0.0, "before the first mean");
             assert_eq!(profile.at(20.5), 0.0, "after the last one");
