@@ -15,8 +15,8 @@ const END: f64 = 2.6;
 const BOTH_END: f64 = 5.0;
 /// Both films end at one time if that is no further apart, in seconds.
 pub(super) const TOGETHER: f64 = 0.5;
-/// So many moments that speak against it, half a second, do not keep a segment from ending where both films do.
-const OUTWEIGHED: f64 = 2.0;
+/// So many moments that speak against it do not keep a segment from ending where both films do.
+const OUTWEIGHED: f64 = 1.0;
 /// A segment that comes this near to the end of a film goes on to it, in seconds: nothing is told more exactly. If both end there,
 /// more.
 const CLOSE: f64 = 0.5;
