@@ -1,6 +1,7 @@
 //! Figures of films, as JSON lines; `make bench-video` runs it beside its peers.
 //!
 //! - `print FILE mixed|keyframes|frames|second`: one fingerprint on one thread;
+//! - `kept FILE`: what a store keeps of it as a reference;
 //! - `compare QUERY REFERENCE mixed|keyframes`: where the first film, sampled so, shows the second one;
 //! - `steps REFERENCES UPLOADS`: every upload asked in two steps and whole, against a store of the references;
 //! - `list FOLDER COUNT`: a store of made-up films that has COUNT hashes in its index, and an index of these alone;
@@ -31,6 +32,7 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["print", file, sampling] => print(Path::new(file), sampling),
+        ["kept", file] => kept(Path::new(file)),
         ["compare", query, reference, sampling] => shows(Path::new(query), Path::new(reference), sampling),
         ["steps", references, uploads] => steps(Path::new(references), Path::new(uploads)),
         ["list", folder, count] => list(Path::new(folder), count.parse().unwrap()),
@@ -59,8 +61,16 @@ fn print(file: &Path, sampling: &str) {
     let begun = Instant::now();
     let film = film(file, sampling);
     let (seconds, duration, hashes) = (begun.elapsed().as_secs_f64(), film.duration, film.frames.len());
-    let bytes = Fingerprint::Video(film.into_reference()).to_bytes().unwrap().len();
-    println!("{{\"seconds\":{seconds:.4},\"duration\":{duration:.2},\"hashes\":{hashes},\"reference_bytes\":{bytes}}}");
+    println!("{{\"seconds\":{seconds:.4},\"duration\":{duration:.2},\"hashes\":{hashes}}}");
+}
+
+fn kept(file: &Path) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create_or_open(dir.path().join("store")).unwrap();
+    let film = Fingerprint::Video(film(file, "mixed"));
+    let entries = store.add(&Reference::new("film"), &film).unwrap().hashes;
+    let bytes = store.fingerprint("default", "film").unwrap().unwrap().to_bytes().unwrap().len();
+    println!("{{\"entries\":{entries},\"bytes\":{bytes}}}");
 }
 
 fn shows(query: &Path, reference: &Path, sampling: &str) {
