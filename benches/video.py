@@ -271,8 +271,8 @@ def report(docs):
                   "vid_dup_finder_lib looks at the first seconds of a film alone (its default), whatever its length; it decodes them by starting `ffmpeg`.", "",
                   "![seconds](video.svg)", "",
                   "Joined from many clips, these films change more often than most. A minute of them: " + "; ".join(
-                      f"{name} {60 * film['dense']['hashes'] / film['dense']['duration']:.0f} hashes of moments and views in a query, "
-                      f"{60 * film['dense']['entries'] / film['dense']['duration']:.0f} entries in the index and {60 * film['dense']['bytes'] / film['dense']['duration'] / 1000:.1f} kB in the store as a reference"
+                      f"{name} {60 * film['dense']['hashes'] / film['dense']['duration']:.0f} hashes in a dense fingerprint, "
+                      f"{60 * film['dense']['entries'] / film['dense']['duration']:.0f} entries in the index and {60 * film['dense']['bytes'] / film['dense']['duration'] / 1000:.1f} kB in the store, beside the index, as a reference"
                       for name, film in timed.items()) + ".", ""]
     if found:
         lines += ["## What is found", "", "Copies of the film of 360 lines. vPDQ asks for 80 % of a film's frames; vid_dup_finder_lib compares the beginnings, within its default tolerance.", "",

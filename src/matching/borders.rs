@@ -233,16 +233,20 @@ mod tests {
 
     #[test]
     fn what_differs_in_the_last_second_of_both_is_in_the_segment_and_what_does_before_is_not() {
-        let known = film(40, 0, |at| at);
-        for (differs, end) in [(1, 20.0), (2, 20.0), (6, 17.0)] {
-            let asked = film(40, 30, |at| if at < 40 - differs { at } else { at + 1000 });
-            let found = placed(segment([4.0, 9.0], [4.0, 9.0], 1.0), &asked, &known);
-            assert!(near(found.query, [0.0, end], 0.3), "{differs}: {found:?}");
-            // The reference goes on.
-            let found = placed(segment([4.0, 9.0], [4.0, 9.0], 1.0), &asked, &film(60, 0, |at| at));
-            let parted = 20.0 - differs as f64 / 2.0;
-            assert!(differs == 1 || near(found.query, [0.0, parted], 0.3), "{differs}: {found:?}");
+        let quarters = |count: u64, picture: &dyn Fn(u64) -> u64| {
+            let frame = |at: u64| mark(at as f64 / 4.0, Role::Frame, View::Full, hash(picture(at), 0));
+            VideoFingerprint::of_frames(count as f64 / 4.0, (0..count).map(frame).collect())
+        };
+        let known = quarters(40, &|at| at);
+        for (begin, end, found) in [(3, 38, [0.0, 10.0]), (8, 33, [2.0, 8.25])] {
+            let asked = quarters(40, &|at| if (begin..end).contains(&at) { at } else { at + 1000 });
+            let laid = placed(segment([4.0, 6.0], [4.0, 6.0], 1.0), &asked, &known);
+            assert!(near(laid.query, found, 0.3) && near(laid.reference, found, 0.3), "{laid:?}");
         }
+        // The reference goes on where the query ends.
+        let asked = quarters(40, &|at| if at < 38 { at } else { at + 1000 });
+        let laid = placed(segment([4.0, 6.0], [4.0, 6.0], 1.0), &asked, &quarters(80, &|at| at));
+        assert!(near(laid.query, [0.0, 9.4], 0.2), "{laid:?}");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use super::align::{Fit, Line, SPEEDS};
 use super::borders::TOGETHER;
 use super::profile::{ASTRAY, Profile, profiles};
-use super::sighting::{Belief, Sighting, believed};
+use super::sighting::{Late, Sighting, shares};
 use super::tracks::{Kind, Near, Tracks};
 use crate::hash::Hash;
 
@@ -67,12 +67,12 @@ pub(super) fn course(
 ) -> (Line, f64) {
     let wider = |[from, to]: [f64; 2]| [from - AROUND, to + AROUND];
     let (query, reference) = (wider(query), wider(reference));
-    let mut points = points(tracks, query, reference, line);
+    let (mut points, late) = points(tracks, query, reference, line);
     if points.len() > MAX_POINTS {
         let step = points.len().div_ceil(MAX_POINTS);
         points = points.into_iter().step_by(step).collect();
     }
-    let profiles = profiles(tracks, query, reference, line);
+    let profiles = profiles(tracks, query, reference, line, &late);
     if points.is_empty() && profiles.is_empty() {
         return (line, 0.0);
     }
@@ -194,8 +194,9 @@ fn corners(speed: f64, [asked, known]: [f64; 2]) -> Option<[[f64; 2]; 2]> {
     (asked.is_finite() && known.is_finite()).then_some([[0.0, first], [asked, last]])
 }
 
-/// Where the hashes of the reference are found in the query, of each the clearest view, in order of time.
-fn points(tracks: &Tracks, query: [f64; 2], reference: [f64; 2], line: Line) -> Vec<Point> {
+/// Where the hashes of the reference are found in the query, of each the clearest view, in order of time, and by how much views are too late,
+/// which is put right in them.
+fn points(tracks: &Tracks, query: [f64; 2], reference: [f64; 2], line: Line) -> (Vec<Point>, Late) {
     let within = |kind: &Kind| kind.known.between(reference);
     let step = tracks.kinds.iter().map(|kind| within(kind).len()).sum::<usize>().div_ceil(MOST_KNOWN).max(1);
     let mut known: Vec<(&Kind, f64, &Hash)> = Vec::new();
@@ -222,12 +223,14 @@ fn points(tracks: &Tracks, query: [f64; 2], reference: [f64; 2], line: Line) -> 
         best.filter(|best| best.weight > 0.0)
     };
     let seen: Vec<Sighting> = known.into_iter().filter_map(sighting).collect();
-    let point = |(seen, belief): (&Sighting, Belief)| Point {
-        q: seen.q - belief.late,
+    let late = Late::of(&seen);
+    let point = |(seen, share): (&Sighting, f64)| Point {
+        q: seen.q - late.by(seen.views),
         r: seen.r,
-        weight: seen.weight * belief.share,
+        weight: seen.weight * share,
     };
-    seen.iter().zip(believed(&seen)).map(point).filter(|point| point.weight > 0.0).collect()
+    let points = seen.iter().zip(shares(&seen)).map(point).filter(|point| point.weight > 0.0).collect();
+    (points, late)
 }
 
 /// Of times and distances, when it is that the distance is least, and how clearly it stands out.
@@ -322,30 +325,35 @@ mod tests {
         assert_eq!((as_long([5.0, 5.0]), as_long([5.0, 6.1])), (1.0, 0.0), "any short film is as long as some other");
     }
 
-    /// A picture that turns into another one by 20 bits a second.
-    fn drifting(time: f64) -> Hash {
-        let mut hash = hash(1, 0);
-        (0..(time * 20.0) as usize).for_each(|bit| hash.0[bit / 8 % 32] ^= 1 << (bit % 8));
+    /// Scenes of ten seconds, in each of which a picture turns into another one by 20 bits a second; some seconds later in the scene.
+    fn drifting(time: f64, later: f64) -> Hash {
+        let scene = (time / 10.0).floor();
+        let mut hash = hash(scene as u64, 0);
+        let bits = ((time - scene * 10.0 + later) * 20.0) as usize;
+        (0..bits).for_each(|bit| hash.0[bit / 8 % 32] ^= 1 << (bit % 8));
         hash
     }
 
     /// The camera comes nearer: what the middle of the picture shows the whole of it shows 1.2 s later. A copy is cut halfway between them.
     #[test]
     fn a_crop_is_put_where_it_was_though_the_camera_comes_nearer() {
-        let times = |hop: f64| (0..).map(move |k| 1.0 + f64::from(k) * hop).take_while(|time| *time < 11.0);
-        let window = View::Window(Window::centred(90));
-        let seen = |time, view, hash| FrameHash::of_hashes(time, Role::Window, view, hash, Some(hash));
-        let whole = times(1.0).map(|time| seen(time, View::Full, drifting(time)));
-        let middle = times(2.0).map(|time| seen(time, window, drifting(time + 1.2)));
-        let known = VideoFingerprint::of_frames(12.0, whole.chain(middle).collect());
-        let asked = times(0.25).map(|time| seen(time, View::Full, drifting(time + 0.6))).collect();
-        let asked = VideoFingerprint::of_frames(12.0, asked);
-        let segment = segment([1.0, 11.0]);
-        let tracks = Tracks::new(&segment, &asked, &known);
-        let unknown = [f64::INFINITY; 2];
-        for offset in [-0.6, 0.0, 0.6] {
-            let (line, _) = course(&tracks, segment.query, segment.reference, Line { speed: 1.0, offset }, unknown);
-            assert!([1.0, 11.0].map(|time| line.at(time) - time).iter().all(|off| off.abs() <= 0.3), "{line:?}");
+        // Of the longer film not every hash is looked at.
+        for (seconds, hop) in [(10.0, 1.0), (120.0, 0.25)] {
+            let times = |hop: f64| (0..).map(move |k| f64::from(k) * hop).take_while(|time| *time < seconds);
+            let window = View::Window(Window::centred(90));
+            let seen = |time, view, hash| FrameHash::of_hashes(time, Role::Window, view, hash, Some(hash));
+            let whole = times(hop).map(|time| seen(time, View::Full, drifting(time, 0.0)));
+            let middle = times(2.0 * hop).map(|time| seen(time, window, drifting(time, 1.2)));
+            let known = VideoFingerprint::of_frames(seconds, whole.chain(middle).collect());
+            let asked = times(0.25).map(|time| seen(time, View::Full, drifting(time, 0.6))).collect();
+            let asked = VideoFingerprint::of_frames(seconds, asked);
+            let segment = segment([0.0, seconds]);
+            let tracks = Tracks::new(&segment, &asked, &known);
+            let unknown = [f64::INFINITY; 2];
+            for offset in [-0.6, 0.0, 0.6] {
+                let (line, _) = course(&tracks, segment.query, segment.reference, Line { speed: 1.0, offset }, unknown);
+                assert!([0.0, seconds].iter().all(|&time| (line.at(time) - time).abs() <= 0.3), "{line:?}");
+            }
         }
     }
 

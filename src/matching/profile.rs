@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::align::Line;
-use super::sighting::{Belief, Sighting, believed};
+use super::sighting::{Late, Sighting, shares};
 use super::tracks::{Near, Track, Tracks};
 use crate::fingerprint::View;
 use crate::hash::Hash;
@@ -73,8 +73,8 @@ impl Profile {
         self.seen.q
     }
 
-    /// The same, as far as it is believed.
-    fn corrected(mut self, Belief { late, share }: Belief) -> Self {
+    /// The same, so many seconds of the query earlier, of which this share counts.
+    fn moved(mut self, late: f64, share: f64) -> Self {
         self.from -= late;
         self.seen.q -= late;
         self.seen.weight *= share;
@@ -82,8 +82,9 @@ impl Profile {
     }
 }
 
-/// The profiles of the reference's means over time within a stretch of it, in such a stretch of the query.
-pub(super) fn profiles(tracks: &Tracks, query: [f64; 2], reference: [f64; 2], line: Line) -> Vec<Profile> {
+/// The profiles of the reference's means over time within a stretch of it, in such a stretch of the query, of views that are so much too
+/// late.
+pub(super) fn profiles(tracks: &Tracks, query: [f64; 2], reference: [f64; 2], line: Line, late: &Late) -> Vec<Profile> {
     let means = || tracks.kinds.iter().filter(|kind| kind.mean);
     let mut shown: Vec<Shown> = means().map(|kind| Shown::new(kind.view, kind.asked.thinned(query, APART))).collect();
     let known = means().flat_map(|kind| {
@@ -97,7 +98,9 @@ pub(super) fn profiles(tracks: &Tracks, query: [f64; 2], reference: [f64; 2], li
     let found = known.into_iter().step_by(step).filter_map(|known| profile(known, line, &mut shown, &mut near));
     let found: Vec<Profile> = found.collect();
     let seen: Vec<Sighting> = found.iter().map(|profile| profile.seen).collect();
-    let found = found.into_iter().zip(believed(&seen)).map(|(profile, belief)| profile.corrected(belief));
+    let found = found.into_iter().zip(shares(&seen));
+    let found = found.map(|(profile, share)| (late.by(profile.seen.views), share, profile));
+    let found = found.map(|(late, share, profile)| profile.moved(late, share));
     found.filter(|profile| profile.most() > 0.0).collect()
 }
 
@@ -313,7 +316,7 @@ mod tests {
         let asked = film(20.0, 0.5, 6, 2, |time| time);
         let whole = [0.0, 20.0];
         let tracks = Tracks::new(&segment(whole, whole), &asked, &known);
-        let found = profiles(&tracks, whole, whole, Line { speed: 1.0, offset: 0.0 });
+        let found = profiles(&tracks, whole, whole, Line { speed: 1.0, offset: 0.0 }, &Late::default());
         assert_eq!(found.len(), known.frames.len());
         for profile in &found {
             assert!((profile.best() - profile.time()).abs() <= 1.5, "{} {}", profile.time(), profile.best());
@@ -339,7 +342,10 @@ mod tests {
                 .collect(),
         );
         let tracks = Tracks::new(&segment(whole, whole), &other, &known);
-        assert!(profiles(&tracks, whole, whole, Line { speed: 1.0, offset: 0.0 }).is_empty(), "another film");
+        assert!(
+            profiles(&tracks, whole, whole, Line { speed: 1.0, offset: 0.0 }, &Late::default()).is_empty(),
+            "another film"
+        );
     }
 
     /// A list may claim any number of means; no more of them are compared with one another than there is room for.
@@ -352,7 +358,7 @@ mod tests {
         let dense = VideoFingerprint::of_frames(20.0, frames.collect());
         let whole = [0.0, 20.0];
         let tracks = Tracks::new(&segment(whole, whole), &dense, &dense);
-        let found = profiles(&tracks, whole, whole, Line { speed: 1.0, offset: 0.0 });
+        let found = profiles(&tracks, whole, whole, Line { speed: 1.0, offset: 0.0 }, &Late::default());
         assert!(!found.is_empty() && found.len() <= MOST_KNOWN, "{}", found.len());
     }
 }

@@ -1,20 +1,20 @@
 //! Which views of a picture are believed when they say at what moment the query shows it.
 //!
-//! A view that has more of the picture than the copy does, as the whole has more than a crop, is nearest to the copy of a moment at which the camera
-//! had come nearer; one that has less, to that of a moment at which it had not yet. While it comes nearer or goes away, each of the two
-//! says so clearly, the one as much too early as the other is too late, through all of the scene.
+//! While the camera comes nearer, a view that has more of the picture than the copy does, as the whole has more than a crop, is like the copy of a
+//! moment before, and one that has less is like that of a moment after. Each says so clearly, and both are wrong by the same seconds through all of
+//! the scene.
 
 use std::collections::BTreeMap;
 
 use crate::fingerprint::View;
 
-/// Seconds within which views are of the same moment of the reference.
-const SAME: f64 = 0.05;
+/// Seconds of the reference within which views are of one moment.
+const MOMENT: f64 = 0.05;
 /// Where one of them is further than this, in seconds, from what all say together, it is no matter of how near the camera was.
 const ASTRAY: f64 = 1.5;
 /// Bits by which even the very same pictures may be apart.
 const NOISE: f64 = 4.0;
-/// Views have to be off so many times, and by so many seconds, most times to the same side: but for one in [`OTHERWISE`] at either end.
+/// Views have to be off at so many moments, and by so many seconds, mostly to the same side: but for one in [`OTHERWISE`] at either end.
 const TIMES: usize = 3;
 const OFF: f64 = 0.2;
 const OTHERWISE: usize = 8;
@@ -24,65 +24,73 @@ const NEARER: usize = 4;
 const AS_GOOD: f64 = 10.0;
 const WORSE: f64 = 60.0;
 
-/// A picture of the reference and the moment of the query that it is nearest to.
+/// A picture of the reference that the query shows.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sighting {
-    /// Seconds of the query, and of the reference.
+    /// When it does, in seconds of the query, and when the reference does.
     pub(super) q: f64,
     pub(super) r: f64,
     pub(super) weight: f64,
+    /// How near anything in the query comes to it.
     pub(super) distance: u32,
-    /// What is seen of the reference, and of the query.
+    /// What is seen of the reference, and of the query; frames and means are alike in this.
     pub(super) views: [View; 2],
 }
 
-/// What to make of a sighting.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Belief {
-    /// By how many seconds of the query these views say too late.
-    pub(super) late: f64,
-    /// What part of its weight counts.
-    pub(super) share: f64,
-}
-
-/// What to make of each of these sightings, in view of the others.
-pub(super) fn believed(sightings: &[Sighting]) -> Vec<Belief> {
-    let late = late(sightings);
-    let mut distances: Vec<u32> = sightings.iter().map(|sighting| sighting.distance).collect();
+/// What part of the weight of each of these sightings counts: that of the nearest is not outweighed by what is hardly alike.
+pub(super) fn shares(sightings: &[Sighting]) -> Vec<f64> {
+    let mut distances: Vec<u32> = sightings.iter().map(|seen| seen.distance).collect();
     distances.sort_unstable();
     let near = distances.get(distances.len() / NEARER).copied().map_or(0.0, f64::from);
-    let belief = |sighting: &Sighting| Belief {
-        late: late.get(&sighting.views).copied().unwrap_or(0.0),
-        share: ((WORSE + AS_GOOD - (f64::from(sighting.distance) - near)) / WORSE).clamp(0.0, 1.0),
-    };
-    sightings.iter().map(belief).collect()
+    let share = |seen: &Sighting| (WORSE + AS_GOOD - (f64::from(seen.distance) - near)) / WORSE;
+    sightings.iter().map(|seen| share(seen).clamp(0.0, 1.0)).collect()
 }
 
-/// By how many seconds of the query views are too late, where several of the same moments say so: beside what all of them say together, in
-/// which the nearer ones have more to say.
-fn late(sightings: &[Sighting]) -> BTreeMap<[View; 2], f64> {
-    let mut sorted: Vec<&Sighting> = sightings.iter().collect();
-    sorted.sort_by(|a, b| a.r.total_cmp(&b.r));
-    let mut off: BTreeMap<[View; 2], Vec<f64>> = BTreeMap::new();
-    let mut rest = &sorted[..];
-    while let Some(first) = rest.first() {
-        let (same, later) = rest.split_at(rest.iter().take_while(|other| other.r - first.r <= SAME).count().max(1));
-        rest = later;
-        let say = |of: &Sighting| of.weight / (f64::from(of.distance) + NOISE).powi(2);
-        let together = same.iter().map(|of| say(of) * of.q).sum::<f64>() / same.iter().map(|of| say(of)).sum::<f64>();
-        let differ = same.iter().any(|of| of.views != first.views);
-        if differ && same.iter().all(|of| (of.q - together).abs() <= ASTRAY) {
-            same.iter().for_each(|of| off.entry(of.views).or_default().push(of.q - together));
+/// By how many seconds of the query pairs of views are too late, if they are.
+#[derive(Debug, Default)]
+pub(super) struct Late(BTreeMap<[View; 2], f64>);
+
+impl Late {
+    /// What they are beside what all views of a moment say together, in which those that stand out and come near have more to say.
+    pub(super) fn of(sightings: &[Sighting]) -> Self {
+        let say = |seen: &Sighting| seen.weight / (f64::from(seen.distance) + NOISE).powi(2);
+        let mut sorted: Vec<&Sighting> = sightings.iter().collect();
+        sorted.sort_by(|a, b| a.r.total_cmp(&b.r));
+        let mut late: BTreeMap<[View; 2], Vec<f64>> = BTreeMap::new();
+        let mut rest = &sorted[..];
+        while let Some(first) = rest.first() {
+            let count = rest.iter().take_while(|other| other.r - first.r <= MOMENT).count().max(1);
+            let (moment, after) = rest.split_at(count);
+            rest = after;
+            // What each pair says, and how much that counts.
+            let mut pairs: BTreeMap<[View; 2], [f64; 2]> = BTreeMap::new();
+            for seen in moment {
+                let [sum, weight] = pairs.entry(seen.views).or_default();
+                (*sum, *weight) = (*sum + say(seen) * seen.q, *weight + say(seen));
+            }
+            let all = |which: usize| pairs.values().map(|of| of[which]).sum::<f64>();
+            let together = all(0) / all(1);
+            let apart = |[sum, weight]: [f64; 2]| sum / weight - together;
+            if pairs.len() > 1 && pairs.values().all(|&of| apart(of).abs() <= ASTRAY) {
+                pairs.iter().for_each(|(views, of)| late.entry(*views).or_default().push(apart(*of)));
+            }
         }
+        Self(late.into_iter().filter_map(|(views, off)| Some((views, mostly(off)?))).collect())
     }
-    off.retain(|_, off| off.len() >= TIMES);
-    let middle = |(views, mut off): ([View; 2], Vec<f64>)| {
-        off.sort_unstable_by(f64::total_cmp);
-        let (few, count) = (off.len() / OTHERWISE, off.len());
-        let [least, middle, most] = [few, count / 2, count - 1 - few].map(|place| off[place]);
-        (least * most > 0.0 && middle.abs() >= OFF).then_some((views, middle))
-    };
-    off.into_iter().filter_map(middle).collect()
+
+    /// By how much these views are too late.
+    pub(super) fn by(&self, views: [View; 2]) -> f64 {
+        self.0.get(&views).copied().unwrap_or(0.0)
+    }
+}
+
+/// The middle of these if there are enough, mostly on one side, and it is off.
+fn mostly(mut off: Vec<f64>) -> Option<f64> {
+    off.sort_unstable_by(f64::total_cmp);
+    let (count, few) = (off.len(), off.len() / OTHERWISE);
+    let (least, most) = (off.get(few)?, off.get(count - 1 - few)?);
+    let middle = (off.get((count - 1) / 2)? + off.get(count / 2)?) / 2.0;
+    (count >= TIMES && least * most > 0.0 && middle.abs() >= OFF).then_some(middle)
 }
 
 #[cfg(test)]
@@ -100,27 +108,33 @@ mod tests {
         Sighting { q: r + late, r, weight: 0.8, distance, views }
     }
 
-    /// Of every second, the whole picture and the middle of it.
+    /// Of every other second, the whole picture and the middle of it.
     fn both(of: impl Fn(usize) -> [(f64, u32); 2]) -> Vec<Sighting> {
-        let moment = |second: usize| {
-            let [(late, whole), (other, part)] = of(second);
-            [seen(second as f64, late, whole, WHOLE), seen(second as f64, other, part, inner())]
+        let moment = |at: usize| {
+            let ([(late, whole), (other, part)], r) = (of(at), 2.0 * at as f64);
+            [seen(r, late, whole, WHOLE), seen(r, other, part, inner())]
         };
         (0..6).flat_map(moment).collect()
     }
 
+    fn late(sightings: &[Sighting]) -> Late {
+        Late::of(sightings)
+    }
+
     #[test]
     fn a_crop_between_two_views_is_put_between_what_they_say() {
-        let beliefs = believed(&both(|_| [(0.7, 31), (-0.6, 27)]));
-        assert!((beliefs[0].late - 0.7).abs() < 0.15 && (beliefs[1].late + 0.6).abs() < 0.15, "{beliefs:?}");
-        assert!(beliefs.iter().all(|belief| belief.share == 1.0));
+        let seen = both(|_| [(0.7, 31), (-0.6, 27)]);
+        let late = late(&seen);
+        assert!((late.by(WHOLE) - 0.7).abs() < 0.15 && (late.by(inner()) + 0.6).abs() < 0.15, "{late:?}");
+        assert_eq!(shares(&seen), [1.0; 12]);
     }
 
     #[test]
     fn a_view_that_fits_is_believed_and_what_hardly_does_counts_less() {
-        let beliefs = believed(&both(|_| [(-0.5, 60), (0.0, 10)]));
-        assert!((beliefs[0].late + 0.5).abs() < 0.05 && beliefs[1].late.abs() < 0.05, "{beliefs:?}");
-        assert!(beliefs[0].share < 0.5 && beliefs[1].share == 1.0, "{beliefs:?}");
+        let seen = both(|_| [(-0.5, 60), (0.0, 10)]);
+        let late = late(&seen);
+        assert!((late.by(WHOLE) + 0.5).abs() < 0.05 && late.by(inner()).abs() < 0.05, "{late:?}");
+        assert!(shares(&seen).chunks(2).all(|share| share[0] < 0.5 && share[1] == 1.0));
     }
 
     #[test]
@@ -131,10 +145,14 @@ mod tests {
             both(|_| [(4.0, 30), (0.0, 30)]),
             both(|_| [(0.7, 30), (-0.7, 30)]).into_iter().take(4).collect(),
             (0..9).map(|second| seen(f64::from(second), 0.6, 30, WHOLE)).collect(),
+            // One moment says it, however often.
+            (0..9).flat_map(|_| [seen(4.0, 0.6, 30, WHOLE), seen(4.0, -0.6, 30, inner())]).collect(),
+            vec![Sighting { weight: 0.0, ..seen(1.0, f64::NAN, 30, WHOLE) }, seen(1.0, 0.5, 30, inner())],
             Vec::new(),
         ];
+        assert_eq!(mostly(vec![0.15, 0.15, 0.26, 0.26]).map(|off| -off), mostly(vec![-0.15, -0.15, -0.26, -0.26]));
         for sightings in cases {
-            assert!(believed(&sightings).iter().all(|belief| belief.late == 0.0), "{sightings:?}");
+            assert!(late(&sightings).0.is_empty(), "{sightings:?}");
         }
     }
 }
