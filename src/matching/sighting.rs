@@ -51,13 +51,12 @@ pub(super) fn shares(sightings: &[Sighting]) -> Vec<f64> {
 pub(super) struct Late(BTreeMap<[View; 2], f64>);
 
 impl Late {
-    /// What they are beside what all views of a moment say together, in which those that stand out and come near have more to say.
+    /// What they are beside what all views of a moment say together, in which those that stand out and come near have more to say. The
+    /// sightings are in order of time of the reference.
     pub(super) fn of(sightings: &[Sighting]) -> Self {
         let say = |seen: &Sighting| seen.weight / (f64::from(seen.distance) + NOISE).powi(2);
-        let mut sorted: Vec<&Sighting> = sightings.iter().collect();
-        sorted.sort_by(|a, b| a.r.total_cmp(&b.r));
         let mut late: BTreeMap<[View; 2], Vec<f64>> = BTreeMap::new();
-        let mut rest = &sorted[..];
+        let mut rest = sightings;
         while let Some(first) = rest.first() {
             let count = rest.iter().take_while(|other| other.r - first.r <= MOMENT).count().max(1);
             let (moment, after) = rest.split_at(count);
