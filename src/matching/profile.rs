@@ -73,12 +73,11 @@ impl Profile {
         self.seen.q
     }
 
-    /// The same, so many seconds of the query earlier, of which this share counts.
-    fn moved(mut self, late: f64, share: f64) -> Self {
+    /// Moves it so many seconds of the query earlier and has this share of it count.
+    fn correct(&mut self, late: f64, share: f64) {
         self.from -= late;
         self.seen.q -= late;
         self.seen.weight *= share;
-        self
     }
 }
 
@@ -96,12 +95,13 @@ pub(super) fn profiles(tracks: &Tracks, query: [f64; 2], reference: [f64; 2], li
     let step = known.len().div_ceil(MOST_KNOWN).max(1);
     let mut near = [Near::default(), Near::default()];
     let found = known.into_iter().step_by(step).filter_map(|known| profile(known, line, &mut shown, &mut near));
-    let found: Vec<Profile> = found.collect();
+    let mut found: Vec<Profile> = found.collect();
     let seen: Vec<Sighting> = found.iter().map(|profile| profile.seen).collect();
-    let found = found.into_iter().zip(shares(&seen));
-    let found = found.map(|(profile, share)| (late.by(profile.seen.views), share, profile));
-    let found = found.map(|(late, share, profile)| profile.moved(late, share));
-    found.filter(|profile| profile.most() > 0.0).collect()
+    for (profile, share) in found.iter_mut().zip(shares(&seen)) {
+        profile.correct(late.by(profile.seen.views), share);
+    }
+    found.retain(|profile| profile.most() > 0.0);
+    found
 }
 
 fn profile(
