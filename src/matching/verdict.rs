@@ -112,14 +112,49 @@ impl Verdict {
         Self { damage, ..self }
     }
 
-    /// The strictest action that the matches ask for; [`Action::Allow`] if the outcome is [`Outcome::Allowed`],
-    /// at most [`Action::Review`] if they are only near, `None` if there are none.
+    /// The strictest action that the matches ask for, each that is only near at most [`Action::Review`], since a person has to look at
+    /// it; [`Action::Allow`] if the outcome is [`Outcome::Allowed`], `None` if there are none.
     pub fn action(&self) -> Option<Action> {
-        let strictest = self.matches.iter().map(|found| found.action).max();
+        let asked = |found: &Match| if found.near { found.action.min(Action::Review) } else { found.action };
         match self.outcome {
             Outcome::Allowed => Some(Action::Allow),
-            Outcome::Near => strictest.map(|action| action.min(Action::Review)),
-            _ => strictest,
+            _ => self.matches.iter().map(asked).max(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(action: Action, near: bool) -> Match {
+        Match {
+            bank: "bank".to_string(),
+            reference: "reference".to_string(),
+            action,
+            near,
+            distance: 9,
+            detail_distance: None,
+            quality: 80,
+            transform: Transform::Original,
+            inverted: false,
+            query_view: "full".to_string(),
+            reference_view: "full".to_string(),
+            coverage: None,
+            segments: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_only_near_asks_for_no_more_than_a_look() {
+        let action = |matches: &[(Action, bool)]| {
+            Verdict::of(matches.iter().map(|&(action, near)| found(action, near)).collect()).action()
+        };
+        assert_eq!(action(&[]), None);
+        assert_eq!(action(&[(Action::Block, true)]), Some(Action::Review));
+        assert_eq!(action(&[(Action::Observe, false), (Action::Block, true)]), Some(Action::Review));
+        assert_eq!(action(&[(Action::Observe, false), (Action::Block, false)]), Some(Action::Block));
+        assert_eq!(action(&[(Action::Allow, false), (Action::Block, false)]), Some(Action::Allow));
+        assert_eq!(action(&[(Action::Block, false), (Action::Allow, true)]), Some(Action::Block));
     }
 }
