@@ -41,9 +41,9 @@ pub struct FrameHit {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Agreement {
-    /// Seconds that a hit may lie off its line.
+    /// Seconds that a hit may lie off its line, inclusive; below 0 it is as 0.
     pub tolerance: f64,
-    /// Seconds of the query without a hit that end a segment.
+    /// The most seconds of the query without a hit within a segment, inclusive.
     pub gap: f64,
     /// Seconds by which a segment reaches beyond its first and last hit, twice that beyond a sparse one: half of the time
     /// to where the next would have been.
@@ -126,8 +126,11 @@ const SHIFT: f64 = 0.25;
 const SPEED_PRIOR: f64 = 1.2;
 /// Most hits of one orientation that are looked at; the closest are kept.
 const MAX_HITS: usize = 20_000;
-/// Most segments of one pair of films.
+/// Most segments of one pair of films; the strongest are kept.
 const MAX_SEGMENTS: usize = 64;
+/// Most hits that are looked at for one pair of films, each as often as lines are sought in which it may lie: films that show one
+/// scene for hours agree on any number of lines, none of which makes a segment.
+const MOST_LOOKED_AT: usize = MAX_SEGMENTS * MAX_HITS;
 
 /// The segments that the hits of one query on one reference amount to, the strongest first. The sides are the query's and
 /// the reference's.
@@ -145,12 +148,25 @@ pub(super) fn align_each(
     sides: [Side; 2],
     agreement: &Agreement,
 ) -> Vec<Segment> {
-    let durations = sides.map(|side| side.duration);
-    let scenes = sides[0].scenes.min(sides[1].scenes).clamp(1, LEAST_SCENES) as usize;
-    let plain = sides.iter().any(|side| side.plain);
-    let mut found: Vec<(f64, Segment)> = Vec::new();
-    let mut groups: Vec<((Transform, bool), Vec<Point>)> = Vec::new();
-    for hit in hits {
+    let mut gathered = Gathered::new(*agreement);
+    hits.for_each(|hit| gathered.push(hit));
+    gathered.segments(sides)
+}
+
+/// Hits as they come, of which only as many are held as are looked at.
+pub(super) struct Gathered {
+    agreement: Agreement,
+    /// By how the query is laid down and whether it is the negative.
+    groups: Vec<((Transform, bool), Vec<Point>)>,
+}
+
+impl Gathered {
+    pub(super) fn new(agreement: Agreement) -> Self {
+        Self { agreement, groups: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, hit: FrameHit) {
+        let agreement = &self.agreement;
         let near = match hit.detail {
             Some(detail) => {
                 let most = PDQ_LIMIT.max(agreement.max_distance);
@@ -159,7 +175,7 @@ pub(super) fn align_each(
             None => hit.distance.is_some_and(|distance| distance <= agreement.max_distance),
         };
         if !near || !hit.query_time.is_finite() || !hit.reference_time.is_finite() {
-            continue;
+            return;
         }
         let point = Point {
             q: hit.query_time,
@@ -171,50 +187,66 @@ pub(super) fn align_each(
             plain: u8::from(hit.query_run.plain) + u8::from(hit.reference_run.plain),
         };
         let key = (hit.transform, hit.inverted);
-        match groups.iter_mut().find(|(had, _)| *had == key) {
+        match self.groups.iter_mut().find(|(had, _)| *had == key) {
             Some((_, points)) => {
                 points.push(point);
                 if points.len() >= 2 * MAX_HITS {
                     closest(points);
                 }
             }
-            None => groups.push((key, vec![point])),
+            None => self.groups.push((key, vec![point])),
         }
     }
-    for ((transform, inverted), mut points) in groups {
-        closest(&mut points);
-        points.sort_by(|a, b| a.q.total_cmp(&b.q).then(a.r.total_cmp(&b.r)));
-        let mut seen = Seen::number(&mut points);
-        while found.len() < MAX_SEGMENTS {
-            let Some(line) = best_line(&points, agreement, &mut seen) else { break };
-            let before = points.len();
-            for stretch in stretches(&points, line, agreement) {
-                let (strength, different) = evidence(&stretch, &mut seen);
-                let (Some(first), Some(last)) = (stretch.first(), stretch.last()) else { continue };
-                if strength >= agreement.needed
-                    && different >= scenes
-                    && (plain || shows_more(&stretch, strength, agreement, &mut seen))
-                {
-                    found.push((
-                        strength,
-                        segment(&stretch, first, last, line, strength, durations, transform, inverted, agreement),
-                    ));
+
+    /// The segments that they amount to, the strongest first.
+    pub(super) fn segments(self, sides: [Side; 2]) -> Vec<Segment> {
+        let Self { agreement, groups } = self;
+        let agreement = &agreement;
+        let durations = sides.map(|side| side.duration);
+        let scenes = sides[0].scenes.min(sides[1].scenes).clamp(1, LEAST_SCENES) as usize;
+        let plain = sides.iter().any(|side| side.plain);
+        let mut found: Vec<(f64, Segment)> = Vec::new();
+        let work = MOST_LOOKED_AT / groups.len().max(1);
+        for ((transform, inverted), mut points) in groups {
+            closest(&mut points);
+            points.sort_by(|a, b| a.q.total_cmp(&b.q).then(a.r.total_cmp(&b.r)));
+            let mut seen = Seen::number(&mut points);
+            let mut looked_at = 0;
+            while looked_at < work {
+                looked_at += points.len();
+                let Some(line) = best_line(&points, agreement, &mut seen) else { break };
+                let before = points.len();
+                for stretch in stretches(&points, line, agreement) {
+                    let (strength, different) = evidence(&stretch, &mut seen);
+                    let (Some(first), Some(last)) = (stretch.first(), stretch.last()) else { continue };
+                    if strength >= agreement.needed
+                        && different >= scenes
+                        && (plain || shows_more(&stretch, strength, agreement, &mut seen))
+                    {
+                        found.push((
+                            strength,
+                            segment(&stretch, first, last, line, strength, durations, transform, inverted, agreement),
+                        ));
+                    }
+                }
+                points.retain(|p| (p.r - line.at(p.q)).abs() > agreement.tolerance * 2.0);
+                if points.len() == before {
+                    break;
                 }
             }
-            points.retain(|p| (p.r - line.at(p.q)).abs() > agreement.tolerance * 2.0);
-            if points.len() == before {
+        }
+        found.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut segments: Vec<Segment> = Vec::new();
+        for (_, segment) in found {
+            if segments.len() == MAX_SEGMENTS {
                 break;
             }
+            if !shadowed(&segment, &segments) {
+                segments.push(segment);
+            }
         }
+        segments
     }
-    found.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut segments: Vec<Segment> = Vec::new();
-    for (_, segment) in found {
-        if !shadowed(&segment, &segments) {
-            segments.push(segment);
-        }
-    }
-    segments
 }
 
 /// Leaves the [`MAX_HITS`] closest, of equally close ones the first; the same whether they come at once or bit by bit.
@@ -337,7 +369,7 @@ fn best_line(points: &[Point], agreement: &Agreement, seen: &mut Seen) -> Option
         sorted.sort_unstable();
         let prior = if speed == 1.0 { SPEED_PRIOR } else { 1.0 };
         // The window of offsets with the largest plain weight, then what its different pictures weigh.
-        for Window { plain, from, to } in windows(&sorted, 2.0 * agreement.tolerance) {
+        for Window { plain, from, to } in windows(&sorted, 2.0 * agreement.tolerance.max(0.0)) {
             if plain < agreement.needed || best.is_some_and(|(score, _)| plain * prior <= score) {
                 break;
             }
@@ -461,15 +493,14 @@ impl Fit {
         Some(Self { q, r, slope, length, at_once: spread <= 1e-6 })
     }
 
-    /// The line, its speed held within 12 per cent of where it was, and at 1 where that moves no end by `shift`: sampling alone
-    /// moves them by so much.
+    /// The line, its speed held within 12 per cent of where it was, and at 1, or backwards at -1, where that moves no end by `shift`:
+    /// sampling alone moves them by so much. It never turns around.
     pub(super) fn line(&self, speed: f64, shift: f64) -> Line {
         let reach = speed.abs() * 0.12;
         let mut slope = if self.at_once { speed } else { self.slope.clamp(speed - reach, speed + reach) };
-        for exact in [1.0, -1.0] {
-            if (slope - exact).abs() * self.length < shift {
-                slope = exact;
-            }
+        let exact = speed.signum();
+        if (slope - exact).abs() * self.length < shift {
+            slope = exact;
         }
         Line { speed: slope, offset: self.r - slope * self.q }
     }

@@ -1,6 +1,6 @@
 //! Two films at hand, hash by hash.
 
-use super::align::{Agreement, FrameHit, Side, align};
+use super::align::{Agreement, FrameHit, Gathered, Side};
 use super::borders::settle;
 use super::runs::runs;
 use super::{PDQ_LIMIT, Segment, film_slack, inverse};
@@ -12,7 +12,7 @@ use crate::hash::pdq::{Orientations, Transform};
 /// hand. Films that share a lower third alone are for the store to refuse.
 pub fn compare(query: &VideoFingerprint, reference: &VideoFingerprint, agreement: &Agreement) -> Vec<Segment> {
     let (query_runs, reference_runs) = (runs(&query.frames), runs(&reference.frames));
-    let mut hits = Vec::new();
+    let mut gathered = Gathered::new(*agreement);
     let clear = |frame: &FrameHash| frame.quality >= agreement.min_quality;
     let asked = |frame: &FrameHash| ViewSet::Standard.asks_of_film(frame.view);
     let stored = |frame: &FrameHash| ViewSet::Standard.stores_of_film(frame.view);
@@ -34,11 +34,7 @@ pub fn compare(query: &VideoFingerprint, reference: &VideoFingerprint, agreement
                     let apart = film_slack(q.view, r.view);
                     let detail = details.as_ref().zip(r.detail.as_ref());
                     let detail = detail.map(|(q, r)| apart + laid(q[turn].distance(&r.hash)));
-                    // Without PDQ there are too many pairs to keep those that say nothing.
-                    if distance.is_none() && detail.is_none_or(|detail| detail > agreement.max_detail) {
-                        continue;
-                    }
-                    hits.push(FrameHit {
+                    gathered.push(FrameHit {
                         query_time: q.time,
                         reference_time: r.time,
                         query_run,
@@ -54,5 +50,5 @@ pub fn compare(query: &VideoFingerprint, reference: &VideoFingerprint, agreement
         }
     }
     let sides = [Side::new(query.duration, &query_runs), Side::new(reference.duration, &reference_runs)];
-    settle(align(&hits, sides, agreement), query, reference)
+    settle(gathered.segments(sides), query, reference)
 }

@@ -94,7 +94,10 @@ fn is_template(
     let on_line = |pair: &&Pair| {
         let [asked, known] = altered.times(pair);
         let within = (segment.query[0]..=segment.query[1]).contains(&asked);
-        within && !pair.look.inverted && (line(asked) - known).abs() <= MOMENT
+        within
+            && !pair.look.inverted
+            && altered.laid(&pair.look) == segment.transform
+            && (line(asked) - known).abs() <= MOMENT
     };
     let agreeing = pairs.iter().filter(on_line).filter(|pair| pair.detail.is_some_and(|d| d <= AGREES));
     if agreeing.clone().any(|pair| (pair.look.view, pair.view) != (View::Full, View::Full)) {
@@ -104,14 +107,19 @@ fn is_template(
         let parts = film.frames.iter().filter(|frame| frame.view == View::Window(ABOVE_LOWER_THIRD));
         parts.filter_map(|frame| Some((frame.time, frame.detail.as_ref()?.hash))).collect()
     };
-    let (asked, known) = (parts(query), parts(reference));
+    let (mut asked, known) = (parts(query), parts(reference));
+    asked.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let nearest = |at: f64| {
+        let after = asked.partition_point(|(time, _)| *time < at);
+        let beside = asked.iter().skip(after.saturating_sub(1)).take(2);
+        beside.min_by(|a, b| (a.0 - at).abs().total_cmp(&(b.0 - at).abs()))
+    };
     let mut distances: Vec<u32> = known
         .iter()
         .filter(|(time, _)| (segment.reference[0]..=segment.reference[1]).contains(time))
         .filter_map(|(time, hash)| {
-            let apart = |at: f64| (line(at) - time).abs();
-            let (at, nearest) = asked.iter().min_by(|a, b| apart(a.0).total_cmp(&apart(b.0)))?;
-            (apart(*at) <= MOMENT).then(|| hash.distance(nearest))
+            let (at, nearest) = nearest(segment.query[0] + (time - segment.reference[0]) / segment.speed)?;
+            ((line(*at) - time).abs() <= MOMENT).then(|| hash.distance(nearest))
         })
         .collect();
     distances.sort_unstable();

@@ -257,4 +257,56 @@ fn odd_hits_do_no_harm() {
     assert_eq!(align(&[same; 9], [side(f64::NAN), side(-1.0)], &Agreement::default()).len(), 1);
     let many = Side { duration: 9.0, scenes: 7, plain: false };
     assert!(align(&[same; 9], [many; 2], &Agreement::default()).is_empty(), "one scene of many");
+    let nowhere = Agreement { tolerance: -1.0, ..Agreement::default() };
+    assert!(align(&[same, FrameHit { query_time: 2.0, ..same }], [side(9.0); 2], &nowhere).len() <= 1);
+}
+
+/// One picture of a film of many, shown from `query_time` on and from `reference_time` on.
+fn shown(query_time: f64, reference_time: f64, number: u32) -> FrameHit {
+    let run = Run { number, scene: number, plain: false };
+    FrameHit {
+        query_time,
+        reference_time,
+        query_run: run,
+        reference_run: run,
+        distance: Some(4),
+        detail: Some(4),
+        transform: Transform::Original,
+        inverted: false,
+        sparse: false,
+    }
+}
+
+const FILM: Side = Side { duration: 100_000.0, scenes: 100_000, plain: false };
+
+#[test]
+fn what_is_as_short_as_a_moment_does_not_run_backwards() {
+    for step in [0.0, 0.04, 0.1] {
+        let hits: Vec<FrameHit> = (0..3).map(|at| shown(f64::from(at) * step, f64::from(at) * step, at)).collect();
+        let found = align(&hits, [FILM; 2], &Agreement::default());
+        assert!(found.len() == 1 && found[0].speed == 1.0, "{step}: {found:?}");
+    }
+    let backwards: Vec<FrameHit> = (0..40).map(|at| shown(f64::from(at), 40.0 - f64::from(at), at)).collect();
+    assert_eq!(align(&backwards, [FILM; 2], &Agreement::default())[0].speed, -1.0);
+}
+
+#[test]
+fn of_very_many_segments_the_strongest_are_kept_however_they_are_laid() {
+    let parts = |count: u32, length: u32| {
+        (0..count).flat_map(move |part| (0..length).map(move |k| (f64::from(part * 40 + k), part * 40 + k)))
+    };
+    // A hundred parts of one line come first, and one that is mirrored and stronger than any of them last.
+    let mut hits: Vec<FrameHit> = parts(100, 3).map(|(at, number)| shown(at, at, number)).collect();
+    let mirrored = parts(1, 20).map(|(at, number)| shown(9000.0 + at, 9000.0 + at, 9000 + number));
+    hits.extend(mirrored.map(|hit| FrameHit { transform: Transform::FlipX, ..hit }));
+    let found = align(&hits, [FILM; 2], &Agreement::default());
+    assert_eq!((found.len(), found[0].transform), (MAX_SEGMENTS, Transform::FlipX));
+}
+
+/// A still that one film shows for hours and the other one for a moment lies on thousands of lines, none of which is a segment.
+#[test]
+fn a_scene_that_is_shown_for_hours_is_given_up() {
+    let still = |at: u32| FrameHit { reference_time: 5.0, ..shown(f64::from(at) * 3.0, 5.0, 7) };
+    let hits: Vec<FrameHit> = (0..9_000).map(still).collect();
+    assert!(align(&hits, [FILM; 2], &Agreement::default()).is_empty());
 }
