@@ -10,7 +10,7 @@ use super::cover::{Chosen, Cover};
 use super::grid::{Grid, Shape};
 use super::held::{Held, Past};
 use super::inner::Inner;
-use super::shown::{Boxes, Shown, upright};
+use super::shown::{Boxes, SAME_FOR, Shown, upright};
 use crate::error::{Error, Result};
 use crate::fingerprint::{
     FrameHash, Options, Role, Sampling, VideoFingerprint, View, ViewHash, ViewSet, Window, is_plain,
@@ -22,16 +22,17 @@ use crate::image::canvas::Area;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Recipe {
-    /// From one window to the next.
+    /// From one window to the next; less than 0.04 is taken as that.
     pub hop: f64,
-    /// The length of a window in hops, at least 1.
+    /// The length of a window in hops, 1..=64; what lies outside is taken as the nearest of these.
     pub window: usize,
     /// From one look to the next at whether the picture has changed so much that its frame is asked for; 0 for no such
     /// frames.
     pub frame: f64,
     /// Whether frames are taken that stand for all others: what a single still finds, and what references keep.
     pub cover: bool,
-    /// The shortest time between two frames that are looked at.
+    /// The shortest time between two frames that are looked at, but for those that come between them in fast motion as covering
+    /// frames.
     pub step: f64,
 }
 
@@ -47,6 +48,14 @@ const SAME: u32 = 3;
 const CHANGED: u32 = 14;
 /// The shortest time between two covering frames whose content boxes are hashed.
 const CONTENT_HOP: f64 = 0.4;
+/// A time later than this, in seconds, is none: beyond, time would not pass any more.
+const LATEST: f64 = 1e9;
+/// Seconds of one picture after which nothing is new any more: what parts it has was seen, and what was before is forgotten.
+const STANDS: f64 = 60.0;
+/// What a hash takes in memory, at most.
+const HASH_BYTES: u64 = (size_of::<FrameHash>() + 2 * size_of::<pdq::Orientations>()) as u64;
+/// Most hops of a window.
+const MOST_HOPS: usize = 64;
 /// Every which window of time is hashed in the windows of the picture that references are stored with.
 const WINDOWS_EVERY: usize = 4;
 /// A mean is plain if this share of the frames by the clock in it is: of two plain pictures it is blurred, and of a plain one
@@ -93,12 +102,13 @@ impl Builder {
             end: 0.0,
             last: None,
             next: 0.0,
-            mixed: Mixed::new(recipe, options.views),
+            mixed: Mixed::new(recipe, options.views, options.limits.memory / HASH_BYTES),
             hashes: Vec::new(),
         }
     }
 
-    /// Adds an upright frame that is shown at `time` for `duration` seconds. Times count from the first frame and rise.
+    /// Adds an upright frame that is shown at `time` for `duration` seconds. Times count from the first frame and rise; one that is no
+    /// number, or above 1e9, is taken as the end of what came before.
     ///
     /// # Errors
     /// [`Error::Limit`] if the hashes so far take more than [`Limits::memory`](crate::Limits::memory).
@@ -118,8 +128,8 @@ impl Builder {
         pixels: &Pixels<'_>,
         shape: Shape,
     ) -> Result<()> {
-        let time = if time.is_finite() { time.max(0.0) } else { self.end };
-        let duration = if duration.is_finite() { duration.max(0.0) } else { 0.0 };
+        let time = if time <= LATEST { time.max(0.0) } else { self.end };
+        let duration = if duration <= LATEST { duration.max(0.0) } else { 0.0 };
         self.end = self.end.max(time + duration);
         match self.sampling {
             Sampling::Mixed => {
@@ -135,7 +145,7 @@ impl Builder {
             Sampling::Keyframes => {}
             Sampling::Fps(rate) => {
                 if time + 1e-3 >= self.next {
-                    let step = if rate > 0.0 { 1.0 / rate } else { f64::INFINITY };
+                    let step = if rate > 0.0 { (1.0 / rate).max(1e-6) } else { f64::INFINITY };
                     self.next = ((time + 1e-3) / step).floor() * step + step;
                     self.single(time, Role::Frame, pixels, shape);
                 }
@@ -160,7 +170,7 @@ impl Builder {
     }
 
     fn within_memory(&self) -> Result<()> {
-        let taken = self.hashes.len() as u64 * (size_of::<FrameHash>() + 2 * size_of::<[crate::Hash; 8]>()) as u64;
+        let taken = self.hashes.len() as u64 * HASH_BYTES;
         if taken > self.memory {
             return Err(Error::limit("memory", self.memory, taken));
         }
@@ -202,6 +212,8 @@ impl Builder {
 struct Mixed {
     recipe: Recipe,
     views: ViewSet,
+    /// Most hashes that may be held.
+    most: usize,
     film_windows: Vec<Window>,
     /// The parts of the last window's picture.
     boxes: Boxes,
@@ -228,17 +240,18 @@ struct Mixed {
 }
 
 impl Mixed {
-    fn new(recipe: Recipe, views: ViewSet) -> Self {
+    fn new(recipe: Recipe, views: ViewSet, most: u64) -> Self {
         let hop = recipe.hop.max(0.04);
         Self {
             views,
+            most: usize::try_from(most).unwrap_or(usize::MAX),
             film_windows: views.film_windows(),
             boxes: Boxes::default(),
             inner: Inner::default(),
             held: Held::default(),
             looked: None,
             upright: None,
-            recipe: Recipe { hop, window: recipe.window.max(1), ..recipe },
+            recipe: Recipe { hop, window: recipe.window.clamp(1, MOST_HOPS), ..recipe },
             shown: None,
             hops: VecDeque::from([(Grid::default(), 0.0)]),
             hop_end: hop,
@@ -282,6 +295,9 @@ impl Mixed {
         if let Some((since, before)) = self.shown.take() {
             self.show(since, time, &before, hashes);
             self.spare.push(before);
+        } else if self.windows == 0 {
+            // Nothing was shown before.
+            self.hop_end = f64::max(self.hop_end, ((time / self.recipe.hop).floor() + 1.0) * self.recipe.hop);
         }
         self.shown = Some((time, grid));
     }
@@ -362,6 +378,7 @@ impl Mixed {
 
     /// Adds a picture to the windows for as long as it is shown.
     fn show(&mut self, mut from: f64, to: f64, grid: &Grid, hashes: &mut Vec<FrameHash>) {
+        let stood = from + STANDS;
         while from < to {
             let until = to.min(self.hop_end);
             if let Some((sum, weight)) = self.hops.back_mut() {
@@ -371,8 +388,36 @@ impl Mixed {
             from = until.max(from);
             if to >= self.hop_end {
                 self.end_hop(hashes);
+                if from >= stood {
+                    from = self.pass_over(from, to, hashes);
+                }
             }
         }
+    }
+
+    /// Passes over hops of a picture that has stood for long and does until `to`, but for the last: they bring again what those before
+    /// them did. Returns the begin of the hop that is next.
+    fn pass_over(&mut self, from: f64, to: f64, hashes: &mut Vec<FrameHash>) -> f64 {
+        let turn = WINDOWS_EVERY * (SAME_FOR / self.recipe.hop).ceil() as usize;
+        let seconds = turn as f64 * self.recipe.hop;
+        let middle = from - self.recipe.window as f64 * self.recipe.hop / 2.0;
+        let new = |hash: &&FrameHash| hash.role == Role::Window && hash.time > middle - seconds + 1e-6;
+        let last: Vec<FrameHash> = hashes.iter().filter(new).cloned().collect();
+        let turns = ((to - STANDS - from) / seconds).floor().max(0.0) as usize;
+        for number in 1..=turns {
+            // More than may be held ends the film anyway.
+            if hashes.len() > self.most {
+                break;
+            }
+            let later = number as f64 * seconds;
+            hashes.extend(last.iter().map(|hash| FrameHash { time: hash.time + later, ..hash.clone() }));
+        }
+        let later = turns as f64 * seconds;
+        self.windows += turns * turn;
+        self.hop_end += later;
+        self.last_window.iter_mut().for_each(|last| last.time += later);
+        self.held.stand(later);
+        from + later
     }
 
     fn end_hop(&mut self, hashes: &mut Vec<FrameHash>) {
@@ -579,5 +624,53 @@ mod tests {
             builder.push(t, d, &frame(1.0, 1).as_pixels()).unwrap();
         }
         assert!(!builder.finish().frames.is_empty());
+        let pushed = |times: &[f64]| {
+            let mut builder = Builder::new(&Options::default());
+            for (at, &time) in times.iter().enumerate() {
+                builder.push(time, 0.04, &frame(0.5 * at as f64, 1).as_pixels()).unwrap();
+            }
+            builder.finish()
+        };
+        let late: Vec<f64> = (0..100).map(|at| 1.7e8 + f64::from(at) * 0.04).collect();
+        let late = pushed(&late);
+        let window = |frame: &&FrameHash| frame.role == Role::Window;
+        let first = late.frames.iter().find(window).unwrap().time;
+        assert!((1.7e8..1.7e8 + 2.0).contains(&first), "a clock that did not begin at nought: {first}");
+        assert!(pushed(&[0.0, 1e16, 1e16 + 4.0, f64::MAX]).duration < 1.0, "times that are none");
+    }
+
+    /// A container may claim that its second picture comes hours after its first.
+    #[test]
+    fn a_picture_that_stands_for_hours_costs_little() {
+        let end = 403.0;
+        let windows = |step: f64| {
+            let mut builder = Builder::new(&Options::default());
+            let times = (0..).map(|at| f64::from(at) * step).take_while(|time| *time < end);
+            times.for_each(|time| builder.push(time, 0.04, &frame(0.0, 1).as_pixels()).unwrap());
+            (0..50).map(|at| f64::from(at) * 0.1).for_each(|t| {
+                builder.push(end + t, 0.04, &frame(t, 2).as_pixels()).unwrap();
+            });
+            let mut frames = builder.finish().frames;
+            frames.retain(|frame| frame.role == Role::Window);
+            frames
+        };
+        let (at_once, bit_by_bit) = (windows(end), windows(50.0));
+        assert!(at_once.len() > 200 && at_once == bit_by_bit, "{} {}", at_once.len(), bit_by_bit.len());
+        let memory = 1 << 20;
+        let mut options = Options::default();
+        options.limits.memory = memory;
+        let mut builder = Builder::new(&options);
+        builder.push(0.0, 0.04, &frame(0.0, 1).as_pixels()).unwrap();
+        // Thirty years.
+        let refused = builder.push(9e8, 0.04, &frame(0.0, 2).as_pixels()).unwrap_err();
+        assert!(matches!(refused, Error::Limit { limit: "memory", .. }), "{refused}");
+        assert!(builder.hashes.len() as u64 * HASH_BYTES < 2 * memory);
+    }
+
+    #[test]
+    fn any_rate_above_nought_is_one() {
+        for (rate, count) in [(f64::INFINITY, 50), (1e9, 50), (25.0, 50), (5.0, 10), (1e-9, 1)] {
+            assert_eq!(film(Sampling::Fps(rate), 2.0, 25.0, false).frames.len(), count, "{rate}");
+        }
     }
 }

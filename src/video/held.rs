@@ -63,6 +63,12 @@ pub(super) struct Held {
 }
 
 impl Held {
+    /// Time passes in which nothing changes.
+    pub(super) fn stand(&mut self, seconds: f64) {
+        self.found.iter_mut().for_each(|found| found.last += seconds);
+        self.past.iter_mut().for_each(|past| past.time += seconds);
+    }
+
     /// Takes the parts that were found in one more window, and names one that was not found often enough before: the last, if both are.
     pub(super) fn see(&mut self, now: f64, parts: [Option<Area>; 2]) -> Option<Area> {
         self.found.retain(|found| now - found.last < REMEMBERED);

@@ -7,7 +7,7 @@ use crate::hash::pdq;
 use crate::image::canvas::Area;
 
 /// The same picture is hashed again only after this many seconds.
-const SAME_FOR: f64 = 3.0;
+pub(super) const SAME_FOR: f64 = 3.0;
 
 /// The parts of the picture that are hashed beside the whole.
 #[derive(Debug, Clone, Copy, Default)]
