@@ -42,9 +42,9 @@ impl Window {
         Self { left, top, right, bottom }
     }
 
-    /// The window of `size` per cent a side in the middle.
+    /// The window of `size` per cent a side in the middle, one more if that is odd; above 100 is as 100.
     pub const fn centred(size: u8) -> Self {
-        let margin = (100 - size) / 2;
+        let margin = 100u8.saturating_sub(size) / 2;
         Self { left: margin, top: margin, right: 100 - margin, bottom: 100 - margin }
     }
 
@@ -65,7 +65,7 @@ impl View {
         matches!(self, Self::Window(_) | Self::Upright)
     }
 
-    /// The word used in JSON: `full`, `content`, or `window:` and the edges in per cent, as `window:0,0,50,100`.
+    /// The word used in JSON: `full`, `content`, `inner`, `upright`, or `window:` and the edges in per cent, as `window:0,0,50,100`.
     pub fn name(self) -> String {
         match self {
             Self::Full => "full".into(),
@@ -318,12 +318,6 @@ pub(crate) fn of_content(content: Option<Area>, windows: &[Window]) -> Vec<(View
     content.into_iter().chain(windows.iter().map(|&w| (View::Window(w), base.within(w.area())))).collect()
 }
 
-/// The part of a picture that a window of the content box `base` is.
-#[cfg_attr(not(test), allow(dead_code))]
-pub(crate) fn area_of(base: Area, window: Window) -> Area {
-    base.within(window.area())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -332,8 +326,9 @@ mod tests {
     fn names_and_areas() {
         assert_eq!(View::Window(Window::new(0, 0, 50, 100)).name(), "window:0,0,50,100");
         assert_eq!(Window::centred(80), Window::new(10, 10, 90, 90));
+        assert_eq!([100, 101, 255].map(Window::centred), [Window::new(0, 0, 100, 100); 3]);
         let base = Area { left: 0.0, top: 0.2, right: 1.0, bottom: 0.8 };
-        let area = area_of(base, Window::new(0, 50, 50, 100));
+        let area = base.within(Window::new(0, 50, 50, 100).area());
         assert!((area.top - 0.5).abs() < 1e-12 && (area.bottom - 0.8).abs() < 1e-12 && area.right == 0.5);
     }
 

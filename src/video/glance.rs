@@ -45,6 +45,8 @@ pub(super) struct Watch {
 impl Watch {
     /// Seconds between two frames of a look that does not go by keyframes.
     pub(super) const STEP: f64 = 0.5;
+    /// The shortest time between two keyframes of a look: half a second of frames of any rate may be a little less.
+    pub(super) const KEY_STEP: f64 = 0.45;
 
     /// Stops at a stretch of more than [`GAP`].
     fn strict() -> Self {

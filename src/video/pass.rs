@@ -86,8 +86,9 @@ pub(super) fn look(reader: Reader, options: &Options, pick: Pick, watch: &mut Wa
     let (mut next, mut last, mut longest) = (0.0, 0.0, 0.0f64);
     let mut film = decode(reader, options, FILMS, pick, watch, |frame| {
         longest = longest.max(frame.time - std::mem::replace(&mut last, frame.time));
-        if pick == Pick::Keyframes || frame.time >= next {
-            next = frame.time + Watch::STEP;
+        if frame.time >= next {
+            // A film may consist of keyframes alone.
+            next = frame.time + if pick == Pick::Keyframes { Watch::KEY_STEP } else { Watch::STEP };
             let role = if pick == Pick::Keyframes { Role::Keyframe } else { Role::Frame };
             return builder.look(frame.time, frame.duration, role, &frame.pixels, frame.shape);
         }
