@@ -25,7 +25,7 @@ pub struct Args {
     /// The bank; one that is not there is made, with views `standard` and no keypoints
     #[arg(long)]
     bank: String,
-    /// The reference's id, for a single file; otherwise its file name
+    /// The reference's id, for a single file; otherwise its file name, or its path where that is the name of another
     #[arg(long)]
     id: Option<String>,
     /// A label, as an incident or a category; may be given more than once
@@ -77,14 +77,26 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
         |_, _| Ok::<_, Stop>(()),
         |item, print| {
             let name = item.path.file_name().unwrap_or(item.path.as_os_str()).to_string_lossy();
-            let id = args.id.as_deref().unwrap_or(&name);
-            let kept = print.and_then(|print| {
+            let path = item.path.to_string_lossy();
+            let mut id = args.id.as_deref().unwrap_or(&name);
+            let add = |id: &str, print: &Fingerprint| {
                 let mut reference = Reference::new(id).bank(&args.bank);
                 reference = reference.source(args.source.as_deref().unwrap_or_default());
                 for (key, value) in &args.labels {
                     reference = reference.label(key, value);
                 }
-                Ok((store.add(&reference, &print).map_err(|error| error.at(&item.path))?, print))
+                store.add(&reference, print).map_err(|error| error.at(&item.path))
+            };
+            let kept = print.and_then(|print| {
+                let kept = match add(id, &print) {
+                    // Files of one name in different folders: the first has it, the others their paths.
+                    Err(Error::Option { name: "id", .. }) if args.id.is_none() && path != name => {
+                        id = &path;
+                        add(id, &print)
+                    }
+                    kept => kept,
+                };
+                Ok((kept?, print))
             });
             let id = words::printable(id);
             match kept {

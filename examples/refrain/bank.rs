@@ -1,8 +1,8 @@
 //! `refrain bank`: the banks of a store and their policies.
 
-use refrain::Error;
 use refrain::bank::{Action, BankConfig};
 use refrain::fingerprint::ViewSet;
+use refrain::{Error, Store};
 
 use crate::store::StoreArg;
 use crate::{Exit, Stop, out};
@@ -64,6 +64,9 @@ struct Set {
     /// Which views of a reference are kept, from now on
     #[arg(long, value_parser = ["none", "standard", "thorough"])]
     views: Option<String>,
+    /// Keypoints of a reference that are kept: 0, since none are taken yet
+    #[arg(long, value_name = "N")]
+    keypoints: Option<u32>,
 }
 
 pub fn run(args: &Args) -> Result<Exit, Stop> {
@@ -78,6 +81,11 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
             None => Err(missing(name)),
         },
     }
+}
+
+/// An error if there is no such bank.
+pub fn there(store: &Store, name: &str) -> Result<(), Stop> {
+    if store.bank(name).is_some() { Ok(()) } else { Err(missing(name)) }
 }
 
 fn missing(name: &str) -> Stop {
@@ -138,6 +146,9 @@ impl Set {
                 "thorough" => ViewSet::Thorough,
                 _ => ViewSet::Standard,
             });
+        }
+        if let Some(keypoints) = self.keypoints {
+            bank.keypoints = keypoints;
         }
         // After the views, which it depends on.
         if let Some(rate) = self.false_alarms {

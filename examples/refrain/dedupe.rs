@@ -1,7 +1,5 @@
 //! `refrain dedupe`: groups of near-duplicates within folders.
 
-use std::fs::File;
-use std::io::BufWriter;
 use std::path::PathBuf;
 
 use refrain::Error;
@@ -24,7 +22,7 @@ use crate::{Exit, Stop, out, signal};
 Examples:
   refrain dedupe pictures/
   refrain dedupe --report same.html --script plan.sh --reference originals/ downloads/ phone/
-  refrain dedupe --json --max-distance 16 pictures/ | jq '.files[] | select(.proposal == \"remove\") | .path'")]
+  refrain dedupe --json --max-distance 16 pictures/ | jq '.files[]? | select(.proposal == \"remove\") | .path'")]
 pub struct Args {
     /// One JSON object a group, and one a file that could not be read
     #[arg(long)]
@@ -39,7 +37,7 @@ pub struct Args {
     #[arg(long, value_name = "OUT.sh")]
     script: Option<PathBuf>,
     /// The largest distance between two stills of a group, 0 to 64; single frames of films may be 33 further apart
-    #[arg(long, value_name = "N", default_value_t = 31)]
+    #[arg(long, value_name = "N", default_value_t = 31, value_parser = clap::value_parser!(u32).range(..=64))]
     max_distance: u32,
     /// Mirrored, turned and negative stills count as copies
     #[arg(long)]
@@ -89,10 +87,8 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     let work = signal::Breakable::begin(choice.cache.as_ref());
     choice.parallel.cancel = work.cancel();
     choice.parallel.window = 4096;
-    // what cannot be written is told now and not after hours
-    let open = |path: &PathBuf| File::create(path).map_err(|error| Error::io(path, error));
-    let plan = args.plan.as_ref().map(open).transpose()?;
-    let script = args.script.as_ref().map(open).transpose()?;
+    let plan = args.plan.as_deref().map(out::Draft::create).transpose()?;
+    let script = args.script.as_deref().map(out::Draft::create).transpose()?;
     let report = args.report.as_ref().map(GroupReport::create).transpose()?;
 
     let bar = Bar::new(args.quiet);
@@ -123,16 +119,18 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
         }
     }
     out.finish()?;
-    if let (Some(file), Some(path)) = (plan, &args.plan) {
+    if let (Some(mut file), Some(path)) = (plan, &args.plan) {
         let groups: Vec<_> = (1..).zip(&found.groups).map(|(number, group)| group.line(number)).collect();
         let folder = std::env::current_dir().unwrap_or_default();
         let text = Plan { refrain_plan: 1, folder: folder.to_string_lossy(), max_distance: args.max_distance, groups };
-        serde_json::to_writer_pretty(BufWriter::new(file), &text).map_err(|error| Error::io(path, error.into()))?;
+        serde_json::to_writer_pretty(&mut file, &text).map_err(|error| Error::io(path, error.into()))?;
+        file.finish()?;
         out::tell(format_args!("plan: {}", path.display()));
     }
-    if let (Some(file), Some(path)) = (script, &args.script) {
+    if let (Some(mut file), Some(path)) = (script, &args.script) {
         let folder = std::env::current_dir().map_err(|error| Error::io(".", error))?;
-        dedupe::script(&found.groups, &folder, BufWriter::new(file)).map_err(|error| Error::io(path, error))?;
+        dedupe::script(&found.groups, &folder, &mut file).map_err(|error| Error::io(path, error))?;
+        file.finish()?;
         out::tell(format_args!("plan: {}", path.display()));
     }
     if let Some(report) = report {

@@ -1,7 +1,7 @@
 //! `refrain list`: hash lists in and out.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -110,13 +110,17 @@ impl Import {
 impl Export {
     fn run(&self) -> Result<Exit, Stop> {
         let store = self.store.read()?;
+        self.bank.iter().try_for_each(|bank| crate::bank::there(&store, bank))?;
         let format = self.format.parse::<Format>()?;
         let exported = match self.file.as_deref().filter(|file| !is_dash(file)) {
             Some(file) => {
-                let io = |error| Error::io(file, error);
-                let mut target = BufWriter::new(File::create(file).map_err(io)?);
-                let exported = store.export(&mut target, format, self.bank.as_deref())?;
-                target.flush().and_then(|()| target.get_ref().sync_all()).map_err(io)?;
+                let mut target = out::Draft::create(file)?;
+                let exported = store.export(&mut target, format, self.bank.as_deref());
+                let exported = exported.map_err(|error| match error {
+                    Error::Io { source, .. } => Error::io(file, source),
+                    other => other,
+                })?;
+                target.finish()?;
                 exported
             }
             None => {

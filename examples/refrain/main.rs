@@ -92,6 +92,14 @@ impl Exit {
             (false, false) => Self::Unmatched,
         }
     }
+
+    /// Of a command that matches and was read by something that may have gone before the end.
+    pub fn unless_closed(done: Result<(), Stop>, exit: Self) -> Result<Self, Stop> {
+        match done {
+            Ok(()) | Err(Stop::Closed) => Ok(exit),
+            Err(stop) => Err(stop),
+        }
+    }
 }
 
 /// Why a command ended early.

@@ -30,8 +30,9 @@ pub struct Args {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
-    /// The largest distance that is a match, 0 to 96, instead of every bank's own
-    #[arg(long, value_name = "N")]
+    /// The largest distance of PDQ hashes that is a match, 0 to 96, instead of every bank's own radii; detail hashes then find
+    /// nothing by themselves, and nothing is near
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=96))]
     max_distance: Option<u32>,
     /// Decode every film whole, also where a look at few of its frames says that little or nothing of it is known
     #[arg(long)]
@@ -39,7 +40,8 @@ pub struct Args {
     /// Miss nothing within the radii in a long list either: a question then takes ten to two hundred times as long
     #[arg(long)]
     exact: bool,
-    /// Keep the fingerprints of these uploads, under their paths, so that references which come later are asked against them
+    /// Keep the fingerprints of these uploads, under their paths, so that references which come later are asked against them; a
+    /// path that stood for another upload before gets a # and a digest
     #[arg(long, conflicts_with = "hashes")]
     remember: bool,
     /// Whose uploads they are, for --remember
@@ -73,20 +75,24 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
         how.ask = how.ask.exact();
     }
     let mut tally = Tally::default();
-    match &args.hashes {
-        Some(list) => ask_hashes(&store, list, &how.ask, args.json, &mut tally)?,
-        None => ask_paths(&store, args, how, &mut tally)?,
-    }
-    Ok(Exit::of_matching(tally.failed, tally.matched))
+    let asked = match &args.hashes {
+        Some(list) => ask_hashes(&store, list, &how.ask, args.json, &mut tally),
+        None => ask_paths(&store, args, how, &mut tally),
+    };
+    Exit::unless_closed(asked, Exit::of_matching(tally.failed, tally.matched))
 }
 
 impl Tally {
     fn print(&mut self, line: &MatchLine, json: bool) -> Result<(), Stop> {
         self.failed |= line.outcome == Outcome::Unreadable || line.store_error.is_some();
+        self.failed |= line.remember_error.is_some();
         self.matched |= line.outcome == Outcome::Match;
         if self.damage.tell(line) {
         } else if let Some(error) = &line.error {
             out::tell(words::printable(&error.message));
+        }
+        if let Some(error) = &line.remember_error {
+            out::tell(format_args!("{}: {}", words::printable(line.name()), words::printable(&error.message)));
         }
         out::warn(line.name(), &line.warnings);
         if json {
@@ -101,11 +107,13 @@ fn ask_paths(store: &Store, args: &Args, how: Asking, tally: &mut Tally) -> Resu
     // standard input keeps its place among the files
     for paths in args.paths.chunk_by(|a, b| (a == Path::new("-")) == (b == Path::new("-"))) {
         if paths[0] == Path::new("-") {
-            let line = match read_upload(how.media.limits.bytes) {
-                Ok(bytes) => scan::ask_bytes(store, Path::new("-"), &bytes, &how),
-                Err(error) => MatchLine::answered(Path::new("-"), Err(error)),
-            };
-            tally.print(&line, args.json)?;
+            for name in paths {
+                let line = match read_upload(how.media.limits.bytes) {
+                    Ok(bytes) => scan::ask_bytes(store, name, &bytes, &how),
+                    Err(error) => MatchLine::answered(name, Err(error)),
+                };
+                tally.print(&line, args.json)?;
+            }
             continue;
         }
         let listing = scan::walk(paths, &Patterns::default(), &how.parallel.cancel)?;
@@ -118,6 +126,7 @@ fn ask_paths(store: &Store, args: &Args, how: Asking, tally: &mut Tally) -> Resu
 
 fn read_upload(limit: u64) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
+    let _waiting = signal::Waiting::begin();
     let read = io::stdin().lock().take(limit.saturating_add(1)).read_to_end(&mut bytes);
     read.map_err(|error| Error::io("standard input", error))?;
     if bytes.len() as u64 > limit { Err(Error::limit("bytes", limit, bytes.len() as u64).at("-")) } else { Ok(bytes) }
@@ -134,9 +143,11 @@ fn ask_hashes(store: &Store, list: &Path, ask: &AskOptions, json: bool, tally: &
     for number in 1u64.. {
         line.clear();
         // no line of a hash list is long; a binary file must not fill the memory
+        let waiting = signal::Waiting::begin();
         if reader.by_ref().take(1 << 16).read_until(b'\n', &mut line).map_err(io)? == 0 {
             break;
         }
+        drop(waiting);
         let text = String::from_utf8_lossy(&line);
         let text = text.trim();
         if text.is_empty() || text.starts_with('#') {

@@ -76,6 +76,7 @@ impl One {
 
 fn list(store: &StoreArg, bank: Option<&str>, json: bool) -> Result<Exit, Stop> {
     let store = store.read()?;
+    bank.iter().try_for_each(|bank| crate::bank::there(&store, bank))?;
     let mut exit = Exit::Done;
     let mut table = out::table(["bank", "reference", "kind", "hashes", "state", "labels", "source"]);
     for record in store.references(bank)? {

@@ -26,7 +26,7 @@ Examples:
   refrain scan --store known.refrain uploads/
   refrain scan --store known.refrain --json --resume scan.journal /srv/uploads > found.jsonl
   refrain scan --store known.refrain --report found.html --references removed/ uploads/
-  find /srv -newer last.txt -print0 | refrain scan --store known.refrain --null --files-from -
+  find /srv -type f -newer last.txt -print0 | refrain scan --store known.refrain --null --files-from -
   refrain scan --store known.refrain --include '*.mp4' --exclude 'thumbs/' uploads/")]
 pub struct Args {
     #[command(flatten)]
@@ -50,11 +50,12 @@ pub struct Args {
     /// results are printed in their place
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
-    /// Threads; 0 takes one for each core
+    /// Threads, at most 512; 0 takes one for each core
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
-    /// The largest distance that is a match, 0 to 96, instead of every bank's own
-    #[arg(long, value_name = "N")]
+    /// The largest distance of PDQ hashes that is a match, 0 to 96, instead of every bank's own radii; detail hashes then find
+    /// nothing by themselves, and nothing is near
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=96))]
     max_distance: Option<u32>,
     /// Only files that match this pattern, as in .gitignore; may be given more than once
     #[arg(long, value_name = "GLOB")]
@@ -101,6 +102,9 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     bar.say("listing files");
     let patterns = Patterns { include: args.include.clone(), exclude: args.exclude.clone() };
     let mut damage = Damage::default();
+    // What can be told in no other way any more does not end the rest.
+    let (mut closed, mut unwritten) = (false, false);
+    let goes_on = args.report.is_some() || args.resume.is_some();
     let listing = scan::walk(&args.roots()?, &patterns, &how.parallel.cancel)?;
     let (progress, done) = scan::ask_all(
         &store,
@@ -109,8 +113,11 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
         journal.as_ref(),
         |progress, _| bar.update(progress),
         |item, line| {
-            if let Some(report) = &mut report {
-                report.add(&store, &item.path, &line)?;
+            if let Some(writing) = &mut report
+                && let Err(error) = writing.add(&store, &item.path, &line)
+            {
+                bar.around(|| out::tell(format_args!("no report: {}", words::causes(&error))));
+                (report, unwritten) = (None, true);
             }
             let name = words::printable(line.name());
             if bar.around(|| damage.tell(&line)) {
@@ -120,16 +127,24 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
             if !line.warnings.is_empty() {
                 bar.around(|| out::warn(line.name(), &line.warnings));
             }
-            if args.json {
-                return bar.around(|| out::json(&line));
-            }
-            if !matches!(line.outcome, Outcome::Match | Outcome::Allowed | Outcome::Near) {
+            let known = matches!(line.outcome, Outcome::Match | Outcome::Allowed | Outcome::Near);
+            if closed || !args.json && !known {
                 return Ok(());
             }
-            bar.around(|| {
+            let printed = bar.around(|| {
+                if args.json {
+                    return out::json(&line);
+                }
                 out::line(format_args!("{name}: {}", words::outcome(line.outcome)))?;
                 line.matches.iter().try_for_each(|found| out::line(format_args!("  {}", words::a_match(found))))
-            })
+            });
+            match printed {
+                Err(Stop::Closed) if goes_on => {
+                    closed = true;
+                    Ok(())
+                }
+                printed => printed,
+            }
         },
     );
     work.over();
@@ -141,8 +156,8 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
         let path = report.finish(&progress)?;
         out::tell(format_args!("report: {}", path.display()));
     }
-    done?;
-    Ok(Exit::of_matching(progress.failed > 0 || progress.damaged > 0, progress.matched > 0))
+    let failed = progress.failed > 0 || progress.damaged > 0 || unwritten;
+    Exit::unless_closed(done, Exit::of_matching(failed, progress.matched > 0))
 }
 
 impl Args {

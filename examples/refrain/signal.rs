@@ -1,4 +1,4 @@
-//! Ctrl-C: the first asks the work to stop, the second ends the process at once.
+//! Ctrl-C and SIGTERM: the first asks the work to stop, the second ends the process at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,11 +60,29 @@ impl Breakable {
     }
 }
 
+/// A signal that comes while standard input is waited for ends the process: nothing is lost, and nothing looks at the flag.
+pub struct Waiting;
+
+static WAITING: AtomicBool = AtomicBool::new(false);
+
+impl Waiting {
+    pub fn begin() -> Self {
+        WAITING.store(true, Ordering::Release);
+        Self
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        WAITING.store(false, Ordering::Release);
+    }
+}
+
 fn on_interrupt(then: impl Fn() + Send + 'static) -> Cancel {
     let cancel = Cancel::new();
     let flag = cancel.clone();
     let set = ctrlc::set_handler(move || {
-        if flag.is_cancelled() {
+        if flag.is_cancelled() || WAITING.load(Ordering::Acquire) {
             process::exit(Exit::Interrupted as i32);
         }
         flag.cancel();

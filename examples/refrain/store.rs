@@ -56,6 +56,9 @@ impl StoreArg {
                 self.dir.display()
             ));
         }
+        if let Error::Locked { .. } = &error {
+            out::tell("one command at a time may change a store; `match` without --remember and `scan` do not");
+        }
         error.into()
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! They are a store of their own in the folder `uploads` of the store: the same tables, the same index, one bank.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 
@@ -62,7 +63,11 @@ impl Store {
                     store.set_bank(&BankConfig::new(BANK).views(ViewSet::Uploads))?;
                     Some(Arc::new(store))
                 }
-                (false, true) => Some(Arc::new(Self::open_reader(&folder)?)),
+                (false, true) => match Self::open_reader(&folder) {
+                    // A folder that was made and not filled, as the disk was full: nothing was ever remembered in it.
+                    Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
+                    opened => Some(Arc::new(opened?)),
+                },
             };
         }
         Ok(held.clone())

@@ -88,6 +88,9 @@ impl From<Segment> for Written {
     fn from(segment: Segment) -> Self {
         let reversed = segment.is_reversed();
         let Segment { query, reference, speed, transform, inverted, hits, distance, score } = segment;
+        // Thousandths: more mean nothing.
+        let short = |value: f64| (value * 1000.0).round() / 1000.0;
+        let (query, reference, distance) = (query.map(short), reference.map(short), short(distance));
         Self { query, reference, speed, reversed, transform, inverted, hits, distance, score }
     }
 }

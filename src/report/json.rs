@@ -196,6 +196,9 @@ pub struct MatchLine {
     /// What is wrong with the store: the outcome is that of what is whole. No fault of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store_error: Option<Failure>,
+    /// Why the upload could not be kept for references that come later, although that was asked; it was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remember_error: Option<Failure>,
     /// What was wrong with the file although an answer could be given about this much of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -206,8 +209,18 @@ impl MatchLine {
     pub fn new(path: &Path, kind: Option<&str>, outcome: Outcome) -> Self {
         let path = Some(path.to_string_lossy().into_owned());
         let kind = kind.map(str::to_owned);
-        let (error, store_error) = (None, None);
-        Self { path, hash: None, kind, duration: None, outcome, matches: vec![], error, store_error, warnings: vec![] }
+        Self {
+            path,
+            hash: None,
+            kind,
+            duration: None,
+            outcome,
+            matches: vec![],
+            error: None,
+            store_error: None,
+            remember_error: None,
+            warnings: vec![],
+        }
     }
 
     /// The line of a file and its kind and verdict, or why there is none.
@@ -239,6 +252,14 @@ impl MatchLine {
             message: format!("the store could not be asked: {}", store_error.message),
         });
         self.store_error = Some(store_error);
+        self
+    }
+
+    /// The line of what was answered and could not be kept.
+    #[must_use]
+    pub(crate) fn forgotten(mut self, error: &Error) -> Self {
+        self.remember_error =
+            Some(Failure { code: error.code().into(), message: format!("not remembered: {}", words::causes(error)) });
         self
     }
 

@@ -1,5 +1,6 @@
 //! What was found, in words for people who are no engineers.
 
+use crate::bank::Action;
 use crate::hash::pdq::Transform;
 use crate::matching::{Match, Outcome, Segment};
 
@@ -180,6 +181,15 @@ pub fn a_match(found: &Match) -> String {
         details.push(format!("part `{}` of the reference", found.reference_view));
     }
     details.push(format!("distance {}, {}", found.distance, closeness(found.distance)));
+    details.push(
+        match found.action {
+            Action::Block => "",
+            Action::Review => "for a person to look at",
+            Action::Observe => "observed only",
+            Action::Allow => "allowed",
+        }
+        .to_string(),
+    );
     details.retain(|detail| !detail.is_empty());
     let mut text = format!("{}/{} ({})", found.bank, found.reference, details.join(", "));
     if let Some(first) = found.segments.first() {

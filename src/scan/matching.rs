@@ -30,7 +30,8 @@ pub struct Asking {
     /// Fingerprints of files that have been read before.
     pub cache: Option<Arc<Cache>>,
     /// Keep each upload's fingerprint under its path, for references that come later, with this key of its uploader (which
-    /// may be empty). Needs a store that is open for writing.
+    /// may be empty). A path that stood for something else before gets a `#` and a digest of what it stands for now. Needs a store that
+    /// is open for writing.
     pub remember: Option<String>,
     /// Decode every film whole. Otherwise few frames are looked at first, and more only around those that come near to a
     /// reference or where they are too few (see [`Store::ask_media`]). What is remembered is always decoded whole.
@@ -86,7 +87,7 @@ struct Upload<'a> {
 impl Upload<'_> {
     /// Asks about what is seen in passing, and about more of it where that is not enough or is to be kept.
     fn answer(&self, store: &Store, how: &Asking) -> MatchLine {
-        let (mut seen, mut store_error) = (None, None);
+        let (mut seen, mut store_error, mut forgotten) = (None, None, None);
         let mut of_store = |error: Error| {
             store_error = Failure::of_store(&error);
             error
@@ -117,14 +118,27 @@ impl Upload<'_> {
             let print = &*seen.insert(print);
             let verdict = guarded(|| store.ask_with(print, &how.ask)).map_err(&mut of_store)?;
             if let Some(uploader) = &how.remember {
-                let name = self.name.to_string_lossy();
-                guarded(|| store.remember(&name, uploader, print)).map_err(&mut of_store)?;
+                // What cannot be kept is answered nevertheless.
+                forgotten = guarded(|| remember(store, &self.name.to_string_lossy(), uploader, print)).err();
             }
             Ok((print.kind(), verdict))
         })();
         let line = MatchLine::answered(self.name, asked);
         let line = if let Some(error) = store_error { line.unasked(error) } else { line };
+        let line = if let Some(error) = &forgotten { line.forgotten(error) } else { line };
         line.lasting(seen.as_ref())
+    }
+}
+
+/// Keeps an upload under its name, or under the name and a digest if that stands for another upload: a path whose file has changed,
+/// standard input.
+fn remember(store: &Store, name: &str, uploader: &str, print: &Fingerprint) -> Result<bool> {
+    match store.remember(name, uploader, print) {
+        Err(Error::Option { .. }) => {
+            let digest = blake3::hash(&print.to_bytes()?).to_hex();
+            store.remember(&format!("{name}#{}", &digest[..16]), uploader, print)
+        }
+        kept => kept,
     }
 }
 

@@ -11,11 +11,13 @@ use std::sync::mpsc;
 use crate::cancel::Cancel;
 use crate::error::Error;
 
+const MOST_THREADS: usize = 512;
+
 /// How [`ordered`] runs.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Parallel {
-    /// Threads; 0 takes one for each core.
+    /// Threads, at most 512; 0 takes one for each core.
     pub threads: usize,
     /// Items that may be started before the oldest unfinished one is done, at least 1.
     pub window: usize,
@@ -57,7 +59,8 @@ pub fn ordered<I: Sync, T: Send, E: From<Error>>(
 ) -> Result<(), E> {
     type Finished<T> = (usize, Option<Result<T, Box<dyn Any + Send>>>);
     let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(how.threads)
+        // No more than have something to do: making thousands of them takes longer than the work.
+        .num_threads(how.threads.min(MOST_THREADS).min(items.len().max(1)))
         .build()
         .map_err(|error| Error::io("threads", std::io::Error::other(error)))?;
     let stop = Cancel::new(); // set when `done` or `sink` fail; the caller's flag is not ours to set
