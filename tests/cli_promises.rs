@@ -1,0 +1,170 @@
+//! What the command line promises to scripts where something goes otherwise than planned.
+#![cfg(unix)]
+
+mod common;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{command, fixture, known, run};
+
+fn piped(dir: &Path, args: &[&str]) -> Child {
+    command(dir, args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs")
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+    assert!(sent.expect("kill runs").success());
+}
+
+/// The exit status, or `None` if it does not come within a minute.
+fn ended(child: &mut Child) -> Option<i32> {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(60) {
+        if let Some(status) = child.try_wait().expect("it can be waited for") {
+            return status.code();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    None
+}
+
+#[test]
+fn a_path_that_stood_for_another_upload_is_answered_and_kept() {
+    let dir = known(&["removed/meadow.jpg"]);
+    let ask = ["match", "--store", "s", "--remember", "--json", "up.jpg"];
+    for (at, (upload, code)) in [("flowers", 0), ("glass", 1), ("glass", 1), ("flowers", 0)].into_iter().enumerate() {
+        fs::copy(fixture(&format!("uploads/{upload}.jpg")), dir.path().join("up.jpg")).unwrap();
+        let line = run(dir.path(), &ask).expect(code).lines().remove(0);
+        assert!(line["error"].is_null() && line["remember_error"].is_null(), "{at}: {line}");
+    }
+    for upload in ["flowers", "glass"] {
+        let mut child = piped(dir.path(), &["match", "--store", "s", "--remember", "--json", "-"]);
+        let bytes = fs::read(fixture(&format!("uploads/{upload}.jpg"))).unwrap();
+        child.stdin.take().unwrap().write_all(&bytes).unwrap();
+        assert_eq!(ended(&mut child), Some(if upload == "flowers" { 0 } else { 1 }), "{upload}");
+    }
+    // The reference that comes later finds both uploads that showed it.
+    run(dir.path(), &["add", "--store", "s", "--bank", "removed", &fixture("removed/window.jpg")]).expect(0);
+    let found = run(dir.path(), &["retro", "--store", "s", "--json"]).expect(0);
+    let mut uploads: Vec<String> = found.lines().iter().map(|line| line["upload"].as_str().unwrap().into()).collect();
+    uploads.sort();
+    assert_eq!(uploads.len(), 4, "{uploads:?}");
+    assert!(uploads.iter().any(|name| name.starts_with("up.jpg#")), "{uploads:?}");
+    assert!(uploads.iter().any(|name| name.starts_with("-#")), "{uploads:?}");
+}
+
+#[test]
+fn uploads_that_cannot_be_kept_are_answered_nevertheless() {
+    let dir = known(&["removed/meadow.jpg"]);
+    fs::write(dir.path().join("s/uploads"), "no folder").unwrap();
+    let ask = ["match", "--store", "s", "--remember", "--json", &fixture("uploads/flowers.jpg")];
+    let line = run(dir.path(), &ask).expect(2).lines().remove(0);
+    assert_eq!(line["outcome"], "match");
+    assert!(line["remember_error"]["message"].as_str().unwrap().contains("not remembered"), "{line}");
+    // A folder that was made on a full disk and never filled holds nothing, and is no damage.
+    fs::remove_file(dir.path().join("s/uploads")).unwrap();
+    fs::create_dir(dir.path().join("s/uploads")).unwrap();
+    run(dir.path(), &["verify", "--store", "s"]).expect(0);
+    run(dir.path(), &["retro", "--store", "s"]).expect(1);
+    run(dir.path(), &ask).expect(0);
+}
+
+#[test]
+fn a_radius_out_of_range_is_an_error_of_the_command() {
+    let dir = known(&["removed/meadow.jpg"]);
+    for command in ["match", "scan"] {
+        let upload = fixture("uploads/flowers.jpg");
+        let ran = run(dir.path(), &[command, "--store", "s", "--json", "--max-distance", "97", &upload]).expect(2);
+        assert!(ran.out.is_empty() && ran.err.contains("97"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn each_dash_is_a_question() {
+    let dir = known(&["removed/meadow.jpg"]);
+    let mut child = piped(dir.path(), &["match", "--store", "s", "--json", "-", "-"]);
+    child.stdin.take().unwrap().write_all(&fs::read(fixture("uploads/flowers.jpg")).unwrap()).unwrap();
+    let mut out = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    assert_eq!((ended(&mut child), out.lines().count()), (Some(2), 2), "{out}");
+}
+
+#[test]
+fn signals_end_what_waits_for_standard_input() {
+    let dir = known(&["removed/meadow.jpg"]);
+    for args in [["match", "--store", "s", "-", "-"], ["match", "--store", "s", "--hashes", "-"]] {
+        for name in ["INT", "TERM"] {
+            let mut child = piped(dir.path(), &args);
+            // Its input stays open; it is given time to come to it.
+            std::thread::sleep(Duration::from_millis(700));
+            signal(&child, name);
+            assert_eq!(ended(&mut child), Some(130), "{args:?} {name}");
+        }
+    }
+}
+
+#[test]
+fn files_of_one_name_are_all_added() {
+    let dir = known(&["removed/meadow.jpg"]);
+    for (folder, picture) in [("a", "window"), ("b", "surf")] {
+        fs::create_dir_all(dir.path().join("sn").join(folder)).unwrap();
+        let there = dir.path().join("sn").join(folder).join("x.jpg");
+        fs::copy(fixture(&format!("removed/{picture}.jpg")), there).unwrap();
+    }
+    for _ in 0..2 {
+        run(dir.path(), &["add", "--store", "s", "--bank", "removed", "sn"]).expect(0);
+        let listed = run(dir.path(), &["reference", "list", "--store", "s", "--json"]).expect(0);
+        let ids: Vec<String> = listed.lines().iter().map(|line| line["id"].as_str().unwrap().into()).collect();
+        assert_eq!(ids, ["meadow.jpg", "sn/b/x.jpg", "x.jpg"]);
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_does_not_end_a_scan_with_a_report_and_hides_no_result() {
+    let dir = known(&["removed/meadow.jpg"]);
+    let uploads = fixture("uploads");
+    let mut child = piped(dir.path(), &["scan", "--store", "s", "--json", "--report", "r.html", &uploads]);
+    drop(child.stdout.take());
+    assert_eq!(ended(&mut child), Some(0), "something is known");
+    let page = fs::read_to_string(dir.path().join("r.html")).unwrap();
+    assert!(page.contains("meadow.jpg"));
+    let mut child = piped(dir.path(), &["match", "--store", "s", &fixture("uploads/glass.jpg")]);
+    drop(child.stdout.take());
+    assert_eq!(ended(&mut child), Some(1), "nothing is known");
+}
+
+#[test]
+fn what_was_written_before_stays_until_its_successor_is_whole() {
+    let dir = known(&["removed/meadow.jpg"]);
+    let path = |name: &str| dir.path().join(name);
+    fs::write(path("list.jsonl"), "an older list").unwrap();
+    run(dir.path(), &["list", "export", "--store", "s", "--format", "vpdq", "--bank", "nosuch", "list.jsonl"])
+        .expect(2);
+    assert_eq!(fs::read_to_string(path("list.jsonl")).unwrap(), "an older list");
+    run(dir.path(), &["list", "export", "--store", "s", "--format", "jsonl", "list.jsonl"]).expect(0);
+    assert!(fs::read_to_string(path("list.jsonl")).unwrap().contains("meadow.jpg"));
+    fs::write(path("plan.json"), "an older plan").unwrap();
+    run(dir.path(), &["dedupe", "--plan", "plan.json", "--include", "{", &fixture("uploads")]).expect(2);
+    assert_eq!(fs::read_to_string(path("plan.json")).unwrap(), "an older plan");
+    let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".part")), "{left:?}");
+    run(dir.path(), &["list", "export", "--store", "s", "--format", "jsonl", "/dev/null"]).expect(0);
+    assert!(!fs::metadata("/dev/null").unwrap().is_file(), "what is no file is written into");
+}
+
+#[test]
+fn banks_that_are_not_there_are_named() {
+    let dir = known(&["removed/meadow.jpg"]);
+    for args in [
+        &["reference", "list", "--store", "s", "--bank", "nosuch"][..],
+        &["list", "export", "--store", "s", "--format", "pdq", "--bank", "nosuch"],
+    ] {
+        assert!(run(dir.path(), args).expect(2).err.contains("nosuch"));
+    }
+    run(dir.path(), &["bank", "set", "--store", "s", "removed", "--keypoints", "0"]).expect(0);
+}
