@@ -124,6 +124,16 @@ impl Store {
         self.retro_with(since, &AskOptions::of_uploads().despite_damage(), each)
     }
 
+    /// The fingerprint of a reference that was listed; `None` if it has been removed since.
+    fn kept(&self, bank: &str, id: &str) -> Result<Option<Fingerprint>> {
+        match self.fingerprint(bank, id)? {
+            None if self.reference(bank, id)?.is_some() => {
+                Err(Error::corrupt(self.path(), format!("reference {id:?} of {bank:?} has no fingerprint")))
+            }
+            print => Ok(print),
+        }
+    }
+
     fn retro_with(
         &self,
         since: u64,
@@ -139,14 +149,15 @@ impl Store {
                 continue;
             }
             let Some(bank) = self.bank(&record.bank) else { continue };
-            let fingerprint = damage.bear(self.fingerprint(&record.bank, &record.id))?;
-            let Some(fingerprint) = fingerprint.flatten() else { continue };
+            let Some(fingerprint) = damage.bear(self.kept(&record.bank, &record.id))?.flatten() else {
+                continue;
+            };
             let action = bank.action;
             let policies = [(BANK.to_string(), Policy::of(bank))].into();
             let verdict = uploads.ask_under(&fingerprint, &policies, options)?;
             damage.meet(verdict.damage);
             for found in verdict.matches {
-                let print = damage.bear(uploads.fingerprint(BANK, &found.reference))?.flatten();
+                let print = damage.bear(uploads.kept(BANK, &found.reference))?.flatten();
                 if self.refused_upload(record.number, &found.reference, print.as_ref())? {
                     continue;
                 }

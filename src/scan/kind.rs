@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+use crate::image::kind::{Kind as Still, sniff};
+
 /// What a file in a folder seems to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -20,9 +22,9 @@ pub(crate) const HEAD: usize = 512;
 
 const MEDIA_NAMES: &[&str] = &[
     "jpg", "jpeg", "jpe", "jfif", "png", "apng", "gif", "webp", "bmp", "dib", "tif", "tiff", "heic", "heif", "avif",
-    "jxl", "jp2", "ico", "pnm", "ppm", "pgm", "pbm", "tga", "mp4", "m4v", "mov", "qt", "mkv", "webm", "avi", "mpg",
-    "mpeg", "mpe", "m2v", "ts", "m2ts", "mts", "vob", "flv", "f4v", "wmv", "asf", "3gp", "3g2", "ogv", "ogm", "mxf",
-    "y4m", "divx", "rm", "rmvb",
+    "jxl", "jp2", "ico", "qoi", "exr", "psd", "pnm", "ppm", "pgm", "pbm", "tga", "mp4", "m4v", "mov", "qt", "mkv",
+    "webm", "avi", "mpg", "mpeg", "mpe", "m2v", "ts", "m2ts", "mts", "vob", "flv", "f4v", "wmv", "asf", "3gp", "3g2",
+    "ogv", "ogm", "mxf", "y4m", "divx", "rm", "rmvb",
 ];
 /// Those of them that are films; stills otherwise.
 const FILM_NAMES: &[&str] = &[
@@ -57,13 +59,9 @@ fn ends_in(path: &Path, names: &[&str]) -> bool {
 
 fn is_media(head: &[u8]) -> bool {
     let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(magic));
-    at(0, b"\xFF\xD8\xFF")
-        || at(0, b"\x89PNG\r\n\x1A\n")
-        || at(0, b"GIF8")
-        || at(0, b"RIFF") && (at(8, b"WEBP") || at(8, b"AVI "))
-        || at(0, b"BM") && at(6, &[0; 4]) && head.len() >= 26
-        || at(0, b"II*\0")
-        || at(0, b"MM\0*")
+    let holds = |word: &[u8]| head.windows(word.len()).any(|at| at == word);
+    !matches!(sniff(head), Still::Film | Still::Refused(_))
+        || at(0, b"RIFF") && at(8, b"AVI ")
         || at(4, b"ftyp")
         || at(4, b"moov")
         || at(4, b"mdat")
@@ -73,9 +71,9 @@ fn is_media(head: &[u8]) -> bool {
         || at(0, b"\0\0\x01\xB3")
         || at(0, b"\x30\x26\xB2\x75\x8E\x66\xCF\x11")
         || at(0, b"\x47") && at(188, b"\x47") && at(376, b"\x47")
-        || at(0, b"\0\0\0\x0CJXL \r\n\x87\n")
-        || at(0, b"\0\0\0\x0CjP  \r\n\x87\n")
         || at(0, b"YUV4MPEG2 ")
+        // Most files of this kind are sound alone.
+        || at(0, b"OggS") && (holds(b"\x80theora") || holds(b"\x01video\0"))
 }
 
 fn is_archive(head: &[u8]) -> bool {
@@ -108,6 +106,12 @@ mod tests {
         assert_eq!(kind("a", b""), Kind::Other);
         assert_eq!(kind("a.bin", b"PK\x03\x04"), Kind::Archive);
         assert_eq!(kind("a.tar", b""), Kind::Archive);
+        for still in ["qoif\0\0\0\x10", "P6\n4 4\n255\n", "v/1\x01\x02\0\0\0", "\0\0\x01\0\x01\0\x10\x10"] {
+            assert_eq!(kind("a", still.as_bytes()), Kind::Media, "{still:?}");
+        }
+        assert_eq!(kind("a", b"OggS\0\x02\0\0\0\0\x80theora\x03"), Kind::Media);
+        assert_eq!(kind("a", b"OggS\0\x02\0\0\0\0\x01vorbis"), Kind::Other);
+        assert_eq!(kind("a", b"%PDF-1.4"), Kind::Other);
         assert!(FILM_NAMES.iter().all(|name| MEDIA_NAMES.contains(name)));
         assert!(named_like_a_film(Path::new("a.MP4")) && !named_like_a_film(Path::new("mp4")));
     }
