@@ -4,7 +4,7 @@
 //! imported in one transaction, all or none of them.
 
 mod json;
-mod lines;
+pub(crate) mod lines;
 mod text;
 mod transfer;
 

@@ -4,8 +4,9 @@ use super::super::reference::{Reference, State};
 use super::super::write::of_hash;
 use super::{Listed, id_of};
 use crate::error::{Error, Result};
-use crate::fingerprint::{Fingerprint, FrameHash, Role, VideoFingerprint, View};
+use crate::fingerprint::{Fingerprint, FrameHash, VideoFingerprint, View};
 use crate::hash::{Algorithm, Hash};
+use crate::video::vpdq::{Line, short};
 
 /// Reads `hash` or `hash,metadata`.
 pub(super) fn pdq(line: &str) -> Result<Listed> {
@@ -32,44 +33,14 @@ fn picture(hash: Hash, quality: Option<u8>, metadata: &str) -> Listed {
 
 /// Reads one frame and its number: `frame number,quality,hash,seconds`.
 pub(super) fn vpdq(line: &str) -> Result<(u64, FrameHash)> {
-    let fields: Vec<&str> = line.split(',').map(str::trim).collect();
-    let [number, quality, hash, time] = fields[..] else {
-        return Err(Error::decode(format!(
-            "expected frame number, quality, hash and seconds, got {} fields",
-            fields.len()
-        )));
-    };
-    let number = number.parse().map_err(|_| Error::decode(format!("{number:?} is not a frame number")))?;
-    Ok((number, frame(hash, quality, time)?))
+    let line: Line = line.parse()?;
+    Ok((line.frame, line.to_frame()))
 }
 
 /// A line that [`vpdq`] reads.
 pub(super) fn write_vpdq(number: u64, frame: &FrameHash) -> Option<String> {
-    Some(format!("{number},{},{},{:.3}", frame.quality, frame.hash?, frame.time))
-}
-
-fn frame(hash: &str, quality: &str, time: &str) -> Result<FrameHash> {
-    let quality = quality
-        .parse()
-        .ok()
-        .filter(|&quality: &u8| quality <= 100)
-        .ok_or_else(|| Error::decode(format!("{quality:?} is not a quality of 0 to 100")))?;
-    let time = time
-        .parse()
-        .ok()
-        .filter(|time: &f64| time.is_finite() && *time >= 0.0)
-        .ok_or_else(|| Error::decode(format!("{time:?} is not a time in seconds")))?;
-    Ok(FrameHash {
-        time,
-        role: Role::Frame,
-        view: View::Full,
-        hash: Some(hash.parse()?),
-        quality,
-        stability: 1.0,
-        orientations: None,
-        detail: None,
-        plain: false,
-    })
+    let line = Line { frame: number, quality: frame.quality, hash: frame.hash?, seconds: frame.time };
+    Some(line.to_string())
 }
 
 /// A film of frames from a list; the last frame lasts as long as the one before it.
@@ -130,18 +101,22 @@ fn unquoted(text: &str) -> String {
     }
 }
 
+/// Reads `hash,quality,seconds`, or `frame number,quality,hash,seconds`.
+fn frame(text: &str) -> Result<FrameHash> {
+    let fields: Vec<&str> = text.splitn(5, ',').map(str::trim).collect();
+    let ([hash, quality, seconds] | [_, quality, hash, seconds]) = fields[..] else {
+        return Err(Error::decode(format!("expected hash, quality and seconds, got {:?}", short(text))));
+    };
+    Ok(Line::of_fields("0", quality, hash, seconds)?.to_frame())
+}
+
 /// A film as one JSON value: an array of `hash,quality,seconds`, or an object of frame numbers.
 fn compact(value: &str, metadata: &str) -> Result<Listed> {
     let json = |error: serde_json::Error| Error::decode(format!("vpdq: {error}"));
     let mut frames = Vec::new();
     if value.starts_with('[') {
         for text in serde_json::from_str::<Vec<String>>(value).map_err(json)? {
-            let fields: Vec<&str> = text.split(',').map(str::trim).collect();
-            frames.push(match fields[..] {
-                [hash, quality, time] => frame(hash, quality, time)?,
-                [_, quality, hash, time] => frame(hash, quality, time)?,
-                _ => return Err(Error::decode(format!("vpdq: expected hash, quality and seconds, got {text:?}"))),
-            });
+            frames.push(frame(&text)?);
         }
     } else {
         #[derive(serde::Deserialize)]
@@ -152,7 +127,7 @@ fn compact(value: &str, metadata: &str) -> Result<Listed> {
         }
         let found: std::collections::BTreeMap<u64, Frame> = serde_json::from_str(value).map_err(json)?;
         for Frame { hash, quality, timestamp } in found.into_values() {
-            frames.push(frame(&hash, &quality.to_string(), &timestamp.to_string())?);
+            frames.push(Line::of_fields("0", &quality.to_string(), &hash, &timestamp.to_string())?.to_frame());
         }
     }
     let mut digest = blake3::Hasher::new();
