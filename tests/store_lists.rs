@@ -167,6 +167,21 @@ fn every_layout_comes_back_as_it_went() {
 }
 
 #[test]
+fn a_picture_goes_out_by_its_whole_wherever_that_stands() {
+    let (content, whole) = ("3c".repeat(32), "5e".repeat(32));
+    let hash = |view: &str, hash: &str| format!(r#"{{"view":"{view}","hash":"{hash}"}}"#);
+    let line = |hashes: [String; 2]| format!(r#"{{"id":"a","kind":"image","hashes":[{}]}}"#, hashes.join(","));
+    let (_folder, store) = fresh();
+    let turned = line([hash("content", &content), hash("full", &whole)]);
+    assert_eq!(import(&store, Format::JsonLines, turned.as_bytes()).1, vec![]);
+    assert_eq!(export(&store, Format::Pdq), format!("{whole},a\n"));
+    assert_eq!(export(&store, Format::ThreatExchange), format!("pdq,{whole},\"a\"\n"));
+    let twice = line([hash("full", &content), hash("full", &whole)]).replace(r#""a""#, r#""b""#);
+    let (imported, errors) = import(&store, Format::JsonLines, twice.as_bytes());
+    assert!(imported.refused == 1 && errors[0].1.contains("twice"), "{errors:?}");
+}
+
+#[test]
 fn a_vpdq_list_is_one_film() {
     let Some(list) = shared("vpdq/computed/chair-19-sd-bar.r1.txt") else { return };
     let (_folder, store) = fresh();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::config::BankConfig;
-use super::super::reference::{Reference, ReferenceRecord, State};
+use super::super::reference::{Kind, Reference, ReferenceRecord, State};
 use super::Listed;
 use crate::error::{Error, Result};
 use crate::fingerprint::{
@@ -160,6 +160,16 @@ impl Known {
             }
             hashes.push((view(&hashed.view)?, hashed));
         }
+        let mut views: Vec<View> = hashes.iter().map(|(view, _)| *view).collect();
+        views.sort_unstable();
+        if self.kind == Kind::Image.name()
+            && let Some(twice) = views.windows(2).find(|pair| pair[0] == pair[1])
+        {
+            return Err(Error::decode(format!(
+                "a picture has one hash of a view, and {} comes twice",
+                twice[0].name()
+            )));
+        }
         let fingerprint = match self.kind.as_str() {
             "image" => Fingerprint::Image(ImageFingerprint {
                 width: self.width,
@@ -259,6 +269,7 @@ mod tests {
             (good.replace(&hash, "0f"), "64"),
             (good.replace("\"hash\":", "\"quality\":101,\"hash\":"), "quality"),
             (good.replace("\"hash\":", "\"view\":\"window:5,5,5,9\",\"hash\":"), "view"),
+            (good.replace("[{", &format!("[{{\"view\":\"full\",\"hash\":\"{hash}\"}},{{")), "full comes twice"),
         ] {
             let error = read(&bad).and_then(|line| match line {
                 Line::Reference(known) => known.listed().map(|_| ()),

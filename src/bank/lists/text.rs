@@ -4,7 +4,7 @@ use super::super::reference::{Reference, State};
 use super::super::write::of_hash;
 use super::{Listed, id_of};
 use crate::error::{Error, Result};
-use crate::fingerprint::{Fingerprint, FrameHash, VideoFingerprint, View};
+use crate::fingerprint::{Fingerprint, FrameHash, ImageFingerprint, VideoFingerprint, View, ViewHash};
 use crate::hash::{Algorithm, Hash};
 use crate::video::vpdq::{Line, short};
 
@@ -17,6 +17,11 @@ pub(super) fn pdq(line: &str) -> Result<Listed> {
 /// A line that [`pdq`] reads. Metadata of several lines become one.
 pub(super) fn write_pdq(hash: &Hash, metadata: &str) -> String {
     if metadata.is_empty() { hash.to_string() } else { format!("{hash},{}", one_line(metadata)) }
+}
+
+/// What stands for a picture in lists that have one hash of each, wherever it stands among the views.
+pub(super) fn whole(image: &ImageFingerprint) -> Option<&ViewHash> {
+    image.views.iter().find(|view| view.view == View::Full)
 }
 
 fn one_line(text: &str) -> String {
@@ -141,7 +146,7 @@ fn compact(value: &str, metadata: &str) -> Result<Listed> {
 /// A line that [`threatexchange`] reads.
 pub(super) fn write_threatexchange(fingerprint: &Fingerprint, metadata: &str) -> Option<String> {
     let (kind, value) = match fingerprint {
-        Fingerprint::Image(image) => ("pdq", image.views.first()?.hash.to_string()),
+        Fingerprint::Image(image) => ("pdq", whole(image)?.hash.to_string()),
         Fingerprint::Video(video) => {
             let whole = video.frames.iter().filter(|frame| frame.view == View::Full);
             let line = |frame: &FrameHash| Some(format!("{},{},{:.3}", frame.hash?, frame.quality, frame.time));

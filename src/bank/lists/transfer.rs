@@ -141,7 +141,7 @@ impl Store {
             let line = match (&fingerprint, format, record.state) {
                 (_, _, State::Withdrawn) => None,
                 (Fingerprint::Image(image), Format::Pdq, _) => {
-                    image.views.first().map(|view| text::write_pdq(&view.hash, metadata))
+                    text::whole(image).map(|view| text::write_pdq(&view.hash, metadata))
                 }
                 (_, Format::ThreatExchange, _) => text::write_threatexchange(&fingerprint, metadata),
                 (Fingerprint::Video(video), Format::Vpdq, _) if exported.written == 0 => {
