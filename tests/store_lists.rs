@@ -182,6 +182,26 @@ fn a_picture_goes_out_by_its_whole_wherever_that_stands() {
 }
 
 #[test]
+fn times_that_no_film_has_are_refused_and_the_latest_comes_back() {
+    let (a, b) = ("3c".repeat(32), "5e".repeat(32));
+    for beyond in ["2592000.5", "1.7e308", "-1", "inf"] {
+        let (_folder, store) = fresh();
+        let list = format!("0,100,{a},0\n1,100,{b},{beyond}\n");
+        assert_eq!(import(&store, Format::Vpdq, list.as_bytes()).0.refused, 1, "{beyond}");
+        let json = format!(r#"{{"id":"f","kind":"video","duration":{beyond},"hashes":[{{"time":0,"hash":"{a}"}}]}}"#);
+        assert_eq!(import(&store, Format::JsonLines, json.as_bytes()).0.refused, 1, "{beyond}");
+    }
+    let (_folder, store) = fresh();
+    let list = format!("0,100,{a},0\n1,100,{b},2592000\n");
+    assert_eq!(import(&store, Format::Vpdq, list.as_bytes()).0.added, 1);
+    let json = export(&store, Format::JsonLines);
+    assert!(!json.contains("null"), "{json}");
+    let (_folder, other) = fresh();
+    let (imported, errors) = import(&other, Format::JsonLines, json.as_bytes());
+    assert_eq!((imported.added, errors), (1, vec![]));
+}
+
+#[test]
 fn a_vpdq_list_is_one_film() {
     let Some(list) = shared("vpdq/computed/chair-19-sd-bar.r1.txt") else { return };
     let (_folder, store) = fresh();

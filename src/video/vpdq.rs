@@ -11,6 +11,10 @@ use crate::error::{Error, Result};
 use crate::fingerprint::{FrameHash, Role, VideoFingerprint, View};
 use crate::hash::Hash;
 
+/// The latest time that is read of a list, inclusive, in seconds: thirty days. Films from strangers are decoded up to twelve
+/// hours ([`Limits::duration`](crate::Limits::duration)).
+pub const MAX_SECONDS: f64 = 30.0 * 24.0 * 3600.0;
+
 /// One line of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
@@ -20,7 +24,7 @@ pub struct Line {
     pub quality: u8,
     /// PDQ.
     pub hash: Hash,
-    /// Seconds from the first frame: the frame number over the mean frame rate.
+    /// Seconds from the first frame, 0.0..=[`MAX_SECONDS`]: the frame number over the mean frame rate.
     pub seconds: f64,
 }
 
@@ -31,12 +35,12 @@ impl Line {
             |what: &str, text: &str| Error::option("vPDQ line", format!("expected {what}, got {:?}", short(text)));
         let number = frame.parse().map_err(|_| wrong("a frame number", frame))?;
         let of_100 = quality.parse().ok().filter(|quality: &u8| *quality <= 100);
-        let time = seconds.parse().ok().filter(|time: &f64| time.is_finite() && *time >= 0.0);
+        let time = seconds.parse().ok().filter(|time| (0.0..=MAX_SECONDS).contains(time));
         Ok(Self {
             frame: number,
             quality: of_100.ok_or_else(|| wrong("a quality of 0 to 100", quality))?,
             hash: hash.parse()?,
-            seconds: time.ok_or_else(|| wrong("a time in seconds", seconds))?,
+            seconds: time.ok_or_else(|| wrong("a time of 0 to 2592000 seconds", seconds))?,
         })
     }
 
@@ -131,7 +135,7 @@ pub fn fingerprint(lines: &[Line]) -> VideoFingerprint {
     let end = lines.iter().map(|line| line.seconds).fold(0.0, f64::max);
     let step = if lines.len() > 1 { end / (lines.len() - 1) as f64 } else { 0.0 };
     let frames = lines.iter().map(Line::to_frame);
-    VideoFingerprint::of_frames(end + step, frames.collect())
+    VideoFingerprint::of_frames((end + step).min(MAX_SECONDS), frames.collect())
 }
 
 /// Which frames vPDQ counts as alike.
@@ -203,11 +207,11 @@ mod tests {
     #[test]
     fn bad_lines_are_named_and_the_rest_is_read() {
         let text = format!(
-            "0,101,{HASH},0\n1,100,{HASH},0.1\nx,1,{HASH},0\n2,1,beef,0\n3,1,{HASH}\n4,1,{HASH},nan\n5,1,{HASH},0,9\n-1,1,{HASH},0\n"
+            "0,101,{HASH},0\n1,100,{HASH},0.1\nx,1,{HASH},0\n2,1,beef,0\n3,1,{HASH}\n4,1,{HASH},nan\n5,1,{HASH},0,9\n-1,1,{HASH},0\n6,1,{HASH},2592000.1\n"
         );
         let mut bad = Vec::new();
         let lines = read(text.as_bytes(), |number, _| bad.push(number)).unwrap();
-        assert_eq!((lines.len(), bad), (1, vec![1, 3, 4, 5, 6, 7, 8]));
+        assert_eq!((lines.len(), bad), (1, vec![1, 3, 4, 5, 6, 7, 8, 9]));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::fingerprint::{
     DetailHash, Fingerprint, FrameHash, ImageFingerprint, Role, VideoFingerprint, View, ViewHash, Window,
 };
 use crate::hash::{Algorithm, Hash};
+use crate::video::vpdq::MAX_SECONDS;
 
 /// One line: a bank or a reference.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -151,7 +152,10 @@ impl Known {
     pub(super) fn listed(self) -> Result<Listed> {
         let seconds = |time: Option<f64>, name: &str| {
             let time = time.ok_or_else(|| Error::decode(format!("a film's {name} is missing")))?;
-            if time.is_finite() && time >= 0.0 { Ok(time) } else { Err(Error::decode(format!("{name}: {time}"))) }
+            if (0.0..=MAX_SECONDS).contains(&time) {
+                return Ok(time);
+            }
+            Err(Error::decode(format!("{name}: expected 0 to {MAX_SECONDS} seconds, got {time}")))
         };
         let mut hashes = Vec::with_capacity(self.hashes.len());
         for hashed in self.hashes {

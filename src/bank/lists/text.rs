@@ -6,7 +6,7 @@ use super::{Listed, id_of};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, FrameHash, ImageFingerprint, VideoFingerprint, View, ViewHash};
 use crate::hash::{Algorithm, Hash};
-use crate::video::vpdq::{Line, short};
+use crate::video::vpdq::{Line, MAX_SECONDS, short};
 
 /// Reads `hash` or `hash,metadata`.
 pub(super) fn pdq(line: &str) -> Result<Listed> {
@@ -54,7 +54,8 @@ pub(super) fn film(mut frames: Vec<FrameHash>) -> Fingerprint {
     let last = frames.last().map_or(0.0, |frame| frame.time);
     let step = if frames.len() > 1 { last - frames[frames.len() - 2].time } else { 1.0 };
     let warnings = Vec::new();
-    Fingerprint::Video(VideoFingerprint { width: 0, height: 0, duration: last + step, frames, warnings })
+    let duration = (last + step).min(MAX_SECONDS);
+    Fingerprint::Video(VideoFingerprint { width: 0, height: 0, duration, frames, warnings })
 }
 
 /// Reads `type value` or CSV of `type,value[,anything]`; `None` for a heading.
