@@ -201,6 +201,39 @@ fn times_that_no_film_has_are_refused_and_the_latest_comes_back() {
     assert_eq!((imported.added, errors), (1, vec![]));
 }
 
+/// The most that this process had in memory, in bytes.
+fn peak() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()? << 10)
+}
+
+#[test]
+fn a_long_line_takes_a_few_times_its_length() {
+    const LENGTH: usize = 16 << 20;
+    let Some(before) = peak() else {
+        println!("skipped: the system does not tell how much memory was taken");
+        return;
+    };
+    let (_folder, store) = fresh();
+    let json = r#"{"id":"f","kind":"video","duration":1,"#;
+    for (format, head, each, tail) in [
+        (Format::JsonLines, format!("{json}\"unknown\":["), "0,", "0]}"),
+        (Format::JsonLines, format!("{json}\"hashes\":["), "{},", "{}]}"),
+        (Format::ThreatExchange, "vpdq [".into(), "\"\",", "\"\"]"),
+        (Format::Vpdq, String::new(), ",", ""),
+    ] {
+        let mut line = String::with_capacity(LENGTH + 100);
+        line.push_str(&head);
+        (0..LENGTH / each.len()).for_each(|_| line.push_str(each));
+        line.push_str(tail);
+        assert_eq!(import(&store, format, line.as_bytes()).0.refused, 1, "{format:?} {head}");
+    }
+    // This test's own copy, the line as it is read, and as text.
+    let taken = peak().unwrap() - before;
+    assert!(taken < 6 * LENGTH, "{} MiB", taken >> 20);
+}
+
 #[test]
 fn a_vpdq_list_is_one_film() {
     let Some(list) = shared("vpdq/computed/chair-19-sd-bar.r1.txt") else { return };

@@ -12,13 +12,21 @@ use std::str::FromStr;
 
 use super::reference::{Reference, State};
 use crate::error::{Error, Result};
-use crate::fingerprint::Fingerprint;
+use crate::fingerprint::{Fingerprint, FrameHash, MAX_BYTES};
 use crate::hash::Hash;
 
 pub use transfer::{Exported, ImportOptions, Imported};
 
 /// The longest line of a list in bytes: a film in JSON is one line.
 pub const MAX_LINE: usize = 64 << 20;
+
+/// The most hashes of one reference: a fingerprint of more could not be stored.
+const MAX_HASHES: usize = MAX_BYTES / size_of::<FrameHash>();
+
+/// Says that a reference has too many hashes.
+fn too_many() -> Error {
+    Error::limit("hashes of a reference", MAX_HASHES as u64, MAX_HASHES as u64 + 1)
+}
 
 /// The layout of a hash list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,8 +1,13 @@
 //! The text formats of other programs: PDQ lists, vPDQ frame lists, and what `python-threatexchange` reads and prints.
 
+use std::fmt::Formatter;
+
+use serde::de::{self, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
 use super::super::reference::{Reference, State};
 use super::super::write::of_hash;
-use super::{Listed, id_of};
+use super::{Listed, MAX_HASHES, id_of, too_many};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, FrameHash, ImageFingerprint, VideoFingerprint, View, ViewHash};
 use crate::hash::{Algorithm, Hash};
@@ -116,26 +121,65 @@ fn frame(text: &str) -> Result<FrameHash> {
     Ok(Line::of_fields("0", quality, hash, seconds)?.to_frame())
 }
 
-/// A film as one JSON value: an array of `hash,quality,seconds`, or an object of frame numbers.
-fn compact(value: &str, metadata: &str) -> Result<Listed> {
-    let json = |error: serde_json::Error| Error::decode(format!("vpdq: {error}"));
-    let mut frames = Vec::new();
-    if value.starts_with('[') {
-        for text in serde_json::from_str::<Vec<String>>(value).map_err(json)? {
-            frames.push(frame(&text)?);
+/// A film as one JSON value: an array of `hash,quality,seconds`, or an object of frame numbers. Read frame by frame, so that
+/// it takes no more memory than the film.
+struct Compact(Vec<FrameHash>);
+
+impl<'de> Deserialize<'de> for Compact {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Frames)
+    }
+}
+
+struct Frames;
+
+impl Frames {
+    fn push<T, E: de::Error>(frames: &mut Vec<T>, frame: T) -> Result<(), E> {
+        if frames.len() == MAX_HASHES {
+            return Err(E::custom(too_many()));
         }
-    } else {
-        #[derive(serde::Deserialize)]
+        frames.push(frame);
+        Ok(())
+    }
+}
+
+impl<'de> Visitor<'de> for Frames {
+    type Value = Compact;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an array or an object of frames")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Compact, A::Error> {
+        let mut frames = Vec::new();
+        while let Some(text) = seq.next_element::<String>()? {
+            Self::push(&mut frames, frame(&text).map_err(A::Error::custom)?)?;
+        }
+        Ok(Compact(frames))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Compact, A::Error> {
+        #[derive(Deserialize)]
         struct Frame {
             hash: String,
             quality: u8,
             timestamp: f64,
         }
-        let found: std::collections::BTreeMap<u64, Frame> = serde_json::from_str(value).map_err(json)?;
-        for Frame { hash, quality, timestamp } in found.into_values() {
-            frames.push(Line::of_fields("0", &quality.to_string(), &hash, &timestamp.to_string())?.to_frame());
+        let mut frames = Vec::new();
+        while let Some((number, Frame { hash, quality, timestamp })) = map.next_entry::<u64, Frame>()? {
+            let line = Line::of_fields("0", &quality.to_string(), &hash, &timestamp.to_string());
+            Self::push(&mut frames, (number, line.map_err(A::Error::custom)?.to_frame()))?;
         }
+        frames.sort_by_key(|(number, _)| *number);
+        if let Some(twice) = frames.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(A::Error::custom(format!("frame {} comes twice", twice[0].0)));
+        }
+        Ok(Compact(frames.into_iter().map(|(_, frame)| frame).collect()))
     }
+}
+
+fn compact(value: &str, metadata: &str) -> Result<Listed> {
+    let Compact(frames) = serde_json::from_str(value).map_err(|error| Error::decode(format!("vpdq: {error}")))?;
     let mut digest = blake3::Hasher::new();
     frames.iter().filter_map(|frame| frame.hash).for_each(|hash| _ = digest.update(&hash.0));
     digest.update(metadata.as_bytes());
@@ -205,7 +249,7 @@ mod tests {
         assert_eq!(threatexchange(&written).unwrap().unwrap(), listed);
         let line = format!("vpdq {{\"3\":{{\"hash\":\"{HASH}\",\"quality\":90,\"timestamp\":0.1}}}}");
         assert!(threatexchange(&line).unwrap().is_some());
-        for bad in ["vpdq []x", "vpdq [1]", "vpdq [\"a,b\"]", &format!("vpdq [\"{HASH},101,0\"]")] {
+        for bad in ["vpdq []x", "vpdq [1]", "vpdq 1", "vpdq [\"a,b\"]", &format!("vpdq [\"{HASH},101,0\"]")] {
             assert!(threatexchange(bad).is_err(), "{bad}");
         }
     }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::json::{self, Line};
 use super::lines::Lines;
-use super::{Format, Listed, text};
+use super::{Format, Listed, MAX_HASHES, text, too_many};
 use crate::bank::records::same_algorithm;
 use crate::bank::reference::{Added, Reference, State};
 use crate::bank::store::Store;
@@ -192,11 +192,11 @@ impl Import<'_, '_> {
                     Format::ThreatExchange => text::threatexchange(&line),
                     _ => match json::read(&line) {
                         Ok(Line::Reference(known)) => known.listed().map(Some),
-                        Ok(Line::Bank { bank_config }) => {
-                            let known = self.options.force_bank || self.tx.bank(&bank_config.name)?.is_some();
+                        Ok(Line::Bank(config)) => {
+                            let known = self.options.force_bank || self.tx.bank(&config.name)?.is_some();
                             // A list does not change the policy of a bank that is there.
-                            match bank_config.check() {
-                                Ok(()) if !known => make_bank(self.tx, &self.by, &bank_config).map(|()| None),
+                            match config.check() {
+                                Ok(()) if !known => make_bank(self.tx, &self.by, &config).map(|()| None),
                                 checked => checked.map(|()| None),
                             }
                         }
@@ -219,6 +219,7 @@ impl Import<'_, '_> {
             match line {
                 Err(error @ Error::Io { .. }) => return Err(error),
                 line => match line.and_then(|line| text::vpdq(&line)) {
+                    Ok(_) if frames.len() == MAX_HASHES => return self.tell(number, Err(too_many())),
                     Ok((frame, hash)) => {
                         first.get_or_insert(number);
                         // The last one tells the rate best.
