@@ -254,10 +254,10 @@ mod views {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ViewSet, D::Error> {
         let name = String::deserialize(deserializer)?;
-        let sets = [ViewSet::None, ViewSet::Standard, ViewSet::Thorough, ViewSet::Uploads];
-        sets.into_iter()
-            .find(|set| set.name() == name)
-            .ok_or_else(|| D::Error::custom(format!("expected one of none, standard, thorough, got \"{name}\"")))
+        let sets = [ViewSet::None, ViewSet::Standard, ViewSet::Thorough, ViewSet::Uploads, ViewSet::Whole];
+        sets.into_iter().find(|set| set.name() == name).ok_or_else(|| {
+            D::Error::custom(format!("expected one of none, standard, thorough, uploads, whole, got \"{name}\""))
+        })
     }
 }
 
@@ -299,9 +299,13 @@ mod tests {
 
     #[test]
     fn a_bank_goes_through_json() {
-        let config = BankConfig::new("news").action(Action::Allow).max_distance(24).views(ViewSet::None);
-        let text = serde_json::to_string(&config).unwrap();
-        assert!(text.contains(r#""action":"allow""#) && text.contains(r#""views":"none""#), "{text}");
-        assert_eq!(serde_json::from_str::<BankConfig>(&text).unwrap(), config);
+        let config = BankConfig::new("news").action(Action::Allow).max_distance(24);
+        for views in [ViewSet::None, ViewSet::Standard, ViewSet::Thorough, ViewSet::Uploads, ViewSet::Whole] {
+            let config = config.clone().views(views);
+            let text = serde_json::to_string(&config).unwrap();
+            let word = format!(r#""views":"{}""#, views.name());
+            assert!(text.contains(r#""action":"allow""#) && text.contains(&word), "{text}");
+            assert_eq!(serde_json::from_str::<BankConfig>(&text).unwrap(), config);
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! refrain's own list: JSON Lines with everything that is kept of a reference, or a bank's policy.
+//! refrain's own list: JSON Lines of banks' policies and of references, with what matching needs of them and what is said
+//! about them.
 
 use std::collections::BTreeMap;
 use std::fmt::Formatter;

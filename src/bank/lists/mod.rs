@@ -38,7 +38,8 @@ pub enum Format {
     Vpdq,
     /// `python-threatexchange`: `type value` or CSV of `type,value`, with `pdq` and `vpdq` as types.
     ThreatExchange,
-    /// One JSON object a line with everything that refrain keeps.
+    /// One JSON object a line, a bank's policy or a reference with all its hashes, labels, source, metadata and state; without
+    /// opinions, refusals, the time of its addition and the warnings of a film.
     JsonLines,
 }
 

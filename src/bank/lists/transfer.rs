@@ -105,8 +105,9 @@ impl Store {
 
     /// Writes the references of one bank, or of all, as a hash list.
     ///
-    /// PDQ lists hold stills only, vPDQ lists one film only, and neither holds views, labels and states: only JSON Lines
-    /// lose nothing.
+    /// PDQ lists hold stills only, vPDQ lists one film only, and of all formats only JSON Lines hold views, detail hashes,
+    /// labels, states and banks ([`Format::JsonLines`]). Opinions, refusals, the change log and remembered uploads are in no
+    /// list: a copy of the store's folder keeps them.
     ///
     /// # Errors
     /// [`Error::Io`] from `out`, [`Error::Option`] if a PDQ list is asked of a store on another hash, or a vPDQ list is asked of anything but one film, and those of the
