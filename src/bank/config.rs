@@ -97,7 +97,7 @@ pub struct BankConfig {
     /// Which views of a reference are kept.
     #[serde(with = "views")]
     pub views: ViewSet,
-    /// How many keypoints of a reference are kept; 0 for none.
+    /// How many keypoints of a reference are kept. They are not built yet: 0, and anything else is refused.
     pub keypoints: u32,
 }
 
@@ -222,6 +222,10 @@ impl BankConfig {
         if self.min_quality > 100 {
             return Err(Error::option("min_quality", format!("at most 100, got {}", self.min_quality)));
         }
+        if self.keypoints > 0 {
+            let detail = format!("keypoints are not built yet: expected 0, got {}", self.keypoints);
+            return Err(Error::option("keypoints", detail));
+        }
         if !(0.0..=1.0).contains(&self.min_coverage) {
             return Err(Error::option("min_coverage", format!("0.0 to 1.0, got {}", self.min_coverage)));
         }
@@ -278,6 +282,7 @@ mod tests {
             BankConfig::new("a").min_coverage(1.1),
             BankConfig::new("a").min_coverage(f32::NAN),
             unstable,
+            BankConfig { keypoints: 300, ..BankConfig::new("a") },
         ] {
             assert!(matches!(config.check(), Err(Error::Option { .. })), "{config:?}");
         }
