@@ -79,6 +79,7 @@ fn run(config: &Config, data: &mut Data, cancel: &Cancel, progress: &(dyn Fn(Pro
         .enumerate()
         .filter(|(i, _)| !config.quick || i % 8 == 1)
         .map(|(_, attack)| attack)
+        .filter(|attack| bench.of(Split::Reference).into_iter().any(|clip| bench.possible(attack, clip)))
         .collect();
     let jobs = bench.jobs(&attacks, config);
     let templates: Vec<FilmTemplate> =
@@ -204,7 +205,9 @@ impl<'a> Bench<'a> {
         for (at, &clip) in strangers.iter().enumerate() {
             jobs.push((None, clip));
             jobs.extend(
-                (0..attacks.len()).filter(|attack| (attack + at) % STRIDE == 0).map(|attack| (Some(attack), clip)),
+                (0..attacks.len())
+                    .filter(|&attack| (attack + at) % STRIDE == 0 && self.possible(&attacks[attack], clip))
+                    .map(|attack| (Some(attack), clip)),
             );
         }
         jobs
@@ -228,10 +231,19 @@ impl<'a> Bench<'a> {
         Ok((print, plain, started.elapsed().as_secs_f64() * 1e3))
     }
 
+    fn group(&self, split: Split) -> Vec<Clip> {
+        self.of(split).iter().map(|&at| self.clips[at].clone()).collect()
+    }
+
+    /// Whether an attack can be made of a clip; one that can of a reference can of all of them, which are no fillers.
+    fn possible(&self, attack: &FilmAttack, clip: usize) -> bool {
+        attack.possible(&self.clips[clip], &self.group(Split::Distractor))
+    }
+
     fn edit(&self, attack: Option<&FilmAttack>, clip: &Clip) -> Edit {
-        let group = |split| -> Vec<Clip> { self.of(split).iter().map(|&at| self.clips[at].clone()).collect() };
+        let (strangers, references) = (Split::Distractor, Split::Reference);
         match attack {
-            Some(attack) => attack.edit(clip, self.config.seed, &group(Split::Distractor), &group(Split::Reference)),
+            Some(attack) => attack.edit(clip, self.config.seed, &self.group(strangers), &self.group(references)),
             None => Edit::of(clip, "scale=trunc(iw/2)*2:trunc(ih/2)*2,setsar=1"),
         }
     }
