@@ -53,6 +53,14 @@ fn exported_queries_and_their_truth() {
     let table = std::fs::read_to_string(out.path().join("truth.csv")).unwrap();
     assert_eq!(names("references"), 2);
     assert_eq!(names("queries"), table.lines().count() - 1);
+    // What is further apart than 96 bits is not claimed; PDQ's scores are what is left of its radius.
+    for (method, lowest) in
+        [("PDQ_at_31", 31.0 - 96.0), ("PDQ_at_31__orientations", 31.0 - 96.0), ("img_hash_mean", -96.0)]
+    {
+        let claims = std::fs::read_to_string(out.path().join(format!("claims/{method}.tsv"))).unwrap();
+        let scores: Vec<f64> = claims.lines().map(|line| line.split('\t').nth(2).unwrap().parse().unwrap()).collect();
+        assert!(!scores.is_empty() && scores.iter().all(|score| *score >= lowest), "{method}: {scores:?}");
+    }
     let mut claims = String::new();
     for line in table.lines().skip(1) {
         let [query, reference, _] = line.split(',').collect::<Vec<_>>()[..] else { panic!("{line}") };
