@@ -25,7 +25,7 @@ fn quick_run_on_the_fixtures() {
         config.pictures = 3;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let mut report = pool.install(|| run(&config, &Cancel::new(), &|_| {})).unwrap();
-        for name in ["report.json", "recall.csv", "report.html", "recall.md", "attacks.jpg"] {
+        for name in ["report.json", "recall.csv", "rates.csv", "report.html", "recall.md", "attacks.jpg"] {
             assert!(out.path().join(name).metadata().unwrap().len() > 0, "{name}");
         }
         assert_eq!(report.excluded.len(), 1);

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::BufRead;
 
-use super::metrics::{self, Interval, Prediction};
+use super::metrics::{self, AtRate, Interval, Prediction, RATES};
 use crate::bank::lists::lines::Lines;
 use crate::error::{Error, Result};
 
@@ -50,27 +50,10 @@ pub struct Scored {
     pub recall_at_precision_90: f64,
     /// Recall at false claims a pair, with the interval of a bootstrap over references. A rate below one in
     /// `false_pairs` cannot be told from none.
-    pub recall_at_false_rate: Vec<AtRate>,
+    pub recall_at_false_rate: Vec<AtRate<Interval>>,
     /// Recall by attack where no false pair is claimed at all.
     pub attacks: BTreeMap<String, f64>,
 }
-
-/// Recall at a rate of false claims a pair.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-#[non_exhaustive]
-pub struct AtRate {
-    /// False claims a pair of a query and a reference.
-    pub rate: f64,
-    /// Whether there are pairs enough to see such a rate.
-    pub visible: bool,
-    /// Claims of at least this score count.
-    pub score: f64,
-    /// Mean over references of the share of their copies that are found.
-    pub recall: Interval,
-}
-
-/// Rates at which recall is told.
-pub const RATES: [f64; 2] = [1e-6, 1e-8];
 
 impl Truth {
     /// Reads a table with the columns `query,reference` and, if it likes, `attack`; a first line that begins with
@@ -174,10 +157,11 @@ pub fn score(truth: &Truth, claims: &Claims, seed: u64) -> Scored {
         }
         copies.values().map(|&(all, found)| found as f64 / all as f64).collect()
     };
+    let lowest = predictions.iter().map(|p| p.score).min_by(f64::total_cmp).unwrap_or(0.0);
     let at = |rate: f64| {
         let score = metrics::score_at_false_rate(&wrong, false_pairs, rate);
         let recall = metrics::bootstrap(&found(score, &|_| true), seed);
-        AtRate { rate, visible: rate * false_pairs as f64 >= 1.0, score, recall }
+        AtRate::new(rate, false_pairs, score, lowest, recall)
     };
     let clean = metrics::score_at_false_rate(&wrong, false_pairs, 0.0);
     let names: BTreeSet<&String> = truth.queries.values().map(|asked| &asked.attack).collect();
@@ -233,6 +217,10 @@ mod tests {
         assert_eq!((oracle.micro_average_precision, oracle.recall_at_precision_90), (1.0, 1.0));
         assert!(oracle.recall_at_false_rate.iter().all(|at| at.recall.value == 1.0));
         let silent = scored("");
+        // Where every claim may count, it is the lowest of them that does.
+        let scores = |of: &Scored| of.recall_at_false_rate.iter().map(|at| at.score).collect::<Vec<_>>();
+        assert_eq!((scores(&scored("a1 a -3\nb1 b 2\n")), scores(&silent)), (vec![-3.0; 2], vec![0.0; 2]));
+        assert!(!serde_json::to_string(&[&oracle, &silent]).unwrap().contains("null"));
         assert_eq!((silent.micro_average_precision, silent.recall_at_false_rate[1].recall.value), (0.0, 0.0));
     }
 
