@@ -136,7 +136,8 @@ pub fn markdown(report: &Report) -> String {
         );
     }
     out.push_str(
-        "\nA recall in brackets is that with no false match at all: there are too few unrelated pairs to see the rate.\n\n",
+        "\nA recall in brackets is that with no false match at all: there are too few unrelated pairs to see the rate. \
+         Bytes are those in an index of a million entries.\n\n",
     );
     out.push_str("Recall on the half of the pictures that choices were made on, and on the half held out:\n\n");
     out.push_str("| method | references | recall | false pairs | references held out | recall | false pairs |\n");

@@ -6,11 +6,12 @@ use super::attacks::Attack;
 use super::data::{Excluded, Still};
 use super::film::FilmReport;
 use super::hard::Hard;
-use super::list::Known;
+use super::list::{Known, TOLD_OF};
 use super::method::Method;
 use super::metrics::{AtRate, Interval, RATES, average_precision, best_recall, bootstrap};
 use super::run::{Config, Fared, Outcome};
 use super::tally::Tally;
+use crate::index::entry_bytes;
 
 /// The figures of one method.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -43,7 +44,7 @@ pub struct MethodReport {
     pub unrelated: Vec<(i32, u64)>,
     /// Mean entries a reference.
     pub entries: f64,
-    /// Mean bytes a reference in the index.
+    /// Mean bytes a reference in an index of a million entries.
     pub bytes: f64,
     /// Mean look-ups a query.
     pub look_ups: f64,
@@ -300,12 +301,9 @@ fn one(m: usize, method: Method, parts: &Parts<'_>) -> MethodReport {
     };
     let curve = right.curve(&wrong, copies);
     let wrong_of = |outcome: &&Outcome| outcome.wrong.get(m).is_some_and(|wrong| f64::from(wrong.0) >= edge);
-    let (entries, bytes) = match method {
-        Method::Classic(_) => (1.0, super::list::ENTRY_BYTES as f64),
-        _ => {
-            let entries = mean(&parts.known.iter().map(|known| known.entries(method) as f64).collect::<Vec<_>>());
-            (entries, entries * super::list::ENTRY_BYTES as f64)
-        }
+    let entries = match method {
+        Method::Classic(_) => 1.0,
+        _ => mean(&parts.known.iter().map(|known| known.entries(method) as f64).collect::<Vec<_>>()),
     };
     MethodReport {
         name: method.name(),
@@ -321,7 +319,7 @@ fn one(m: usize, method: Method, parts: &Parts<'_>) -> MethodReport {
         curve: rates.map(|rate| (rate, recall_from(wrong.score_at_rate(pairs, rate)))).to_vec(),
         unrelated: wrong.scores().collect(),
         entries,
-        bytes,
+        bytes: entries * entry_bytes(TOLD_OF),
         look_ups: match method {
             Method::Classic(_) => 1.0,
             _ => mean(&parts.outcomes().map(|outcome| f64::from(outcome.look_ups[m])).collect::<Vec<_>>()),
