@@ -33,6 +33,8 @@ fn quick_run_on_the_fixtures() {
         // The library's presets find more, in this order, give or take what three references are worth.
         let recall: Vec<f64> = report.methods.iter().take(5).map(|m| m.recall.value).collect();
         assert!(recall.windows(2).all(|pair| pair[0] <= pair[1] + 0.05), "{recall:?}");
+        let tables = std::fs::read_to_string(out.path().join("recall.md")).unwrap();
+        assert!(tables.contains("a quality below 50 or a stability below 0.85 matches nothing"), "{tables}");
         // One plain hash takes what an entry of a long list takes (docs/format.md), and others as many of it.
         let entry = report.methods[0].bytes;
         assert!((118.0..=131.0).contains(&entry), "{entry}");
