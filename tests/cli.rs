@@ -367,6 +367,17 @@ fn any_program_can_be_scored() {
     run(dir.path(), &["eval", "--claims", "claims"]).expect(2);
 }
 
+#[test]
+fn eval_of_films_where_there_is_none_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("media")).unwrap();
+    fs::copy(fixture("removed/meadow.jpg"), dir.path().join("media/a.jpg")).unwrap();
+    let ran = run(dir.path(), &["eval", "--data", "media", "--out", "results", "--films"]).expect(2);
+    assert!(ran.err.contains("--films: no film in media") && ran.err.contains("MANIFEST.csv"), "{}", ran.err);
+    let ran = run(dir.path(), &["eval", "--data", "media", "--export", "files", "--films"]).expect(2);
+    assert!(ran.err.contains("--export") && !dir.path().join("files").exists(), "{}", ran.err);
+}
+
 /// A store `s` whose only part has a damaged block, and the list `hashes` of a hash in it, one that is whole, and nonsense.
 fn damaged() -> tempfile::TempDir {
     let dir = known(&["removed/meadow.jpg"]);

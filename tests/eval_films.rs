@@ -8,7 +8,10 @@ use refrain::eval::film;
 
 #[test]
 fn quick_run_on_the_films_of_the_fixtures() {
-    let data = tempfile::tempdir().unwrap();
+    // A name that the folder of results has as well.
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("films");
+    std::fs::create_dir(&data).unwrap();
     let mut table = String::from("file,split\n");
     for (folder, split) in [("removed", "index"), ("uploads", "distractor")] {
         let films = std::fs::read_dir(format!("{}/fixtures/{folder}", env!("CARGO_MANIFEST_DIR"))).unwrap();
@@ -19,15 +22,22 @@ fn quick_run_on_the_films_of_the_fixtures() {
         films.sort();
         for path in films.into_iter().take(2) {
             let name = format!("{split}-{}", path.file_name().unwrap().to_str().unwrap());
-            std::fs::copy(&path, data.path().join(&name)).unwrap();
+            std::fs::copy(&path, data.join(&name)).unwrap();
             table.push_str(&format!("{name},{split}\n"));
         }
     }
-    std::fs::write(data.path().join("MANIFEST.csv"), table).unwrap();
-    std::fs::write(data.path().join("broken.mp4"), b"\0\0\0\x18ftypisom\0\0\x02\0isomavc1 and nothing more").unwrap();
+    std::fs::write(data.join("MANIFEST.csv"), table).unwrap();
+    std::fs::write(data.join("broken.mp4"), b"\0\0\0\x18ftypisom\0\0\x02\0isomavc1 and nothing more").unwrap();
+    let names = |folder: &std::path::Path| {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let media = names(&data);
     let figures = |threads: usize| {
         let out = tempfile::tempdir().unwrap();
-        let mut config = Config::new(data.path(), out.path());
+        let mut config = Config::new(&data, out.path());
         config.quick = true;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let (report, excluded) = pool.install(|| {
@@ -35,6 +45,15 @@ fn quick_run_on_the_films_of_the_fixtures() {
             (film::measure(&config, &mut files, &Cancel::new(), &|_| ()).unwrap(), files.excluded)
         });
         let mut report = report?;
+        assert_eq!(names(&data), media, "the folder of media is not written to");
+        let kept = names(&out.path().join("films"));
+        let (sources, made): (Vec<&String>, Vec<&String>) =
+            kept.iter().filter(|name| name.ends_with(".print")).partition(|name| name.starts_with("source-"));
+        assert_eq!(sources.len(), 4, "{kept:?}");
+        assert!(
+            !made.is_empty() && made.iter().all(|name| name.len() == "0123456789abcdef0123.9.print".len()),
+            "{made:?}"
+        );
         assert!(excluded.iter().any(|file| file.name == "broken.mp4"), "{excluded:?}");
         assert_eq!((report.references, report.altered), (2, 2));
         let found = |name: &str| report.attacks.iter().find(|attack| attack.name == name).unwrap().found;

@@ -25,7 +25,7 @@ fn quick_run_on_the_fixtures() {
         config.pictures = 3;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let mut report = pool.install(|| run(&config, &Cancel::new(), &|_| {})).unwrap();
-        for name in ["report.json", "recall.csv", "report.html", "recall.md", "attacks.jpg"] {
+        for name in ["report.json", "recall.csv", "rates.csv", "report.html", "recall.md", "attacks.jpg"] {
             assert!(out.path().join(name).metadata().unwrap().len() > 0, "{name}");
         }
         assert_eq!(report.excluded.len(), 1);
@@ -33,6 +33,12 @@ fn quick_run_on_the_fixtures() {
         // The library's presets find more, in this order, give or take what three references are worth.
         let recall: Vec<f64> = report.methods.iter().take(5).map(|m| m.recall.value).collect();
         assert!(recall.windows(2).all(|pair| pair[0] <= pair[1] + 0.05), "{recall:?}");
+        let tables = std::fs::read_to_string(out.path().join("recall.md")).unwrap();
+        assert!(tables.contains("a quality below 50 or a stability below 0.85 matches nothing"), "{tables}");
+        // One plain hash takes what an entry of a long list takes (docs/format.md), and others as many of it.
+        let entry = report.methods[0].bytes;
+        assert!((118.0..=131.0).contains(&entry), "{entry}");
+        assert!(report.methods.iter().all(|m| (m.bytes - m.entries * entry).abs() < 1e-6));
         report.seconds = 0.0;
         report.micros = 0.0;
         report.methods.iter_mut().for_each(|method| method.micros = 0.0);
@@ -53,6 +59,14 @@ fn exported_queries_and_their_truth() {
     let table = std::fs::read_to_string(out.path().join("truth.csv")).unwrap();
     assert_eq!(names("references"), 2);
     assert_eq!(names("queries"), table.lines().count() - 1);
+    // What is further apart than 96 bits is not claimed; PDQ's scores are what is left of its radius.
+    for (method, lowest) in
+        [("PDQ_at_31", 31.0 - 96.0), ("PDQ_at_31__orientations", 31.0 - 96.0), ("img_hash_mean", -96.0)]
+    {
+        let claims = std::fs::read_to_string(out.path().join(format!("claims/{method}.tsv"))).unwrap();
+        let scores: Vec<f64> = claims.lines().map(|line| line.split('\t').nth(2).unwrap().parse().unwrap()).collect();
+        assert!(!scores.is_empty() && scores.iter().all(|score| *score >= lowest), "{method}: {scores:?}");
+    }
     let mut claims = String::new();
     for line in table.lines().skip(1) {
         let [query, reference, _] = line.split(',').collect::<Vec<_>>()[..] else { panic!("{line}") };

@@ -167,6 +167,74 @@ fn every_layout_comes_back_as_it_went() {
 }
 
 #[test]
+fn a_picture_goes_out_by_its_whole_wherever_that_stands() {
+    let (content, whole) = ("3c".repeat(32), "5e".repeat(32));
+    let hash = |view: &str, hash: &str| format!(r#"{{"view":"{view}","hash":"{hash}"}}"#);
+    let line = |hashes: [String; 2]| format!(r#"{{"id":"a","kind":"image","hashes":[{}]}}"#, hashes.join(","));
+    let (_folder, store) = fresh();
+    let turned = line([hash("content", &content), hash("full", &whole)]);
+    assert_eq!(import(&store, Format::JsonLines, turned.as_bytes()).1, vec![]);
+    assert_eq!(export(&store, Format::Pdq), format!("{whole},a\n"));
+    assert_eq!(export(&store, Format::ThreatExchange), format!("pdq,{whole},\"a\"\n"));
+    let twice = line([hash("full", &content), hash("full", &whole)]).replace(r#""a""#, r#""b""#);
+    let (imported, errors) = import(&store, Format::JsonLines, twice.as_bytes());
+    assert!(imported.refused == 1 && errors[0].1.contains("twice"), "{errors:?}");
+}
+
+#[test]
+fn times_that_no_film_has_are_refused_and_the_latest_comes_back() {
+    let (a, b) = ("3c".repeat(32), "5e".repeat(32));
+    for beyond in ["2592000.5", "1.7e308", "-1", "inf"] {
+        let (_folder, store) = fresh();
+        let list = format!("0,100,{a},0\n1,100,{b},{beyond}\n");
+        assert_eq!(import(&store, Format::Vpdq, list.as_bytes()).0.refused, 1, "{beyond}");
+        let json = format!(r#"{{"id":"f","kind":"video","duration":{beyond},"hashes":[{{"time":0,"hash":"{a}"}}]}}"#);
+        assert_eq!(import(&store, Format::JsonLines, json.as_bytes()).0.refused, 1, "{beyond}");
+    }
+    let (_folder, store) = fresh();
+    let list = format!("0,100,{a},0\n1,100,{b},2592000\n");
+    assert_eq!(import(&store, Format::Vpdq, list.as_bytes()).0.added, 1);
+    let json = export(&store, Format::JsonLines);
+    assert!(!json.contains("null"), "{json}");
+    let (_folder, other) = fresh();
+    let (imported, errors) = import(&other, Format::JsonLines, json.as_bytes());
+    assert_eq!((imported.added, errors), (1, vec![]));
+}
+
+/// The most that this process had in memory, in bytes.
+fn peak() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()? << 10)
+}
+
+#[test]
+fn a_long_line_takes_a_few_times_its_length() {
+    const LENGTH: usize = 16 << 20;
+    let Some(before) = peak() else {
+        println!("skipped: the system does not tell how much memory was taken");
+        return;
+    };
+    let (_folder, store) = fresh();
+    let json = r#"{"id":"f","kind":"video","duration":1,"#;
+    for (format, head, each, tail) in [
+        (Format::JsonLines, format!("{json}\"unknown\":["), "0,", "0]}"),
+        (Format::JsonLines, format!("{json}\"hashes\":["), "{},", "{}]}"),
+        (Format::ThreatExchange, "vpdq [".into(), "\"\",", "\"\"]"),
+        (Format::Vpdq, String::new(), ",", ""),
+    ] {
+        let mut line = String::with_capacity(LENGTH + 100);
+        line.push_str(&head);
+        (0..LENGTH / each.len()).for_each(|_| line.push_str(each));
+        line.push_str(tail);
+        assert_eq!(import(&store, format, line.as_bytes()).0.refused, 1, "{format:?} {head}");
+    }
+    // This test's own copy, the line as it is read, and as text.
+    let taken = peak().unwrap() - before;
+    assert!(taken < 6 * LENGTH, "{} MiB", taken >> 20);
+}
+
+#[test]
 fn a_vpdq_list_is_one_film() {
     let Some(list) = shared("vpdq/computed/chair-19-sd-bar.r1.txt") else { return };
     let (_folder, store) = fresh();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use refrain::Cancel;
 use refrain::Error;
-use refrain::eval::data::Data;
+use refrain::eval::data::{Data, Split};
 use refrain::eval::external::{self, Claims, Truth};
 use refrain::eval::film;
 use refrain::eval::{Config, Progress, export, run};
@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     pictures: Option<usize>,
     /// Films alone: writes films.json and films.md. Needs the ffmpeg command, as films always do
-    #[arg(long, conflicts_with = "claims")]
+    #[arg(long, conflicts_with_all = ["claims", "export"])]
     films: bool,
     /// At most so many films are altered, and at most so many strange ones
     #[arg(long, value_name = "N", default_value_t = 12)]
@@ -103,8 +103,14 @@ fn films(config: &Config, cancel: &Cancel) -> Result<Exit, Stop> {
     let mut data = Data::open(&config.data, cancel)?;
     let report = film::measure(config, &mut data, cancel, &tell)?;
     let Some(report) = report else {
-        out::tell(format_args!("no film to alter: there is no reference among the films, or no ffmpeg command"));
-        return Ok(Exit::Unmatched);
+        let detail = match data.films.iter().any(|film| film.split == Split::Reference) {
+            true => "needs the ffmpeg command, which cannot be started: install FFmpeg, or put it on the PATH".into(),
+            false => format!(
+                "no film in {} is a reference: put films there, or call some `index` in its MANIFEST.csv",
+                config.data.display()
+            ),
+        };
+        return Err(Error::option("--films", detail).into());
     };
     let write = |name: &str, text: String| {
         let path = config.out.join(name);

@@ -97,7 +97,7 @@ pub struct BankConfig {
     /// Which views of a reference are kept.
     #[serde(with = "views")]
     pub views: ViewSet,
-    /// How many keypoints of a reference are kept; 0 for none.
+    /// How many keypoints of a reference are kept. They are not built yet: 0, and anything else is refused.
     pub keypoints: u32,
 }
 
@@ -222,6 +222,10 @@ impl BankConfig {
         if self.min_quality > 100 {
             return Err(Error::option("min_quality", format!("at most 100, got {}", self.min_quality)));
         }
+        if self.keypoints > 0 {
+            let detail = format!("keypoints are not built yet: expected 0, got {}", self.keypoints);
+            return Err(Error::option("keypoints", detail));
+        }
         if !(0.0..=1.0).contains(&self.min_coverage) {
             return Err(Error::option("min_coverage", format!("0.0 to 1.0, got {}", self.min_coverage)));
         }
@@ -254,10 +258,10 @@ mod views {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ViewSet, D::Error> {
         let name = String::deserialize(deserializer)?;
-        let sets = [ViewSet::None, ViewSet::Standard, ViewSet::Thorough, ViewSet::Uploads];
-        sets.into_iter()
-            .find(|set| set.name() == name)
-            .ok_or_else(|| D::Error::custom(format!("expected one of none, standard, thorough, got \"{name}\"")))
+        let sets = [ViewSet::None, ViewSet::Standard, ViewSet::Thorough, ViewSet::Uploads, ViewSet::Whole];
+        sets.into_iter().find(|set| set.name() == name).ok_or_else(|| {
+            D::Error::custom(format!("expected one of none, standard, thorough, uploads, whole, got \"{name}\""))
+        })
     }
 }
 
@@ -278,6 +282,7 @@ mod tests {
             BankConfig::new("a").min_coverage(1.1),
             BankConfig::new("a").min_coverage(f32::NAN),
             unstable,
+            BankConfig { keypoints: 300, ..BankConfig::new("a") },
         ] {
             assert!(matches!(config.check(), Err(Error::Option { .. })), "{config:?}");
         }
@@ -299,9 +304,13 @@ mod tests {
 
     #[test]
     fn a_bank_goes_through_json() {
-        let config = BankConfig::new("news").action(Action::Allow).max_distance(24).views(ViewSet::None);
-        let text = serde_json::to_string(&config).unwrap();
-        assert!(text.contains(r#""action":"allow""#) && text.contains(r#""views":"none""#), "{text}");
-        assert_eq!(serde_json::from_str::<BankConfig>(&text).unwrap(), config);
+        let config = BankConfig::new("news").action(Action::Allow).max_distance(24);
+        for views in [ViewSet::None, ViewSet::Standard, ViewSet::Thorough, ViewSet::Uploads, ViewSet::Whole] {
+            let config = config.clone().views(views);
+            let text = serde_json::to_string(&config).unwrap();
+            let word = format!(r#""views":"{}""#, views.name());
+            assert!(text.contains(r#""action":"allow""#) && text.contains(&word), "{text}");
+            assert_eq!(serde_json::from_str::<BankConfig>(&text).unwrap(), config);
+        }
     }
 }

@@ -1,13 +1,15 @@
 //! The folder that a benchmark is made from: which pictures are references, which are strangers, which cannot be used.
 
 use std::collections::HashMap;
-use std::io::Cursor;
+use std::fs::File;
+use std::io::{BufReader, Cursor, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use image::ImageDecoder;
 
 use super::picture::Picture;
 use super::random::Random;
+use crate::bank::lists::lines::Lines;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Media, Options, Sampling, fingerprint};
@@ -16,6 +18,7 @@ use crate::image::Decoded;
 use crate::image::kind::{HEAD, Kind, sniff};
 use crate::limits::Limits;
 use crate::scan::{Patterns, walk};
+use crate::video::vpdq::short;
 
 /// What a picture is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,15 +75,16 @@ pub struct Data {
 impl Data {
     /// Looks through a folder and decodes every file in it once, to know which can be used.
     ///
-    /// A file `MANIFEST.csv` whose first two columns are `file,split` (`index` or `distractor`) says which is which;
-    /// without one, every second name is a distractor.
+    /// A file `MANIFEST.csv` whose first two columns are `file,split` (`index` or `distractor`) says which is which, and what
+    /// it does not name is left out; without one, every second name is a distractor.
     ///
     /// # Errors
-    /// [`Error::Io`] if the folder cannot be read, [`Error::Cancelled`]. A file that cannot be used is no error.
+    /// [`Error::Io`] if the folder cannot be read, [`Error::Decode`] with the number of a line of the manifest that is none,
+    /// [`Error::Cancelled`]. A file that cannot be used is no error.
     pub fn open(folder: &Path, cancel: &Cancel) -> Result<Self> {
         use rayon::prelude::*;
         std::fs::read_dir(folder).map_err(|error| Error::io(folder, error))?;
-        let manifest = manifest(&folder.join("MANIFEST.csv"));
+        let manifest = manifest(&folder.join("MANIFEST.csv"))?;
         let listing = walk(&[folder.to_path_buf()], &Patterns::default(), cancel)?;
         let mut data = Self::default();
         let checked: Vec<_> = listing
@@ -101,11 +105,15 @@ impl Data {
             match usable {
                 Ok((film, digest)) => {
                     let list = if film { &mut data.films } else { &mut data.stills };
-                    let split = match manifest.get(&name).map(String::as_str) {
-                        Some("index") => Split::Reference,
-                        Some(_) => Split::Distractor,
-                        None if list.len().is_multiple_of(2) => Split::Reference,
-                        None => Split::Distractor,
+                    let split = match &manifest {
+                        Some(manifest) => manifest.get(&name).copied(),
+                        None if list.len().is_multiple_of(2) => Some(Split::Reference),
+                        None => Some(Split::Distractor),
+                    };
+                    let Some(split) = split else {
+                        let error = Error::option("MANIFEST.csv", format!("does not say what {name} is"));
+                        data.excluded.push(Excluded { name, code: error.code().into(), message: error.to_string() });
+                        continue;
                     };
                     list.push(Still { name, path, split, digest });
                 }
@@ -143,14 +151,30 @@ fn name(folder: &Path, path: &Path) -> String {
     below.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
-fn manifest(path: &Path) -> HashMap<String, String> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines()
-        .filter_map(|line| {
-            let mut columns = line.splitn(3, ',');
-            Some((columns.next()?.to_string(), columns.next()?.to_string()))
-        })
-        .collect()
+/// What a manifest says of each file; `None` if there is none.
+fn manifest(path: &Path) -> Result<Option<HashMap<String, Split>>> {
+    let file = match File::open(path) {
+        Ok(file) => BufReader::new(file),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io(path, error)),
+    };
+    let mut splits = HashMap::new();
+    for (number, line) in Lines::new(file, false) {
+        let line = line.map_err(|error| error.at(path))?;
+        let mut columns = line.splitn(3, ',').map(str::trim);
+        let (name, word) = (columns.next().unwrap_or_default(), columns.next().unwrap_or_default());
+        let split = match word {
+            "index" => Split::Reference,
+            "distractor" => Split::Distractor,
+            "split" if number == 1 => continue,
+            _ => {
+                let detail = format!("line {number}: expected file,index or file,distractor, got {:?}", short(&line));
+                return Err(Error::decode(detail).at(path));
+            }
+        };
+        splits.insert(name.to_string(), split);
+    }
+    Ok(Some(splits))
 }
 
 /// Reads a still in colour.
@@ -207,5 +231,25 @@ mod tests {
         assert!(Data::open(&dir.path().join("none"), &Cancel::new()).is_err());
         // The colours are there.
         assert!(load(&dir.path().join("a.jpg")).unwrap().at(39, 0)[0] > 200);
+    }
+
+    #[test]
+    fn a_manifest_says_what_it_means() {
+        let dir = tempfile::tempdir().unwrap();
+        let jpeg = Picture::from_fn(40, 30, |x, y| [(x * 6) as u8, (y * 8) as u8, 90]).to_jpeg(90).unwrap();
+        for name in ["a.jpg", "b.jpg", "c.jpg"] {
+            std::fs::write(dir.path().join(name), &jpeg).unwrap();
+        }
+        let manifest = dir.path().join("MANIFEST.csv");
+        std::fs::write(&manifest, "\u{feff}file,split\r\na.jpg, distractor,more\r\n\r\nc.jpg,index\r\n").unwrap();
+        let data = Data::open(dir.path(), &Cancel::new()).unwrap();
+        let splits: Vec<(&str, Split)> = data.stills.iter().map(|still| (still.name.as_str(), still.split)).collect();
+        assert_eq!(splits, [("a.jpg", Split::Distractor), ("c.jpg", Split::Reference)]);
+        assert!(data.excluded.iter().any(|e| e.name == "b.jpg" && e.message.contains("MANIFEST.csv")), "{data:?}");
+        for typo in ["file,split\na.jpg,idnex\n", "file,split\na.jpg\n"] {
+            std::fs::write(&manifest, typo).unwrap();
+            let error = Data::open(dir.path(), &Cancel::new()).unwrap_err().to_string();
+            assert!(error.contains("MANIFEST.csv") && error.contains("line 2"), "{error}");
+        }
     }
 }

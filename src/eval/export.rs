@@ -16,19 +16,21 @@ use super::run::{Config, Progress, fillers};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::image::{Decoded, decode};
+use crate::index::MAX_DISTANCE;
 use crate::limits::Limits;
+use crate::matching::PDQ_RADIUS;
 
 /// The quality of the JPEGs that queries are written as.
 const QUALITY: u8 = 92;
-/// Claims below this score are left out: a pair of 256-bit hashes that are three eighths of their bits apart.
-const LOWEST: f32 = -96.0;
+/// Pairs that are further apart are not claimed: three eighths of the bits, inclusive, as in `benches/peers/claims.py`.
+const FURTHEST: f32 = MAX_DISTANCE as f32;
 
 /// Writes `references/` (the files as they are), `queries/` (attacked copies and strangers, as JPEGs) and `truth.csv`
 /// with the columns `query,reference,attack` into a folder: the pictures and attacks that [`run`](super::run::run) has
 /// under the same settings. Names are those of the files, with `_` for what is not a letter, digit, `.` or `-`.
 ///
 /// What each of the run's own methods says of the very files is in `claims/`, a file of `query reference score` lines for
-/// each, to be scored as those of any other program are ([`external`](super::external)).
+/// each, to be scored as those of any other program are ([`external`](super::external)): of pairs within 96 bits.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Cancelled`], [`Error::Option`] if the folder of media has no usable stills or two of them come
@@ -123,11 +125,23 @@ impl Own<'_> {
         let asked = Asked::new(&pixels).with_classic(&pixels);
         for (i, (compared, still)) in self.list.ask(&asked)?.iter().zip(self.references).enumerate() {
             let scores = compared.scores.into_iter().chain(self.list.classic(&asked, i));
-            for (score, lines) in scores.zip(&mut *claims).filter(|(score, _)| *score >= LOWEST) {
-                let _ = writeln!(lines, "{query}\t{}\t{score}", plain(&still.name));
+            for ((method, score), lines) in self.methods.iter().zip(scores).zip(&mut *claims) {
+                if score >= lowest(*method) {
+                    let _ = writeln!(lines, "{query}\t{}\t{score}", plain(&still.name));
+                }
             }
         }
         Ok(())
+    }
+}
+
+/// The score of the furthest pair that a method claims.
+fn lowest(method: Method) -> f32 {
+    match method {
+        Method::PlainPdq | Method::DihedralPdq => PDQ_RADIUS as f32 - FURTHEST,
+        Method::Classic(_) => -FURTHEST,
+        // The index itself looks no further, whatever the views; what it does not come upon is minus infinity.
+        Method::None | Method::Standard | Method::Thorough => f32::MIN,
     }
 }
 

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::BufRead;
 
-use super::metrics::{self, Interval, Prediction};
+use super::metrics::{self, AtRate, Interval, Prediction, RATES};
+use crate::bank::lists::lines::Lines;
 use crate::error::{Error, Result};
 
 /// What is true of a set of queries.
@@ -49,41 +50,24 @@ pub struct Scored {
     pub recall_at_precision_90: f64,
     /// Recall at false claims a pair, with the interval of a bootstrap over references. A rate below one in
     /// `false_pairs` cannot be told from none.
-    pub recall_at_false_rate: Vec<AtRate>,
+    pub recall_at_false_rate: Vec<AtRate<Interval>>,
     /// Recall by attack where no false pair is claimed at all.
     pub attacks: BTreeMap<String, f64>,
 }
-
-/// Recall at a rate of false claims a pair.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-#[non_exhaustive]
-pub struct AtRate {
-    /// False claims a pair of a query and a reference.
-    pub rate: f64,
-    /// Whether there are pairs enough to see such a rate.
-    pub visible: bool,
-    /// Claims of at least this score count.
-    pub score: f64,
-    /// Mean over references of the share of their copies that are found.
-    pub recall: Interval,
-}
-
-/// Rates at which recall is told.
-pub const RATES: [f64; 2] = [1e-6, 1e-8];
 
 impl Truth {
     /// Reads a table with the columns `query,reference` and, if it likes, `attack`; a first line that begins with
     /// `query` names them. Fields hold no commas. Several lines of one query are several references that it shows.
     ///
     /// # Errors
-    /// [`Error::Decode`] with the number of a line that is none, [`Error::Io`].
+    /// [`Error::Decode`] with the number of a line that is none, [`Error::Limit`] for one that has no end, [`Error::Io`].
     pub fn read(table: impl BufRead) -> Result<Self> {
         let mut truth = Self::default();
-        for (number, line) in (1..).zip(table.lines()) {
-            let line = line.map_err(|error| Error::io("", error))?;
-            let fields: Vec<&str> = line.trim_end_matches('\r').split(',').map(str::trim).collect();
+        for (number, line) in Lines::new(table, false) {
+            let line = line.map_err(|error| of_line(number, error))?;
+            let fields: Vec<&str> = line.splitn(4, ',').map(str::trim).collect();
             let (query, reference, attack) = match fields.as_slice() {
-                [""] | ["query", ..] if number == 1 || line.is_empty() => continue,
+                ["query", ..] if number == 1 => continue,
                 [query, reference] if !query.is_empty() => (*query, *reference, ""),
                 [query, reference, attack] if !query.is_empty() => (*query, *reference, *attack),
                 _ => return Err(Error::decode(format!("line {number}: expected query,reference,attack"))),
@@ -102,32 +86,41 @@ impl Truth {
 }
 
 impl Claims {
-    /// Reads lines of `query reference score`, parted by tabs, or by blanks where a line has no tab. A higher score is a
-    /// surer claim: a program that prints distances prints them with a minus.
+    /// Reads lines of `query reference score`, parted by tabs, or by blanks where a line has no tab. Scores are finite, and a
+    /// higher one is a surer claim: a program that prints distances prints them with a minus.
     ///
     /// # Errors
-    /// [`Error::Decode`] with the number of a line that is none, [`Error::Io`].
+    /// [`Error::Decode`] with the number of a line that is none, [`Error::Limit`] for one that has no end, [`Error::Io`].
     pub fn read(lines: impl BufRead) -> Result<Self> {
         let mut claims = Vec::new();
-        for (number, line) in (1..).zip(lines.lines()) {
-            let line = line.map_err(|error| Error::io("", error))?;
+        for (number, line) in Lines::new(lines, false) {
+            let line = line.map_err(|error| of_line(number, error))?;
             let fields: Vec<&str> = match line.contains('\t') {
-                true => line.trim_end_matches('\r').split('\t').collect(),
-                false => line.split_whitespace().collect(),
+                true => line.splitn(4, '\t').map(str::trim).collect(),
+                false => line.split_whitespace().take(4).collect(),
             };
             let claim = match fields.as_slice() {
-                [] => continue,
-                [query, reference, score] => score.trim().parse().ok().map(|score: f64| (query, reference, score)),
+                [query, reference, score] => score.parse().ok().map(|score: f64| (query, reference, score)),
                 _ => None,
             };
             match claim {
-                Some((query, reference, score)) if !score.is_nan() => {
+                Some((query, reference, score)) if score.is_finite() => {
                     claims.push((query.to_string(), reference.to_string(), score));
                 }
-                _ => return Err(Error::decode(format!("line {number}: expected query, reference and a number"))),
+                _ => {
+                    return Err(Error::decode(format!("line {number}: expected query, reference and a finite number")));
+                }
             }
         }
         Ok(Self(claims))
+    }
+}
+
+/// An error of a line with its number.
+fn of_line(number: u64, error: Error) -> Error {
+    match error {
+        Error::Decode { path, detail } => Error::Decode { path, detail: format!("line {number}: {detail}") },
+        error => error,
     }
 }
 
@@ -164,10 +157,11 @@ pub fn score(truth: &Truth, claims: &Claims, seed: u64) -> Scored {
         }
         copies.values().map(|&(all, found)| found as f64 / all as f64).collect()
     };
+    let lowest = predictions.iter().map(|p| p.score).min_by(f64::total_cmp).unwrap_or(0.0);
     let at = |rate: f64| {
         let score = metrics::score_at_false_rate(&wrong, false_pairs, rate);
         let recall = metrics::bootstrap(&found(score, &|_| true), seed);
-        AtRate { rate, visible: rate * false_pairs as f64 >= 1.0, score, recall }
+        AtRate::new(rate, false_pairs, score, lowest, recall)
     };
     let clean = metrics::score_at_false_rate(&wrong, false_pairs, 0.0);
     let names: BTreeSet<&String> = truth.queries.values().map(|asked| &asked.attack).collect();
@@ -223,14 +217,35 @@ mod tests {
         assert_eq!((oracle.micro_average_precision, oracle.recall_at_precision_90), (1.0, 1.0));
         assert!(oracle.recall_at_false_rate.iter().all(|at| at.recall.value == 1.0));
         let silent = scored("");
+        // Where every claim may count, it is the lowest of them that does.
+        let scores = |of: &Scored| of.recall_at_false_rate.iter().map(|at| at.score).collect::<Vec<_>>();
+        assert_eq!((scores(&scored("a1 a -3\nb1 b 2\n")), scores(&silent)), (vec![-3.0; 2], vec![0.0; 2]));
+        assert!(!serde_json::to_string(&[&oracle, &silent]).unwrap().contains("null"));
         assert_eq!((silent.micro_average_precision, silent.recall_at_false_rate[1].recall.value), (0.0, 0.0));
     }
 
     #[test]
+    fn marks_line_ends_and_blank_lines_are_no_content() {
+        let table = format!("\u{feff}{}\r\n\r\n \n", TRUTH.replace('\n', "\r\n"));
+        let truth = Truth::read(table.as_bytes()).unwrap();
+        let claims = Claims::read("\u{feff}a1 a 1\r\n\r\nb1\tb\t 1\r\n".as_bytes()).unwrap();
+        let of = score(&truth, &claims, 1);
+        assert_eq!((of.queries, of.references, of.claims, of.unknown), (6, 2, 2, 0));
+        assert!(Truth::read("a,b\nquery,reference\n".as_bytes()).is_ok_and(|truth| truth.queries.len() == 2));
+    }
+
+    #[test]
     fn lines_that_are_none_are_named() {
-        for (table, claims) in
-            [("a,b,c,d\n", ""), (",b\n", ""), (TRUTH, "a1 a\n"), (TRUTH, "a1 a x\n"), (TRUTH, "a1 a NaN\n")]
-        {
+        for (table, claims) in [
+            ("a,b,c,d\n", ""),
+            (",b\n", ""),
+            (TRUTH, "a1 a\n"),
+            (TRUTH, "a1 a x\n"),
+            (TRUTH, "a1 a NaN\n"),
+            (TRUTH, "a1 a inf\n"),
+            (TRUTH, "a1 a -inf\n"),
+            (TRUTH, "a1\ta\t1\t2\n"),
+        ] {
             let outcome = Truth::read(table.as_bytes()).and_then(|_| Claims::read(claims.as_bytes()));
             assert!(
                 matches!(&outcome, Err(Error::Decode { detail, .. }) if detail.starts_with("line ")),

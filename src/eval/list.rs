@@ -15,8 +15,8 @@ use crate::hash::{Algorithm, Hash, Pixels};
 use crate::index::{Entry, EntryId, MAX_DISTANCE, Query, Snapshot};
 use crate::matching::{DETAIL_RADIUS, PDQ_LIMIT, PDQ_RADIUS, least_slack, slack};
 
-/// Bytes of one entry in a part: the hash, its id, and a residue and an id in each of sixteen bands.
-pub(super) const ENTRY_BYTES: usize = 32 + 8 + 16 * 6;
+/// The entries of the index that bytes are told of: a long list, whatever the length of the run's own.
+pub(super) const TOLD_OF: usize = 1_000_000;
 
 /// The presets, in the order of [`Method::LIBRARY`] after the two ways of plain PDQ.
 const PRESETS: [ViewSet; 3] = [ViewSet::None, ViewSet::Standard, ViewSet::Thorough];

@@ -9,7 +9,9 @@ use crate::hash::Algorithm;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Method {
-    /// PDQ of the whole picture within 31: everybody's way.
+    /// PDQ of the whole picture within 31: everybody's way, but for pictures of a quality below
+    /// [`MIN_QUALITY`](crate::hash::pdq::MIN_QUALITY) or a stability below
+    /// [`MIN_STABILITY`](crate::hash::pdq::MIN_STABILITY), which match nothing: the library's own rule, as in the rows below.
     PlainPdq,
     /// The same in all orientations and inverted.
     DihedralPdq,

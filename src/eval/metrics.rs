@@ -106,6 +106,32 @@ pub fn score_at_false_rate(false_scores: &[f64], pairs: u64, rate: f64) -> f64 {
     }
 }
 
+/// The rates of false claims a pair at which recall is told.
+pub const RATES: [f64; 2] = [1e-6, 1e-8];
+
+/// Recall at a rate of false claims a pair.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub struct AtRate<R> {
+    /// False claims a pair of a query and a reference.
+    pub rate: f64,
+    /// Whether there are pairs enough to see such a rate: one false pair would be no more than allowed. If not, this is the
+    /// recall with no false claim at all.
+    pub visible: bool,
+    /// Claims of at least this score count.
+    pub score: f64,
+    /// Mean over references of the share of their copies that are found.
+    pub recall: R,
+}
+
+impl<R> AtRate<R> {
+    /// Recall among so many unrelated pairs. A score below all claims, as minus infinity, is put to
+    /// the `lowest` of them, which says the same and can be written as JSON.
+    pub(super) fn new(rate: f64, pairs: u64, score: f64, lowest: f64, recall: R) -> Self {
+        Self { rate, visible: rate * pairs as f64 >= 1.0, score: score.max(lowest), recall }
+    }
+}
+
 /// A figure and the interval that holds it with 95 % confidence.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Interval {

@@ -10,6 +10,7 @@ use super::summary::{MethodReport, Report};
 use crate::bank::Counted;
 use crate::error::{Error, Result};
 use crate::fingerprint::ViewSet;
+use crate::hash::pdq::{MIN_QUALITY, MIN_STABILITY};
 use crate::index::MAX_DISTANCE;
 use crate::matching::DETAIL_RADIUS;
 
@@ -135,8 +136,12 @@ pub fn markdown(report: &Report) -> String {
             m.recall_at_p90
         );
     }
-    out.push_str(
-        "\nA recall in brackets is that with no false match at all: there are too few unrelated pairs to see the rate.\n\n",
+    let _ = writeln!(
+        out,
+        "\nA recall in brackets is that with no false match at all: there are too few unrelated pairs to see the rate. \
+         Bytes are those in an index of a million entries. PDQ at 31 stands for everybody's way, but is asked by \
+         refrain's own rule of what has detail enough: a picture of a quality below {MIN_QUALITY} or a stability below \
+         {MIN_STABILITY} matches nothing in the rows of PDQ and of refrain; `img_hash` has no such rule.\n"
     );
     out.push_str("Recall on the half of the pictures that choices were made on, and on the half held out:\n\n");
     out.push_str("| method | references | recall | false pairs | references held out | recall | false pairs |\n");

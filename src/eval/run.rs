@@ -110,8 +110,8 @@ pub struct Progress {
     pub what: &'static str,
 }
 
-/// Runs the benchmark and writes `report.json`, `recall.csv`, `report.html`, `recall.md` and `attacks.jpg` into the
-/// folder of results.
+/// Runs the benchmark and writes `report.json`, `recall.csv`, `rates.csv`, `report.html`, `recall.md` and `attacks.jpg` into
+/// the folder of results.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Cancelled`] (the cache is kept), and [`Error::Option`] if the folder has no usable stills.

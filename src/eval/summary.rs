@@ -6,11 +6,12 @@ use super::attacks::Attack;
 use super::data::{Excluded, Still};
 use super::film::FilmReport;
 use super::hard::Hard;
-use super::list::Known;
+use super::list::{Known, TOLD_OF};
 use super::method::Method;
-use super::metrics::{Interval, average_precision, best_recall, bootstrap};
+use super::metrics::{AtRate, Interval, RATES, average_precision, best_recall, bootstrap};
 use super::run::{Config, Fared, Outcome};
 use super::tally::Tally;
+use crate::index::entry_bytes;
 
 /// The figures of one method.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -36,14 +37,14 @@ pub struct MethodReport {
     /// Recall at a precision of 0.9.
     pub recall_at_p90: f64,
     /// Recall at each of [`RATES`] of false matches a pair.
-    pub at_rates: Vec<AtRate>,
+    pub at_rates: Vec<AtRate<f64>>,
     /// Recall against false pairs: the rate, then the recall.
     pub curve: Vec<(f64, f64)>,
     /// Unrelated pairs by score, the highest first: 0 is the edge of a match as it is decided by default.
     pub unrelated: Vec<(i32, u64)>,
     /// Mean entries a reference.
     pub entries: f64,
-    /// Mean bytes a reference in the index.
+    /// Mean bytes a reference in an index of a million entries.
     pub bytes: f64,
     /// Mean look-ups a query.
     pub look_ups: f64,
@@ -63,23 +64,6 @@ pub struct Half {
     /// Those that matched.
     pub false_pairs: u64,
 }
-
-/// Recall at a rate of false matches a pair.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub struct AtRate {
-    /// False matches a pair.
-    pub rate: f64,
-    /// Whether there are pairs enough to see such a rate: one false pair would be no more than allowed. If not, this is the
-    /// recall with no false match at all.
-    pub visible: bool,
-    /// Pairs of at least this score count.
-    pub score: f64,
-    /// Mean over references of the share of their copies found.
-    pub recall: f64,
-}
-
-/// The rates of [`MethodReport::at_rates`].
-pub const RATES: [f64; 2] = [1e-6, 1e-8];
 
 /// How far whole pictures are from each other, in their closest orientation: distances with their pairs, closest first.
 #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
@@ -298,7 +282,7 @@ fn one(m: usize, method: Method, parts: &Parts<'_>) -> MethodReport {
     let recall_from = |score: f64| mean(&found(m, parts, score).1.into_iter().flatten().collect::<Vec<_>>());
     let at = |rate: f64| {
         let score = wrong.score_at_rate(pairs, rate);
-        AtRate { rate, visible: rate * pairs as f64 >= 1.0, score: score.max(-256.0), recall: recall_from(score) }
+        AtRate::new(rate, pairs, score, -256.0, recall_from(score))
     };
     let rates = [0.0, 1e-7, 3e-7, 1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3];
     let half = |half: usize| {
@@ -317,12 +301,9 @@ fn one(m: usize, method: Method, parts: &Parts<'_>) -> MethodReport {
     };
     let curve = right.curve(&wrong, copies);
     let wrong_of = |outcome: &&Outcome| outcome.wrong.get(m).is_some_and(|wrong| f64::from(wrong.0) >= edge);
-    let (entries, bytes) = match method {
-        Method::Classic(_) => (1.0, super::list::ENTRY_BYTES as f64),
-        _ => {
-            let entries = mean(&parts.known.iter().map(|known| known.entries(method) as f64).collect::<Vec<_>>());
-            (entries, entries * super::list::ENTRY_BYTES as f64)
-        }
+    let entries = match method {
+        Method::Classic(_) => 1.0,
+        _ => mean(&parts.known.iter().map(|known| known.entries(method) as f64).collect::<Vec<_>>()),
     };
     MethodReport {
         name: method.name(),
@@ -338,7 +319,7 @@ fn one(m: usize, method: Method, parts: &Parts<'_>) -> MethodReport {
         curve: rates.map(|rate| (rate, recall_from(wrong.score_at_rate(pairs, rate)))).to_vec(),
         unrelated: wrong.scores().collect(),
         entries,
-        bytes,
+        bytes: entries * entry_bytes(TOLD_OF),
         look_ups: match method {
             Method::Classic(_) => 1.0,
             _ => mean(&parts.outcomes().map(|outcome| f64::from(outcome.look_ups[m])).collect::<Vec<_>>()),

@@ -22,6 +22,7 @@ mod verify;
 pub use disk::DiskIndex;
 pub use join::Pair;
 pub use live::Index;
+pub(crate) use part::entry_bytes;
 pub use snapshot::{Hits, MAX_DISTANCE, Snapshot};
 pub use verify::{Report, Salvaged};
 

@@ -6,9 +6,14 @@
 
 use std::io::{BufRead, Write};
 
+use crate::bank::lists::lines::Lines;
 use crate::error::{Error, Result};
 use crate::fingerprint::{FrameHash, Role, VideoFingerprint, View};
 use crate::hash::Hash;
+
+/// The latest time that is read of a list, inclusive, in seconds: thirty days. Films from strangers are decoded up to twelve
+/// hours ([`Limits::duration`](crate::Limits::duration)).
+pub const MAX_SECONDS: f64 = 30.0 * 24.0 * 3600.0;
 
 /// One line of a list.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,8 +24,45 @@ pub struct Line {
     pub quality: u8,
     /// PDQ.
     pub hash: Hash,
-    /// Seconds from the first frame: the frame number over the mean frame rate.
+    /// Seconds from the first frame, 0.0..=[`MAX_SECONDS`]: the frame number over the mean frame rate.
     pub seconds: f64,
+}
+
+impl Line {
+    /// Reads the fields of a line.
+    pub(crate) fn of_fields(frame: &str, quality: &str, hash: &str, seconds: &str) -> Result<Self> {
+        let wrong =
+            |what: &str, text: &str| Error::option("vPDQ line", format!("expected {what}, got {:?}", short(text)));
+        let number = frame.parse().map_err(|_| wrong("a frame number", frame))?;
+        let of_100 = quality.parse().ok().filter(|quality: &u8| *quality <= 100);
+        let time = seconds.parse().ok().filter(|time| (0.0..=MAX_SECONDS).contains(time));
+        Ok(Self {
+            frame: number,
+            quality: of_100.ok_or_else(|| wrong("a quality of 0 to 100", quality))?,
+            hash: hash.parse()?,
+            seconds: time.ok_or_else(|| wrong("a time of 0 to 2592000 seconds", seconds))?,
+        })
+    }
+
+    /// The line as a hash of a film; it has no detail hash.
+    pub(crate) fn to_frame(&self) -> FrameHash {
+        FrameHash {
+            time: self.seconds,
+            role: Role::Frame,
+            view: View::Full,
+            hash: Some(self.hash),
+            quality: self.quality,
+            stability: 1.0,
+            orientations: None,
+            detail: None,
+            plain: false,
+        }
+    }
+}
+
+/// The beginning of a text from outside, for an error.
+pub(crate) fn short(text: &str) -> String {
+    text.chars().take(80).collect()
 }
 
 impl std::str::FromStr for Line {
@@ -31,19 +73,14 @@ impl std::str::FromStr for Line {
     /// # Errors
     /// [`Error::Option`] that says which field is wrong.
     fn from_str(text: &str) -> Result<Self> {
-        let wrong = |what: &str| Error::option("vPDQ line", format!("{what} in {text:?}"));
-        let mut fields = text.trim().split(',');
-        let mut field = |what: &str| fields.next().map(str::trim).ok_or_else(|| wrong(what));
-        let frame = field("no frame number")?.parse().map_err(|_| wrong("no frame number"))?;
-        let quality = field("no quality")?.parse().ok().filter(|&q: &u8| q <= 100);
-        let quality = quality.ok_or_else(|| wrong("no quality of 0..=100"))?;
-        let hash = field("no hash")?.parse()?;
-        let seconds = field("no seconds")?.parse().ok().filter(|s: &f64| s.is_finite() && *s >= 0.0);
-        let seconds = seconds.ok_or_else(|| wrong("no seconds"))?;
-        if fields.next().is_some() {
-            return Err(wrong("more than four fields"));
+        let fields: Vec<&str> = text.splitn(5, ',').map(str::trim).collect();
+        match fields[..] {
+            [frame, quality, hash, seconds] => Self::of_fields(frame, quality, hash, seconds),
+            _ => {
+                let detail = format!("expected frame number, quality, hash and seconds, got {:?}", short(text));
+                Err(Error::option("vPDQ line", detail))
+            }
         }
-        Ok(Self { frame, quality, hash, seconds })
     }
 }
 
@@ -53,20 +90,18 @@ impl std::fmt::Display for Line {
     }
 }
 
-/// Reads a list. Empty lines are passed over; a bad line is handed to `bad` with its number, from 1, and the rest is read.
+/// Reads a list. Blank lines and comments (`#`) are passed over; a bad line, as one that is not UTF-8 or longer than
+/// [`MAX_LINE`](crate::bank::lists::MAX_LINE), is handed to `bad` with its number, from 1, and the rest is read.
 ///
 /// # Errors
 /// [`Error::Io`] if the reader fails.
 pub fn read(reader: impl BufRead, mut bad: impl FnMut(usize, Error)) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
-    for (number, text) in reader.lines().enumerate() {
-        let text = text.map_err(|error| Error::io("", error))?;
-        if text.trim().is_empty() {
-            continue;
-        }
-        match text.parse() {
+    for (number, text) in Lines::new(reader, true) {
+        match text.and_then(|text| text.parse()) {
             Ok(line) => lines.push(line),
-            Err(error) => bad(number + 1, error),
+            Err(error @ Error::Io { .. }) => return Err(error),
+            Err(error) => bad(usize::try_from(number).unwrap_or(usize::MAX), error),
         }
     }
     Ok(lines)
@@ -99,18 +134,8 @@ pub fn lines(film: &VideoFingerprint, rate: f64) -> Vec<Line> {
 pub fn fingerprint(lines: &[Line]) -> VideoFingerprint {
     let end = lines.iter().map(|line| line.seconds).fold(0.0, f64::max);
     let step = if lines.len() > 1 { end / (lines.len() - 1) as f64 } else { 0.0 };
-    let frames = lines.iter().map(|line| FrameHash {
-        time: line.seconds,
-        role: Role::Frame,
-        view: View::Full,
-        hash: Some(line.hash),
-        quality: line.quality,
-        stability: 1.0,
-        orientations: None,
-        detail: None,
-        plain: false,
-    });
-    VideoFingerprint::of_frames(end + step, frames.collect())
+    let frames = lines.iter().map(Line::to_frame);
+    VideoFingerprint::of_frames((end + step).min(MAX_SECONDS), frames.collect())
 }
 
 /// Which frames vPDQ counts as alike.
@@ -162,6 +187,7 @@ pub fn compare(query: &[Line], target: &[Line], rule: Rule) -> Percentages {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bank::lists::MAX_LINE;
 
     const HASH: &str = "e271017837246aaccddea259648fb7d62f435c89d9e99b2497763e216c8d055c";
 
@@ -181,11 +207,29 @@ mod tests {
     #[test]
     fn bad_lines_are_named_and_the_rest_is_read() {
         let text = format!(
-            "0,101,{HASH},0\n1,100,{HASH},0.1\nx,1,{HASH},0\n2,1,beef,0\n3,1,{HASH}\n4,1,{HASH},nan\n5,1,{HASH},0,9\n-1,1,{HASH},0\n"
+            "0,101,{HASH},0\n1,100,{HASH},0.1\nx,1,{HASH},0\n2,1,beef,0\n3,1,{HASH}\n4,1,{HASH},nan\n5,1,{HASH},0,9\n-1,1,{HASH},0\n6,1,{HASH},2592000.1\n"
         );
         let mut bad = Vec::new();
         let lines = read(text.as_bytes(), |number, _| bad.push(number)).unwrap();
-        assert_eq!((lines.len(), bad), (1, vec![1, 3, 4, 5, 6, 7, 8]));
+        assert_eq!((lines.len(), bad), (1, vec![1, 3, 4, 5, 6, 7, 8, 9]));
+    }
+
+    #[test]
+    fn lines_that_are_no_text_or_have_no_end_are_bad_lines() {
+        let mut list = b"\xef\xbb\xbf# frames\n0,1,\xff\n".to_vec();
+        list.extend(format!("1,100,{HASH},0.1\r\n").bytes());
+        list.extend(format!("{}\n2,100,{HASH},0.2", ",".repeat(9 << 20)).bytes());
+        let mut bad = Vec::new();
+        let lines = read(list.as_slice(), |number, error| bad.push((number, error.to_string()))).unwrap();
+        assert_eq!(lines.iter().map(|line| line.frame).collect::<Vec<_>>(), [1, 2]);
+        assert!(
+            matches!(&bad[..], [(2, utf8), (4, commas)] if utf8.contains("UTF-8") && commas.len() < 300),
+            "{bad:?}"
+        );
+        let endless = std::io::Read::take(std::io::repeat(b'0'), MAX_LINE as u64 + 1);
+        let mut bad = Vec::new();
+        read(std::io::BufReader::new(endless), |number, error| bad.push((number, error))).unwrap();
+        assert!(matches!(&bad[..], [(1, Error::Limit { .. })]), "{bad:?}");
     }
 
     #[test]

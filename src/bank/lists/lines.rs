@@ -6,7 +6,7 @@ use super::MAX_LINE;
 use crate::error::{Error, Result};
 
 /// The lines of `input`; an error of one line is followed by the next line, an [`Error::Io`] is the last item.
-pub(super) struct Lines<R> {
+pub(crate) struct Lines<R> {
     input: R,
     number: u64,
     ended: bool,
@@ -15,7 +15,7 @@ pub(super) struct Lines<R> {
 
 impl<R: BufRead> Lines<R> {
     /// `comments`: whether lines that begin with `#` are left out.
-    pub(super) fn new(input: R, comments: bool) -> Self {
+    pub(crate) fn new(input: R, comments: bool) -> Self {
         Self { input, number: 0, ended: false, comments }
     }
 

@@ -4,7 +4,7 @@
 //! imported in one transaction, all or none of them.
 
 mod json;
-mod lines;
+pub(crate) mod lines;
 mod text;
 mod transfer;
 
@@ -12,13 +12,21 @@ use std::str::FromStr;
 
 use super::reference::{Reference, State};
 use crate::error::{Error, Result};
-use crate::fingerprint::Fingerprint;
+use crate::fingerprint::{Fingerprint, FrameHash, MAX_BYTES};
 use crate::hash::Hash;
 
 pub use transfer::{Exported, ImportOptions, Imported};
 
 /// The longest line of a list in bytes: a film in JSON is one line.
 pub const MAX_LINE: usize = 64 << 20;
+
+/// The most hashes of one reference: a fingerprint of more could not be stored.
+const MAX_HASHES: usize = MAX_BYTES / size_of::<FrameHash>();
+
+/// Says that a reference has too many hashes.
+fn too_many() -> Error {
+    Error::limit("hashes of a reference", MAX_HASHES as u64, MAX_HASHES as u64 + 1)
+}
 
 /// The layout of a hash list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,7 +38,8 @@ pub enum Format {
     Vpdq,
     /// `python-threatexchange`: `type value` or CSV of `type,value`, with `pdq` and `vpdq` as types.
     ThreatExchange,
-    /// One JSON object a line with everything that refrain keeps.
+    /// One JSON object a line, a bank's policy or a reference with all its hashes, labels, source, metadata and state; without
+    /// opinions, refusals, the time of its addition and the warnings of a film.
     JsonLines,
 }
 

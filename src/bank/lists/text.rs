@@ -1,11 +1,17 @@
 //! The text formats of other programs: PDQ lists, vPDQ frame lists, and what `python-threatexchange` reads and prints.
 
+use std::fmt::Formatter;
+
+use serde::de::{self, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
 use super::super::reference::{Reference, State};
 use super::super::write::of_hash;
-use super::{Listed, id_of};
+use super::{Listed, MAX_HASHES, id_of, too_many};
 use crate::error::{Error, Result};
-use crate::fingerprint::{Fingerprint, FrameHash, Role, VideoFingerprint, View};
+use crate::fingerprint::{Fingerprint, FrameHash, ImageFingerprint, VideoFingerprint, View, ViewHash};
 use crate::hash::{Algorithm, Hash};
+use crate::video::vpdq::{Line, MAX_SECONDS, short};
 
 /// Reads `hash` or `hash,metadata`.
 pub(super) fn pdq(line: &str) -> Result<Listed> {
@@ -16,6 +22,11 @@ pub(super) fn pdq(line: &str) -> Result<Listed> {
 /// A line that [`pdq`] reads. Metadata of several lines become one.
 pub(super) fn write_pdq(hash: &Hash, metadata: &str) -> String {
     if metadata.is_empty() { hash.to_string() } else { format!("{hash},{}", one_line(metadata)) }
+}
+
+/// What stands for a picture in lists that have one hash of each, wherever it stands among the views.
+pub(super) fn whole(image: &ImageFingerprint) -> Option<&ViewHash> {
+    image.views.iter().find(|view| view.view == View::Full)
 }
 
 fn one_line(text: &str) -> String {
@@ -32,44 +43,14 @@ fn picture(hash: Hash, quality: Option<u8>, metadata: &str) -> Listed {
 
 /// Reads one frame and its number: `frame number,quality,hash,seconds`.
 pub(super) fn vpdq(line: &str) -> Result<(u64, FrameHash)> {
-    let fields: Vec<&str> = line.split(',').map(str::trim).collect();
-    let [number, quality, hash, time] = fields[..] else {
-        return Err(Error::decode(format!(
-            "expected frame number, quality, hash and seconds, got {} fields",
-            fields.len()
-        )));
-    };
-    let number = number.parse().map_err(|_| Error::decode(format!("{number:?} is not a frame number")))?;
-    Ok((number, frame(hash, quality, time)?))
+    let line: Line = line.parse()?;
+    Ok((line.frame, line.to_frame()))
 }
 
 /// A line that [`vpdq`] reads.
 pub(super) fn write_vpdq(number: u64, frame: &FrameHash) -> Option<String> {
-    Some(format!("{number},{},{},{:.3}", frame.quality, frame.hash?, frame.time))
-}
-
-fn frame(hash: &str, quality: &str, time: &str) -> Result<FrameHash> {
-    let quality = quality
-        .parse()
-        .ok()
-        .filter(|&quality: &u8| quality <= 100)
-        .ok_or_else(|| Error::decode(format!("{quality:?} is not a quality of 0 to 100")))?;
-    let time = time
-        .parse()
-        .ok()
-        .filter(|time: &f64| time.is_finite() && *time >= 0.0)
-        .ok_or_else(|| Error::decode(format!("{time:?} is not a time in seconds")))?;
-    Ok(FrameHash {
-        time,
-        role: Role::Frame,
-        view: View::Full,
-        hash: Some(hash.parse()?),
-        quality,
-        stability: 1.0,
-        orientations: None,
-        detail: None,
-        plain: false,
-    })
+    let line = Line { frame: number, quality: frame.quality, hash: frame.hash?, seconds: frame.time };
+    Some(line.to_string())
 }
 
 /// A film of frames from a list; the last frame lasts as long as the one before it.
@@ -78,7 +59,8 @@ pub(super) fn film(mut frames: Vec<FrameHash>) -> Fingerprint {
     let last = frames.last().map_or(0.0, |frame| frame.time);
     let step = if frames.len() > 1 { last - frames[frames.len() - 2].time } else { 1.0 };
     let warnings = Vec::new();
-    Fingerprint::Video(VideoFingerprint { width: 0, height: 0, duration: last + step, frames, warnings })
+    let duration = (last + step).min(MAX_SECONDS);
+    Fingerprint::Video(VideoFingerprint { width: 0, height: 0, duration, frames, warnings })
 }
 
 /// Reads `type value` or CSV of `type,value[,anything]`; `None` for a heading.
@@ -130,31 +112,74 @@ fn unquoted(text: &str) -> String {
     }
 }
 
-/// A film as one JSON value: an array of `hash,quality,seconds`, or an object of frame numbers.
-fn compact(value: &str, metadata: &str) -> Result<Listed> {
-    let json = |error: serde_json::Error| Error::decode(format!("vpdq: {error}"));
-    let mut frames = Vec::new();
-    if value.starts_with('[') {
-        for text in serde_json::from_str::<Vec<String>>(value).map_err(json)? {
-            let fields: Vec<&str> = text.split(',').map(str::trim).collect();
-            frames.push(match fields[..] {
-                [hash, quality, time] => frame(hash, quality, time)?,
-                [_, quality, hash, time] => frame(hash, quality, time)?,
-                _ => return Err(Error::decode(format!("vpdq: expected hash, quality and seconds, got {text:?}"))),
-            });
+/// Reads `hash,quality,seconds`, or `frame number,quality,hash,seconds`.
+fn frame(text: &str) -> Result<FrameHash> {
+    let fields: Vec<&str> = text.splitn(5, ',').map(str::trim).collect();
+    let ([hash, quality, seconds] | [_, quality, hash, seconds]) = fields[..] else {
+        return Err(Error::decode(format!("expected hash, quality and seconds, got {:?}", short(text))));
+    };
+    Ok(Line::of_fields("0", quality, hash, seconds)?.to_frame())
+}
+
+/// A film as one JSON value: an array of `hash,quality,seconds`, or an object of frame numbers. Read frame by frame, so that
+/// it takes no more memory than the film.
+struct Compact(Vec<FrameHash>);
+
+impl<'de> Deserialize<'de> for Compact {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Frames)
+    }
+}
+
+struct Frames;
+
+impl Frames {
+    fn push<T, E: de::Error>(frames: &mut Vec<T>, frame: T) -> Result<(), E> {
+        if frames.len() == MAX_HASHES {
+            return Err(E::custom(too_many()));
         }
-    } else {
-        #[derive(serde::Deserialize)]
+        frames.push(frame);
+        Ok(())
+    }
+}
+
+impl<'de> Visitor<'de> for Frames {
+    type Value = Compact;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an array or an object of frames")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Compact, A::Error> {
+        let mut frames = Vec::new();
+        while let Some(text) = seq.next_element::<String>()? {
+            Self::push(&mut frames, frame(&text).map_err(A::Error::custom)?)?;
+        }
+        Ok(Compact(frames))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Compact, A::Error> {
+        #[derive(Deserialize)]
         struct Frame {
             hash: String,
             quality: u8,
             timestamp: f64,
         }
-        let found: std::collections::BTreeMap<u64, Frame> = serde_json::from_str(value).map_err(json)?;
-        for Frame { hash, quality, timestamp } in found.into_values() {
-            frames.push(frame(&hash, &quality.to_string(), &timestamp.to_string())?);
+        let mut frames = Vec::new();
+        while let Some((number, Frame { hash, quality, timestamp })) = map.next_entry::<u64, Frame>()? {
+            let line = Line::of_fields("0", &quality.to_string(), &hash, &timestamp.to_string());
+            Self::push(&mut frames, (number, line.map_err(A::Error::custom)?.to_frame()))?;
         }
+        frames.sort_by_key(|(number, _)| *number);
+        if let Some(twice) = frames.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(A::Error::custom(format!("frame {} comes twice", twice[0].0)));
+        }
+        Ok(Compact(frames.into_iter().map(|(_, frame)| frame).collect()))
     }
+}
+
+fn compact(value: &str, metadata: &str) -> Result<Listed> {
+    let Compact(frames) = serde_json::from_str(value).map_err(|error| Error::decode(format!("vpdq: {error}")))?;
     let mut digest = blake3::Hasher::new();
     frames.iter().filter_map(|frame| frame.hash).for_each(|hash| _ = digest.update(&hash.0));
     digest.update(metadata.as_bytes());
@@ -166,7 +191,7 @@ fn compact(value: &str, metadata: &str) -> Result<Listed> {
 /// A line that [`threatexchange`] reads.
 pub(super) fn write_threatexchange(fingerprint: &Fingerprint, metadata: &str) -> Option<String> {
     let (kind, value) = match fingerprint {
-        Fingerprint::Image(image) => ("pdq", image.views.first()?.hash.to_string()),
+        Fingerprint::Image(image) => ("pdq", whole(image)?.hash.to_string()),
         Fingerprint::Video(video) => {
             let whole = video.frames.iter().filter(|frame| frame.view == View::Full);
             let line = |frame: &FrameHash| Some(format!("{},{},{:.3}", frame.hash?, frame.quality, frame.time));
@@ -224,7 +249,7 @@ mod tests {
         assert_eq!(threatexchange(&written).unwrap().unwrap(), listed);
         let line = format!("vpdq {{\"3\":{{\"hash\":\"{HASH}\",\"quality\":90,\"timestamp\":0.1}}}}");
         assert!(threatexchange(&line).unwrap().is_some());
-        for bad in ["vpdq []x", "vpdq [1]", "vpdq [\"a,b\"]", &format!("vpdq [\"{HASH},101,0\"]")] {
+        for bad in ["vpdq []x", "vpdq [1]", "vpdq 1", "vpdq [\"a,b\"]", &format!("vpdq [\"{HASH},101,0\"]")] {
             assert!(threatexchange(bad).is_err(), "{bad}");
         }
     }

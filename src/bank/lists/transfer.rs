@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::json::{self, Line};
 use super::lines::Lines;
-use super::{Format, Listed, text};
+use super::{Format, Listed, MAX_HASHES, text, too_many};
 use crate::bank::records::same_algorithm;
 use crate::bank::reference::{Added, Reference, State};
 use crate::bank::store::Store;
@@ -105,8 +105,9 @@ impl Store {
 
     /// Writes the references of one bank, or of all, as a hash list.
     ///
-    /// PDQ lists hold stills only, vPDQ lists one film only, and neither holds views, labels and states: only JSON Lines
-    /// lose nothing.
+    /// PDQ lists hold stills only, vPDQ lists one film only, and of all formats only JSON Lines hold views, detail hashes,
+    /// labels, states and banks ([`Format::JsonLines`]). Opinions, refusals, the change log and remembered uploads are in no
+    /// list: a copy of the store's folder keeps them.
     ///
     /// # Errors
     /// [`Error::Io`] from `out`, [`Error::Option`] if a PDQ list is asked of a store on another hash, or a vPDQ list is asked of anything but one film, and those of the
@@ -141,7 +142,7 @@ impl Store {
             let line = match (&fingerprint, format, record.state) {
                 (_, _, State::Withdrawn) => None,
                 (Fingerprint::Image(image), Format::Pdq, _) => {
-                    image.views.first().map(|view| text::write_pdq(&view.hash, metadata))
+                    text::whole(image).map(|view| text::write_pdq(&view.hash, metadata))
                 }
                 (_, Format::ThreatExchange, _) => text::write_threatexchange(&fingerprint, metadata),
                 (Fingerprint::Video(video), Format::Vpdq, _) if exported.written == 0 => {
@@ -192,11 +193,11 @@ impl Import<'_, '_> {
                     Format::ThreatExchange => text::threatexchange(&line),
                     _ => match json::read(&line) {
                         Ok(Line::Reference(known)) => known.listed().map(Some),
-                        Ok(Line::Bank { bank_config }) => {
-                            let known = self.options.force_bank || self.tx.bank(&bank_config.name)?.is_some();
+                        Ok(Line::Bank(config)) => {
+                            let known = self.options.force_bank || self.tx.bank(&config.name)?.is_some();
                             // A list does not change the policy of a bank that is there.
-                            match bank_config.check() {
-                                Ok(()) if !known => make_bank(self.tx, &self.by, &bank_config).map(|()| None),
+                            match config.check() {
+                                Ok(()) if !known => make_bank(self.tx, &self.by, &config).map(|()| None),
                                 checked => checked.map(|()| None),
                             }
                         }
@@ -219,6 +220,7 @@ impl Import<'_, '_> {
             match line {
                 Err(error @ Error::Io { .. }) => return Err(error),
                 line => match line.and_then(|line| text::vpdq(&line)) {
+                    Ok(_) if frames.len() == MAX_HASHES => return self.tell(number, Err(too_many())),
                     Ok((frame, hash)) => {
                         first.get_or_insert(number);
                         // The last one tells the rate best.

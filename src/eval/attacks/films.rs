@@ -70,6 +70,8 @@ pub struct FilmAttack {
     pub name: String,
     /// Its kind.
     pub group: FilmGroup,
+    /// Whether it needs an unrelated film.
+    filled: bool,
     edit: Box<Function>,
 }
 
@@ -80,7 +82,18 @@ impl FilmAttack {
         group: FilmGroup,
         edit: impl Fn(&Clip, &mut FilmContext<'_>) -> Edit + Send + Sync + 'static,
     ) -> Self {
-        Self { name: name.into(), group, edit: Box::new(edit) }
+        Self { name: name.into(), group, filled: false, edit: Box::new(edit) }
+    }
+
+    /// The same as one that cannot be made without an unrelated film.
+    #[must_use]
+    pub fn with_filler(self) -> Self {
+        Self { filled: true, ..self }
+    }
+
+    /// Whether there is what it needs to be made of this clip; [`Self::edit`] encodes the clip anew where there is not.
+    pub fn possible(&self, clip: &Clip, fillers: &[Clip]) -> bool {
+        !self.filled || fillers.iter().any(|filler| filler.name != clip.name)
     }
 
     /// What is to be done to a clip.
@@ -180,7 +193,8 @@ pub fn films() -> Vec<FilmAttack> {
                 "[0:v]scale={w}:{h}[small];[1:v]scale={wide}:{high}[large];[large][small]overlay={x}:{y}:shortest=1,{EVEN}[out]"
             ));
             edit.film_with(&other, "-stream_loop -1")
-        }),
+        })
+        .with_filler(),
         FilmAttack::new("static_introduction", Cutting, |clip, c| {
             let (w, h) = clip.scaled(1.0);
             let card = background((w, h), &mut c.random);
@@ -199,7 +213,8 @@ pub fn films() -> Vec<FilmAttack> {
                 [lead, lead + clip.seconds],
                 whole,
             )
-        }),
+        })
+        .with_filler(),
         FilmAttack::new("compilation", Cutting, |clip, c| {
             let others: Vec<&Clip> = c.references.iter().filter(|other| other.name != clip.name).collect();
             let mut parts = vec![(clip, 8.0)];
@@ -408,6 +423,20 @@ mod tests {
             }
             // Without other films something is made all the same.
             assert!(!attack.edit(&a, 1, &[], &[]).truth.is_empty(), "{}", attack.name);
+        }
+    }
+
+    #[test]
+    fn attacks_that_are_possible_give_films_of_their_own() {
+        let a = clip("a", 9.0);
+        for fillers in [&[][..], std::slice::from_ref(&a), &[clip("b", 6.0)]] {
+            let possible: Vec<FilmAttack> = films().into_iter().filter(|attack| attack.possible(&a, fillers)).collect();
+            let alone = fillers.iter().all(|filler| filler.name == "a");
+            assert_eq!(possible.len(), films().len() - if alone { 2 } else { 0 });
+            let mut keys: Vec<String> = possible.iter().map(|attack| attack.edit(&a, 1, fillers, &[]).key()).collect();
+            keys.sort();
+            keys.dedup();
+            assert_eq!(keys.len(), possible.len());
         }
     }
 }

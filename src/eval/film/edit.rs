@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::super::data::Split;
 use super::super::picture::Picture;
@@ -156,7 +157,8 @@ impl Edit {
         if path.exists() {
             return Ok(path);
         }
-        let part = folder.join(format!("{}.part.{}", self.key(), self.extension));
+        let draft = self.draft();
+        let part = folder.join(format!("{draft}.part.{}", self.extension));
         let mut command = Command::new("ffmpeg");
         command.args(["-nostdin", "-v", "error", "-y"]);
         let mut drawn = Vec::new();
@@ -164,7 +166,7 @@ impl Edit {
             match input {
                 Input::Film { path, options, .. } => command.args(options).arg("-i").arg(path),
                 Input::Picture(picture) => {
-                    let file = folder.join(format!("{}.{at}.part.jpg", self.key()));
+                    let file = folder.join(format!("{draft}.{at}.part.jpg"));
                     let bytes = picture.to_jpeg(95)?;
                     std::fs::write(&file, bytes).map_err(|error| Error::io(&file, error))?;
                     drawn.push(file.clone());
@@ -182,12 +184,19 @@ impl Edit {
         drawn.iter().for_each(|file| drop(std::fs::remove_file(file)));
         let outcome = outcome.map_err(|error| Error::io("ffmpeg", error))?;
         if !outcome.status.success() {
+            let _ = std::fs::remove_file(&part);
             let said = String::from_utf8_lossy(&outcome.stderr);
             let last = said.lines().last().unwrap_or("no reason given").to_string();
             return Err(Error::decode(format!("ffmpeg made no film of it: {last}")));
         }
         std::fs::rename(&part, &path).map_err(|error| Error::io(&path, error))?;
         Ok(path)
+    }
+
+    /// What a film is called while it is made, another name each time: two jobs may make the same one.
+    fn draft(&self) -> String {
+        static DRAFTS: AtomicU64 = AtomicU64::new(0);
+        format!("{}.{}-{}", self.key(), std::process::id(), DRAFTS.fetch_add(1, Ordering::Relaxed))
     }
 
     /// A digest of all that the film is made of.
@@ -211,4 +220,27 @@ pub(crate) fn available() -> bool {
     let mut command = Command::new("ffmpeg");
     command.arg("-version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_jobs_make_the_same_film_side_by_side() {
+        let picture = || Picture::from_fn(64, 48, |x, y| [(x * 3) as u8, (y * 5) as u8, 90]);
+        let edit = || Edit::graph("[0:v]trim=duration=2[out]").picture(picture());
+        assert_ne!(edit().draft(), edit().draft());
+        if !available() {
+            println!("skipped: there is no ffmpeg command");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let made: Vec<Result<PathBuf>> = std::thread::scope(|scope| {
+            let jobs: Vec<_> = (0..4).map(|_| scope.spawn(|| edit().make(folder.path()))).collect();
+            jobs.into_iter().map(|job| job.join().unwrap()).collect()
+        });
+        assert!(made.iter().all(|made| made.as_ref().is_ok_and(|path| path.is_file())), "{made:?}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
+    }
 }

@@ -1,7 +1,7 @@
 //! The run over films.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -79,6 +79,7 @@ fn run(config: &Config, data: &mut Data, cancel: &Cancel, progress: &(dyn Fn(Pro
         .enumerate()
         .filter(|(i, _)| !config.quick || i % 8 == 1)
         .map(|(_, attack)| attack)
+        .filter(|attack| bench.of(Split::Reference).into_iter().any(|clip| bench.possible(attack, clip)))
         .collect();
     let jobs = bench.jobs(&attacks, config);
     let templates: Vec<FilmTemplate> =
@@ -147,12 +148,15 @@ impl<'a> Bench<'a> {
             .map(|film| {
                 cancel.check()?;
                 let bytes = std::fs::read(&film.path).map_err(|error| Error::io(&film.path, error))?;
-                let (print, line) = prints_of(&film.path)?;
+                let digest = blake3::hash(&bytes).to_hex();
+                drop(bytes);
+                // By what the film holds, and not beside it: the folder of media is never written to.
+                let (print, line) = prints_of(&film.path, &folder.join(format!("source-{digest}.{RECIPE}.print")))?;
                 let (seconds, width, height) = match &print {
                     Fingerprint::Video(video) => (video.duration, video.width, video.height),
                     Fingerprint::Image(image) => (0.0, image.width, image.height),
                 };
-                let digest = blake3::hash(&bytes).to_hex()[..16].to_string();
+                let digest = digest[..16].to_string();
                 let (name, path, split) = (film.name.clone(), film.path.clone(), film.split);
                 Ok((Clip { name, path, split, digest, seconds, width, height }, print, line))
             })
@@ -201,7 +205,9 @@ impl<'a> Bench<'a> {
         for (at, &clip) in strangers.iter().enumerate() {
             jobs.push((None, clip));
             jobs.extend(
-                (0..attacks.len()).filter(|attack| (attack + at) % STRIDE == 0).map(|attack| (Some(attack), clip)),
+                (0..attacks.len())
+                    .filter(|&attack| (attack + at) % STRIDE == 0 && self.possible(&attacks[attack], clip))
+                    .map(|attack| (Some(attack), clip)),
             );
         }
         jobs
@@ -221,14 +227,23 @@ impl<'a> Bench<'a> {
     fn print(&self, edit: &Edit) -> Result<(Fingerprint, Vec<vpdq::Line>, f64)> {
         let path = edit.make(self.folder)?;
         let started = Instant::now();
-        let (print, plain) = prints_of(&path)?;
+        let (print, plain) = prints_of(&path, &path.with_extension(format!("{RECIPE}.print")))?;
         Ok((print, plain, started.elapsed().as_secs_f64() * 1e3))
     }
 
+    fn group(&self, split: Split) -> Vec<Clip> {
+        self.of(split).iter().map(|&at| self.clips[at].clone()).collect()
+    }
+
+    /// Whether an attack can be made of a clip; one that can of a reference can of all of them, which are no fillers.
+    fn possible(&self, attack: &FilmAttack, clip: usize) -> bool {
+        attack.possible(&self.clips[clip], &self.group(Split::Distractor))
+    }
+
     fn edit(&self, attack: Option<&FilmAttack>, clip: &Clip) -> Edit {
-        let group = |split| -> Vec<Clip> { self.of(split).iter().map(|&at| self.clips[at].clone()).collect() };
+        let (strangers, references) = (Split::Distractor, Split::Reference);
         match attack {
-            Some(attack) => attack.edit(clip, self.config.seed, &group(Split::Distractor), &group(Split::Reference)),
+            Some(attack) => attack.edit(clip, self.config.seed, &self.group(strangers), &self.group(references)),
             None => Edit::of(clip, "scale=trunc(iw/2)*2:trunc(ih/2)*2,setsar=1"),
         }
     }
@@ -387,15 +402,11 @@ fn add<'p>(store: &Store, references: impl IntoIterator<Item = (&'p str, &'p Fin
     Ok(cost)
 }
 
-/// The fingerprint of a file, and one frame a second as vPDQ takes them.
-fn prints_of(path: &Path) -> Result<(Fingerprint, Vec<vpdq::Line>)> {
-    let kept: PathBuf = path.with_extension(format!("{RECIPE}.print"));
+/// The fingerprint of a film, and one frame a second as vPDQ takes them; both are kept in the file `kept`, which has to be of
+/// this film alone.
+fn prints_of(path: &Path, kept: &Path) -> Result<(Fingerprint, Vec<vpdq::Line>)> {
     let config = bincode::config::standard().with_limit::<{ 64 << 20 }>();
-    let read = |path: &Path| std::fs::read(path).ok();
-    // Only what this benchmark made is kept beside it: the folder of media is never written to.
-    let made = path.parent().is_some_and(|folder| folder.ends_with("films"));
-    if made
-        && let Some(bytes) = read(&kept)
+    if let Ok(bytes) = std::fs::read(kept)
         && let Ok(((print, text), _)) = bincode::decode_from_slice::<(Vec<u8>, Vec<u8>), _>(&bytes, config)
         && let Ok(print) = Fingerprint::from_bytes(&print)
     {
@@ -410,13 +421,11 @@ fn prints_of(path: &Path) -> Result<(Fingerprint, Vec<vpdq::Line>)> {
             whole.map(|view| vpdq::Line { frame: 0, quality: view.quality, hash: view.hash, seconds: 0.0 }).collect()
         }
     };
-    if made {
-        let mut text = Vec::new();
-        vpdq::write(&mut text, &plain)?;
-        if let Ok(bytes) = bincode::encode_to_vec((print.to_bytes()?, text), config) {
-            // A cache that cannot be written costs time, nothing else.
-            let _ = std::fs::write(&kept, bytes);
-        }
+    let mut text = Vec::new();
+    vpdq::write(&mut text, &plain)?;
+    if let Ok(bytes) = bincode::encode_to_vec((print.to_bytes()?, text), config) {
+        // A cache that cannot be written costs time, nothing else.
+        let _ = std::fs::write(kept, bytes);
     }
     Ok((print, plain))
 }

@@ -199,6 +199,12 @@ impl Layout {
     }
 }
 
+/// Bytes of an entry in a part of so many, all that the file holds included.
+pub(crate) fn entry_bytes(entries: usize) -> f64 {
+    let entries = entries.clamp(1, MAX_ENTRIES);
+    Layout::new(entries).map_or(0.0, |layout| layout.file as f64 / entries as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,6 +219,14 @@ mod tests {
             n = n * 11 / 10;
         }
         assert!(Layout::new(MAX_ENTRIES + 1).is_none());
+    }
+
+    #[test]
+    fn bytes_of_an_entry_are_those_of_the_file() {
+        let (few, million) = (entry_bytes(10_000), entry_bytes(1_000_000));
+        // A hash and an id, and sixteen residues and positions of three bytes; the rest is offsets and checksums.
+        assert!((40.0..41.0).contains(&few) && (120.0..126.0).contains(&million), "{few} {million}");
+        assert!(entry_bytes(0) > 0.0 && entry_bytes(usize::MAX) > 40.0);
     }
 
     #[test]

@@ -7,5 +7,6 @@ mod layout;
 mod read;
 
 pub(super) use build::{Built, build};
+pub(crate) use layout::entry_bytes;
 pub(super) use layout::{Band, Layout, MAX_ENTRIES};
 pub(super) use read::Part;
