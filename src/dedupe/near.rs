@@ -2,10 +2,12 @@
 //! how much of them agrees in time.
 
 use std::collections::HashMap;
+use std::fs::DirBuilder;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rayon::prelude::*;
 
@@ -30,30 +32,54 @@ const BATCH: usize = 512;
 /// Every pair of files that is near enough, each once, in no order. Equal hashes are joined by a star, not all with all:
 /// a thousand copies of one file are a thousand pairs and not half a million.
 pub(super) fn edges(gathered: &Gathered, choice: &Choice) -> Result<Vec<Edge>> {
-    let folder = Temporary::new();
+    let folder = Temporary::default();
     let mut edges = stills(gathered, choice, &folder)?;
     edges.extend(films(gathered, choice, &folder)?);
     Ok(edges)
 }
 
-/// A folder for the index of very many files, gone when it is dropped.
-struct Temporary(PathBuf);
+/// A folder for the index of very many files, made when it is asked for and gone when this is dropped.
+///
+/// Nobody else may look into it or have made it: what lay in it would be taken for files that were listed.
+#[derive(Default)]
+struct Temporary(OnceLock<PathBuf>);
+
+/// Names that are tried: one that is taken is a chance in 2^64, or somebody's doing.
+const NAMES: usize = 16;
 
 impl Temporary {
-    fn new() -> Self {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        Self(std::env::temp_dir().join(format!("refrain-dedupe-{}-{number}", std::process::id())))
+    fn folder(&self, name: &str) -> Result<PathBuf> {
+        if let Some(made) = self.0.get() {
+            return Ok(made.join(name));
+        }
+        let made = fresh(&std::env::temp_dir(), || RandomState::new().hash_one(std::process::id()))?;
+        Ok(self.0.get_or_init(|| made).join(name))
     }
+}
 
-    fn folder(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+/// A new folder within `place` that only this user can enter, named by one of the numbers.
+fn fresh(place: &Path, mut number: impl FnMut() -> u64) -> Result<PathBuf> {
+    #[allow(unused_mut)] // where there are no modes
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    for _ in 0..NAMES {
+        let folder = place.join(format!("refrain-dedupe-{:016x}", number()));
+        match builder.create(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Error::io(folder, error)),
+        }
     }
+    let taken = io::Error::new(io::ErrorKind::AlreadyExists, "every name for a temporary folder is taken");
+    Err(Error::io(place, taken))
 }
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        if let Some(folder) = self.0.get() {
+            let _ = std::fs::remove_dir_all(folder);
+        }
     }
 }
 
@@ -82,7 +108,7 @@ fn stills(gathered: &Gathered, choice: &Choice, folder: &Temporary) -> Result<Ve
     }
     drop(first);
     let cancel = &choice.parallel.cancel;
-    let snapshot = Snapshot::of_entries(&entries, &folder.folder("stills"), cancel)?;
+    let snapshot = Snapshot::of_entries_in(&entries, || folder.folder("stills"), cancel)?;
     let near = |a: usize, b: usize, distance: u32| {
         distance <= ALONE || still(a).zip(still(b)).is_some_and(|(a, b)| a.1.distance(&b.1) <= choice.max_distance)
     };
@@ -151,7 +177,7 @@ fn films(gathered: &Gathered, choice: &Choice, folder: &Temporary) -> Result<Vec
         }
     }
     let cancel = &choice.parallel.cancel;
-    let snapshot = Snapshot::of_entries(&entries, &folder.folder("films"), cancel)?;
+    let snapshot = Snapshot::of_entries_in(&entries, || folder.folder("films"), cancel)?;
     let hits: Mutex<HashMap<(u64, u64), u32>> = Mutex::default();
     snapshot.self_join(FRAMES, cancel, |pair| {
         let (a, b) = (pair.first.owner(), pair.second.owner());
@@ -202,6 +228,32 @@ fn covered(spans: &mut [[f64; 2]]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_temporary_folder_is_new_private_and_gone_afterwards() {
+        let place = tempfile::tempdir().unwrap();
+        let taken = place.path().join(format!("refrain-dedupe-{:016x}", 0));
+        std::fs::create_dir(&taken).unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(&taken, place.path().join(format!("refrain-dedupe-{:016x}", 1))).unwrap();
+        let mut numbers = 0..;
+        let made = fresh(place.path(), || numbers.next().unwrap_or_default()).unwrap();
+        assert_eq!(made, place.path().join(format!("refrain-dedupe-{:016x}", if cfg!(unix) { 2 } else { 1 })));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(std::fs::metadata(&made).unwrap().permissions().mode() & 0o777, 0o700);
+        }
+        let error = fresh(place.path(), || 0).unwrap_err();
+        assert!(error.to_string().contains(&*place.path().to_string_lossy()), "{error}");
+
+        let (one, other) = (Temporary::default(), Temporary::default());
+        let folders = [one.folder("films").unwrap(), one.folder("stills").unwrap(), other.folder("films").unwrap()];
+        assert_eq!(folders[0].parent(), folders[1].parent());
+        assert_ne!(folders[0].parent(), folders[2].parent());
+        drop((one, other, Temporary::default()));
+        assert!(folders.iter().all(|folder| !folder.parent().unwrap().exists()));
+    }
 
     #[test]
     fn overlapping_spans_count_once() {
