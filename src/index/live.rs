@@ -80,10 +80,11 @@ impl Index {
             automatic,
             bulk: BULK,
         };
-        index.refresh()?;
+        index.shared.refresh()?;
         if database.is_writer() {
+            // Before anything is begun in the background: a part is named before it is listed.
             index.shared.sweep();
-            if automatic && index.shared.unfinished().is_some() {
+            if automatic && (index.waiting() >= FLUSH || index.shared.unfinished().is_some()) {
                 index.kick();
             }
         }
@@ -370,6 +371,7 @@ impl Shared {
 
     /// Removes what is not listed: left by a crash, or by a system that would not remove an open file.
     pub(super) fn sweep(&self) {
+        let _alone = Self::lock(&self.maintaining);
         let listed: Vec<String> = self.snapshot().parts.iter().map(|slot| slot.record.name()).collect();
         for name in self.storage.list().unwrap_or_default() {
             let ours = name.ends_with(".part") || name.ends_with(".tmp");
@@ -382,4 +384,94 @@ impl Shared {
 
 fn is_missing(error: &Error) -> bool {
     matches!(error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::time::{Duration, Instant};
+
+    use super::super::storage::Sink;
+    use super::*;
+
+    /// A folder in which things go wrong.
+    #[derive(Debug)]
+    struct Odd {
+        folder: Folder,
+        /// Whether a list of names waits until there is a part, or for half a second.
+        slow: bool,
+    }
+
+    impl Odd {
+        fn at(dir: &Path) -> Self {
+            Self { folder: Folder(dir.to_path_buf()), slow: false }
+        }
+    }
+
+    impl Storage for Odd {
+        fn create(&self, name: &str) -> io::Result<Box<dyn Sink>> {
+            self.folder.create(name)
+        }
+        fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+            self.folder.rename(from, to)
+        }
+        fn sync(&self) -> io::Result<()> {
+            self.folder.sync()
+        }
+        fn remove(&self, name: &str) -> io::Result<()> {
+            self.folder.remove(name)
+        }
+        fn list(&self) -> io::Result<Vec<String>> {
+            let begun = Instant::now();
+            loop {
+                let names = self.folder.list()?;
+                let done = begun.elapsed() > Duration::from_millis(500);
+                if !self.slow || done || names.iter().any(|name| name.ends_with(".part")) {
+                    return Ok(names);
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        fn open(&self, name: &str) -> io::Result<Box<dyn AsRef<[u8]> + Send + Sync>> {
+            self.folder.open(name)
+        }
+        fn path(&self, name: &str) -> std::path::PathBuf {
+            self.folder.path(name)
+        }
+    }
+
+    fn some(from: u64, count: u64) -> Vec<Entry> {
+        let hash = |owner: u64| Hash::from_words([owner; 4].map(|word| word.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        (from..from + count).map(|owner| Entry { id: EntryId::new(owner, 0).unwrap(), hash: hash(owner) }).collect()
+    }
+
+    fn put(index: &Index, entries: &[Entry]) {
+        let database = &index.shared.database;
+        let txn = database.begin_write().unwrap();
+        index.add(&txn, entries).unwrap();
+        txn.commit().unwrap();
+    }
+
+    #[test]
+    fn what_is_made_while_an_index_is_opened_is_not_swept_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::create(&dir.path().join("index.redb")).unwrap();
+        let parts = dir.path().join("parts");
+        std::fs::create_dir(&parts).unwrap();
+        std::fs::write(parts.join("left.tmp"), "by a crash").unwrap();
+        let many = some(0, FLUSH as u64 + 5);
+        put(&Index::with(&database, Arc::new(Odd::at(&parts)), false).unwrap(), &many);
+        let index = Index::with(&database, Arc::new(Odd { slow: true, ..Odd::at(&parts) }), true).unwrap();
+        assert!(!parts.join("left.tmp").exists());
+        let begun = Instant::now();
+        while index.stats().parts == 0 && begun.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!((index.stats().parts, index.stats().delta), (1, 0), "it is made in the background");
+        assert!(parts.join(index.snapshot().parts[0].record.name()).exists());
+        drop(index);
+        let index = Index::with(&database, Arc::new(Odd::at(&parts)), false).unwrap();
+        assert!(index.verify().unwrap().is_whole());
+        assert_eq!(index.snapshot().search(&[many[3].hash], 0).unwrap().len(), 1);
+    }
 }
