@@ -11,7 +11,7 @@ use redb::WriteTransaction;
 use super::database::Database;
 use super::merge::FLUSH;
 use super::part::{Built, Layout, Part};
-use super::snapshot::{Slot, Snapshot};
+use super::snapshot::{Slot, Snapshot, copy};
 use super::storage::{Folder, Storage};
 use super::tables::{self, Meta, Record};
 use super::{Entry, EntryId, Stats};
@@ -117,10 +117,11 @@ impl Index {
 
     /// Takes up what was committed since the last call, by this process or another; true if there was anything.
     ///
-    /// Costs microseconds when there was nothing, and otherwise as much as there is that is new.
+    /// Costs microseconds when there was nothing, and otherwise as much as there is that is new. A part that is damaged or gone is
+    /// an error of the questions that need it; each call looks whether it has come back.
     ///
     /// # Errors
-    /// [`Error::Corrupt`], [`Error::Io`]; the snapshot stays as it was.
+    /// [`Error::Corrupt`], [`Error::Io`], also if a part cannot be opened now; the snapshot stays as it was.
     pub fn refresh(&self) -> Result<bool> {
         let changed = self.shared.refresh()?;
         if changed && self.automatic && self.waiting() >= FLUSH && self.shared.database.is_writer() {
@@ -253,7 +254,7 @@ impl Shared {
         for attempt in 1.. {
             let txn = self.database.begin_read()?;
             let meta = Meta::read(&self.database, &txn)?;
-            if meta == before.meta {
+            if meta == before.meta && before.parts.iter().all(|slot| slot.part.is_ok()) {
                 return Ok(false);
             }
             let mut next = Snapshot {
@@ -273,7 +274,7 @@ impl Shared {
             if meta.cleared > before.meta.cleared {
                 next.tombstones.drop_below(meta.cleared);
             }
-            let mut gone = false;
+            let (mut gone, mut refused) = (false, None);
             for record in tables::parts(&self.database, &txn)? {
                 let usable = |slot: &&Slot| slot.part.as_ref().is_ok_and(|part| !part.is_damaged());
                 let known = before.parts.iter().filter(usable).find(|slot| slot.record.digest == record.digest);
@@ -284,16 +285,28 @@ impl Shared {
                         None => self.open_part(&record).map(Arc::new).map_err(Arc::new),
                     },
                 };
-                gone |= matches!(&part, Err(error) if is_missing(error));
+                match &part {
+                    Err(error) if is_missing(error) => gone = true,
+                    // Too many open files, no memory: that passes.
+                    Err(error) if matches!(**error, Error::Io { .. }) => refused = Some(copy(error)),
+                    _ => {}
+                }
                 next.parts.push(Slot { record, part });
             }
             // A part that is not there was merged away since the list was read, or is lost.
-            if gone && attempt < TRIES {
+            if (gone || refused.is_some()) && attempt < TRIES {
                 drop(txn);
                 let now = Meta::read(&self.database, &self.database.begin_read()?)?;
                 if now != meta {
                     continue;
                 }
+            }
+            if let Some(error) = refused {
+                return Err(error);
+            }
+            let mut pairs = before.parts.iter().zip(&next.parts);
+            if meta == before.meta && pairs.all(|(old, new)| old.part.is_ok() == new.part.is_ok()) {
+                return Ok(false);
             }
             *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
             break;
@@ -400,11 +413,17 @@ mod tests {
         folder: Folder,
         /// Whether a list of names waits until there is a part, or for half a second.
         slow: bool,
+        /// Parts cannot be opened.
+        shut: Mutex<Option<io::ErrorKind>>,
     }
 
     impl Odd {
         fn at(dir: &Path) -> Self {
-            Self { folder: Folder(dir.to_path_buf()), slow: false }
+            Self { folder: Folder(dir.to_path_buf()), slow: false, shut: Mutex::default() }
+        }
+
+        fn shut(&self, kind: impl Into<Option<io::ErrorKind>>) {
+            *self.shut.lock().unwrap() = kind.into();
         }
     }
 
@@ -433,7 +452,7 @@ mod tests {
             }
         }
         fn open(&self, name: &str) -> io::Result<Box<dyn AsRef<[u8]> + Send + Sync>> {
-            self.folder.open(name)
+            self.shut.lock().unwrap().map_or_else(|| self.folder.open(name), |kind| Err(kind.into()))
         }
         fn path(&self, name: &str) -> std::path::PathBuf {
             self.folder.path(name)
@@ -473,5 +492,45 @@ mod tests {
         let index = Index::with(&database, Arc::new(Odd::at(&parts)), false).unwrap();
         assert!(index.verify().unwrap().is_whole());
         assert_eq!(index.snapshot().search(&[many[3].hash], 0).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_part_that_cannot_be_opened_now_costs_nothing_once_it_can() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::create(&dir.path().join("index.redb")).unwrap();
+        let parts = dir.path().join("parts");
+        let many = some(0, FLUSH as u64 + 5);
+        let writer = Index::with(&database, Arc::new(Odd::at(&parts)), false).unwrap();
+        let odd = Arc::new(Odd::at(&parts));
+        let reader = Index::with(&database, Arc::clone(&odd) as Arc<dyn Storage>, false).unwrap();
+        put(&writer, &many);
+        writer.maintain().unwrap();
+        let found = |index: &Index| index.snapshot().search(&[many[3].hash], 0).map(|hits| hits.len());
+        // Too many open files, no memory, no permission: the snapshot stays as it was.
+        for kind in [io::ErrorKind::Other, io::ErrorKind::OutOfMemory, io::ErrorKind::PermissionDenied] {
+            odd.shut(kind);
+            let error = reader.refresh().unwrap_err();
+            assert!(matches!(&error, Error::Io { source, .. } if source.kind() == kind), "{error}");
+            assert!(error.to_string().contains(".part"), "{error}");
+            assert_eq!(found(&reader).unwrap(), 0);
+            let opened = Index::with(&database, Arc::clone(&odd) as Arc<dyn Storage>, false);
+            assert!(matches!(opened, Err(Error::Io { .. })));
+        }
+        odd.shut(None);
+        assert!(reader.refresh().unwrap());
+        assert_eq!(found(&reader).unwrap(), 1);
+        // What is gone is told by questions, and taken up when it is back, although nothing was committed.
+        let file = parts.join(writer.snapshot().parts[0].record.name());
+        let away = dir.path().join("away");
+        std::fs::rename(&file, &away).unwrap();
+        let reader = Index::with(&database, Arc::clone(&odd) as Arc<dyn Storage>, false).unwrap();
+        assert!(matches!(found(&reader), Err(Error::Io { .. })));
+        assert!(!reader.refresh().unwrap());
+        odd.shut(io::ErrorKind::Other);
+        assert!(matches!(reader.refresh(), Err(Error::Io { .. })));
+        odd.shut(None);
+        std::fs::rename(&away, &file).unwrap();
+        assert!(reader.refresh().unwrap() && !reader.refresh().unwrap());
+        assert_eq!(found(&reader).unwrap(), 1);
     }
 }
