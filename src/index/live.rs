@@ -11,7 +11,7 @@ use redb::WriteTransaction;
 use super::database::Database;
 use super::merge::FLUSH;
 use super::part::{Built, Layout, Part};
-use super::snapshot::{Slot, Snapshot};
+use super::snapshot::{Slot, Snapshot, copy};
 use super::storage::{Folder, Storage};
 use super::tables::{self, Meta, Record};
 use super::{Entry, EntryId, Stats};
@@ -80,10 +80,11 @@ impl Index {
             automatic,
             bulk: BULK,
         };
-        index.refresh()?;
+        index.shared.refresh()?;
         if database.is_writer() {
+            // Before anything is begun in the background: a part is named before it is listed.
             index.shared.sweep();
-            if automatic && index.shared.unfinished().is_some() {
+            if automatic && (index.waiting() >= FLUSH || index.shared.unfinished().is_some()) {
                 index.kick();
             }
         }
@@ -111,15 +112,19 @@ impl Index {
 
     /// Stages the removal of everything that `owner` has so far, in this transaction or before.
     pub(crate) fn remove(&self, txn: &WriteTransaction, owner: u64) -> Result<()> {
+        if owner > EntryId::MAX_OWNER {
+            return Err(Error::option("owner", format!("at most {}, got {owner}", EntryId::MAX_OWNER)));
+        }
         tables::remove(&self.shared.database, txn, owner)
     }
 
     /// Takes up what was committed since the last call, by this process or another; true if there was anything.
     ///
-    /// Costs microseconds when there was nothing, and otherwise as much as there is that is new.
+    /// Costs microseconds when there was nothing, and otherwise as much as there is that is new. A part that is damaged or gone is
+    /// an error of the questions that need it; each call looks whether it has come back.
     ///
     /// # Errors
-    /// [`Error::Corrupt`], [`Error::Io`]; the snapshot stays as it was.
+    /// [`Error::Corrupt`], [`Error::Io`], also if a part cannot be opened now; the snapshot stays as it was.
     pub fn refresh(&self) -> Result<bool> {
         let changed = self.shared.refresh()?;
         if changed && self.automatic && self.waiting() >= FLUSH && self.shared.database.is_writer() {
@@ -252,7 +257,7 @@ impl Shared {
         for attempt in 1.. {
             let txn = self.database.begin_read()?;
             let meta = Meta::read(&self.database, &txn)?;
-            if meta == before.meta {
+            if meta == before.meta && before.parts.iter().all(|slot| slot.part.is_ok()) {
                 return Ok(false);
             }
             let mut next = Snapshot {
@@ -272,7 +277,7 @@ impl Shared {
             if meta.cleared > before.meta.cleared {
                 next.tombstones.drop_below(meta.cleared);
             }
-            let mut gone = false;
+            let (mut gone, mut refused) = (false, None);
             for record in tables::parts(&self.database, &txn)? {
                 let usable = |slot: &&Slot| slot.part.as_ref().is_ok_and(|part| !part.is_damaged());
                 let known = before.parts.iter().filter(usable).find(|slot| slot.record.digest == record.digest);
@@ -283,16 +288,28 @@ impl Shared {
                         None => self.open_part(&record).map(Arc::new).map_err(Arc::new),
                     },
                 };
-                gone |= matches!(&part, Err(error) if is_missing(error));
+                match &part {
+                    Err(error) if is_missing(error) => gone = true,
+                    // Too many open files, no memory: that passes.
+                    Err(error) if matches!(**error, Error::Io { .. }) => refused = Some(copy(error)),
+                    _ => {}
+                }
                 next.parts.push(Slot { record, part });
             }
             // A part that is not there was merged away since the list was read, or is lost.
-            if gone && attempt < TRIES {
+            if (gone || refused.is_some()) && attempt < TRIES {
                 drop(txn);
                 let now = Meta::read(&self.database, &self.database.begin_read()?)?;
                 if now != meta {
                     continue;
                 }
+            }
+            if let Some(error) = refused {
+                return Err(error);
+            }
+            let mut pairs = before.parts.iter().zip(&next.parts);
+            if meta == before.meta && pairs.all(|(old, new)| old.part.is_ok() == new.part.is_ok()) {
+                return Ok(false);
             }
             *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
             break;
@@ -370,6 +387,7 @@ impl Shared {
 
     /// Removes what is not listed: left by a crash, or by a system that would not remove an open file.
     pub(super) fn sweep(&self) {
+        let _alone = Self::lock(&self.maintaining);
         let listed: Vec<String> = self.snapshot().parts.iter().map(|slot| slot.record.name()).collect();
         for name in self.storage.list().unwrap_or_default() {
             let ours = name.ends_with(".part") || name.ends_with(".tmp");
@@ -382,4 +400,191 @@ impl Shared {
 
 fn is_missing(error: &Error) -> bool {
     matches!(error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::time::{Duration, Instant};
+
+    use super::super::storage::Sink;
+    use super::*;
+
+    /// A folder in which things go wrong.
+    #[derive(Debug)]
+    struct Odd {
+        folder: Folder,
+        /// Whether a list of names waits until there is a part, or for half a second.
+        slow: bool,
+        /// Parts cannot be opened.
+        shut: Mutex<Option<io::ErrorKind>>,
+    }
+
+    impl Odd {
+        fn at(dir: &Path) -> Self {
+            Self { folder: Folder(dir.to_path_buf()), slow: false, shut: Mutex::default() }
+        }
+
+        fn shut(&self, kind: impl Into<Option<io::ErrorKind>>) {
+            *self.shut.lock().unwrap() = kind.into();
+        }
+    }
+
+    impl Storage for Odd {
+        fn create(&self, name: &str) -> io::Result<Box<dyn Sink>> {
+            self.folder.create(name)
+        }
+        fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+            self.folder.rename(from, to)
+        }
+        fn sync(&self) -> io::Result<()> {
+            self.folder.sync()
+        }
+        fn remove(&self, name: &str) -> io::Result<()> {
+            self.folder.remove(name)
+        }
+        fn list(&self) -> io::Result<Vec<String>> {
+            let begun = Instant::now();
+            loop {
+                let names = self.folder.list()?;
+                let done = begun.elapsed() > Duration::from_millis(500);
+                if !self.slow || done || names.iter().any(|name| name.ends_with(".part")) {
+                    return Ok(names);
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        fn open(&self, name: &str) -> io::Result<Box<dyn AsRef<[u8]> + Send + Sync>> {
+            self.shut.lock().unwrap().map_or_else(|| self.folder.open(name), |kind| Err(kind.into()))
+        }
+        fn path(&self, name: &str) -> std::path::PathBuf {
+            self.folder.path(name)
+        }
+    }
+
+    fn some(from: u64, count: u64) -> Vec<Entry> {
+        let hash = |owner: u64| Hash::from_words([owner; 4].map(|word| word.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        (from..from + count).map(|owner| Entry { id: EntryId::new(owner, 0).unwrap(), hash: hash(owner) }).collect()
+    }
+
+    fn put(index: &Index, entries: &[Entry]) {
+        let database = &index.shared.database;
+        let txn = database.begin_write().unwrap();
+        index.add(&txn, entries).unwrap();
+        txn.commit().unwrap();
+    }
+
+    #[test]
+    fn what_is_made_while_an_index_is_opened_is_not_swept_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::create(&dir.path().join("index.redb")).unwrap();
+        let parts = dir.path().join("parts");
+        std::fs::create_dir(&parts).unwrap();
+        std::fs::write(parts.join("left.tmp"), "by a crash").unwrap();
+        let many = some(0, FLUSH as u64 + 5);
+        put(&Index::with(&database, Arc::new(Odd::at(&parts)), false).unwrap(), &many);
+        let index = Index::with(&database, Arc::new(Odd { slow: true, ..Odd::at(&parts) }), true).unwrap();
+        assert!(!parts.join("left.tmp").exists());
+        let begun = Instant::now();
+        while index.stats().parts == 0 && begun.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!((index.stats().parts, index.stats().delta), (1, 0), "it is made in the background");
+        assert!(parts.join(index.snapshot().parts[0].record.name()).exists());
+        drop(index);
+        let index = Index::with(&database, Arc::new(Odd::at(&parts)), false).unwrap();
+        assert!(index.verify().unwrap().is_whole());
+        assert_eq!(index.snapshot().search(&[many[3].hash], 0).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_part_that_cannot_be_opened_now_costs_nothing_once_it_can() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::create(&dir.path().join("index.redb")).unwrap();
+        let parts = dir.path().join("parts");
+        let many = some(0, FLUSH as u64 + 5);
+        let writer = Index::with(&database, Arc::new(Odd::at(&parts)), false).unwrap();
+        let odd = Arc::new(Odd::at(&parts));
+        let reader = Index::with(&database, Arc::clone(&odd) as Arc<dyn Storage>, false).unwrap();
+        put(&writer, &many);
+        writer.maintain().unwrap();
+        let found = |index: &Index| index.snapshot().search(&[many[3].hash], 0).map(|hits| hits.len());
+        // Too many open files, no memory, no permission: the snapshot stays as it was.
+        for kind in [io::ErrorKind::Other, io::ErrorKind::OutOfMemory, io::ErrorKind::PermissionDenied] {
+            odd.shut(kind);
+            let error = reader.refresh().unwrap_err();
+            assert!(matches!(&error, Error::Io { source, .. } if source.kind() == kind), "{error}");
+            assert!(error.to_string().contains(".part"), "{error}");
+            assert_eq!(found(&reader).unwrap(), 0);
+            let opened = Index::with(&database, Arc::clone(&odd) as Arc<dyn Storage>, false);
+            assert!(matches!(opened, Err(Error::Io { .. })));
+        }
+        odd.shut(None);
+        assert!(reader.refresh().unwrap());
+        assert_eq!(found(&reader).unwrap(), 1);
+        // What is gone is told by questions, and taken up when it is back, although nothing was committed.
+        let file = parts.join(writer.snapshot().parts[0].record.name());
+        let away = dir.path().join("away");
+        std::fs::rename(&file, &away).unwrap();
+        let reader = Index::with(&database, Arc::clone(&odd) as Arc<dyn Storage>, false).unwrap();
+        assert!(matches!(found(&reader), Err(Error::Io { .. })));
+        assert!(!reader.refresh().unwrap());
+        odd.shut(io::ErrorKind::Other);
+        assert!(matches!(reader.refresh(), Err(Error::Io { .. })));
+        odd.shut(None);
+        std::fs::rename(&away, &file).unwrap();
+        assert!(reader.refresh().unwrap() && !reader.refresh().unwrap());
+        assert_eq!(found(&reader).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_salvage_gives_up_only_what_is_damaged_or_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::create(&dir.path().join("index.redb")).unwrap();
+        let parts = dir.path().join("parts");
+        let many = some(0, FLUSH as u64 + 5);
+        let index = Index::with(&database, Arc::new(Odd::at(&parts)), false).unwrap();
+        put(&index, &many);
+        index.maintain().unwrap();
+        let file = parts.join(index.snapshot().parts[0].record.name());
+        let whole = std::fs::read(&file).unwrap();
+        drop(index);
+        // The file as it lies on the disk, under another mapping.
+        let put_file = |bytes: &[u8]| {
+            std::fs::write(dir.path().join("other"), bytes).unwrap();
+            std::fs::rename(dir.path().join("other"), &file).unwrap();
+        };
+        let open = || {
+            let odd = Arc::new(Odd::at(&parts));
+            (Index::with(&database, Arc::clone(&odd) as Arc<dyn Storage>, false).unwrap(), odd)
+        };
+        // One that cannot be opened now, whatever was known of it before.
+        put_file(&whole[..100]);
+        let (index, odd) = open();
+        odd.shut(io::ErrorKind::Other);
+        assert!(matches!(index.salvage(), Err(Error::Io { .. })) && file.exists());
+        // One of a newer version.
+        let mut newer = whole.clone();
+        newer[8] = 9;
+        put_file(&newer);
+        assert!(matches!(open().0.salvage(), Err(Error::Format { .. })));
+        assert_eq!(std::fs::read(&file).unwrap(), newer);
+        // Whole but for a bit at either end.
+        for at in [2000, whole.len() - 1, whole.len() - 6] {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1;
+            put_file(&flipped);
+            let (index, _) = open();
+            assert!(index.snapshot().search(&[many[3].hash], 0).is_err());
+            let done = index.salvage().unwrap();
+            assert_eq!((done.saved, done.lost), (many.len() as u64, 0), "{at}");
+            assert!(index.verify().unwrap().is_whole());
+            assert_eq!(std::fs::read(&file).unwrap(), whole);
+        }
+        // Gone.
+        std::fs::remove_file(&file).unwrap();
+        let (index, _) = open();
+        let done = index.salvage().unwrap();
+        assert_eq!((done.saved, done.lost, index.stats().parts), (0, many.len() as u64, 0));
+    }
 }

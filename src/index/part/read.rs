@@ -84,13 +84,26 @@ impl Part {
         #[cfg(test)]
         let layouts = layouts.into_iter().chain([Layout::wide(entries)]);
         let layout = layouts.into_iter().flatten().find(|layout| layout.header() == header);
-        let layout = layout.ok_or_else(|| corrupt("the header contradicts itself"))?;
-        if all.len() != layout.file {
-            return Err(Error::corrupt(path, format!("{} bytes long instead of {}", all.len(), layout.file)));
-        }
+        let part = Self::laid_out(bytes, path, layout.ok_or_else(|| corrupt("the header contradicts itself"))?)?;
+        let (all, layout) = (part.raw(), &part.layout);
         let lists = &all[layout.lists()..layout.file - 8];
         if all[layout.file - 4..] != END || number(all, layout.file - 8, 4) != crc32fast::hash(lists) as usize {
             return Err(corrupt("checksums of the checksums"));
+        }
+        Ok(part)
+    }
+
+    /// Opens the part in `bytes`, of which is known from elsewhere how it is laid out, whatever stands at its two ends.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if it is longer or shorter, or of no entry.
+    pub(in crate::index) fn laid_out(bytes: Bytes, path: &Path, layout: Layout) -> Result<Self> {
+        let all: &[u8] = (*bytes).as_ref();
+        if layout.entries == 0 {
+            return Err(Error::corrupt(path, "it holds no entry"));
+        }
+        if all.len() != layout.file {
+            return Err(Error::corrupt(path, format!("{} bytes long instead of {}", all.len(), layout.file)));
         }
         // Nobody waits for these.
         will_need(&all[layout.checksums..layout.lists().min(layout.checksums + SUMS)]);
@@ -301,7 +314,7 @@ impl Part {
             }
             Ok(low)
         };
-        Ok(search(owner)?..search(owner + 1)?)
+        Ok(search(owner)?..search(owner.saturating_add(1))?)
     }
 
     /// Calls `each` with every entry whose hash and id are whole; returns how many are not.
@@ -372,4 +385,20 @@ pub(super) fn number(bytes: &[u8], at: usize, len: usize) -> usize {
     let mut value = [0; 8];
     value[..len].copy_from_slice(&bytes[at..at + len]);
     u64::from_le_bytes(value) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_no_entry_is_refused() {
+        let layout = Layout::new(0).unwrap();
+        let mut bytes = layout.header();
+        bytes.extend_from_slice(&crc32fast::hash(&[]).to_le_bytes());
+        bytes.extend_from_slice(&END);
+        assert_eq!(bytes.len(), layout.file);
+        let error = Part::parse(Box::new(bytes), Path::new("none.part")).unwrap_err();
+        assert!(matches!(error, Error::Corrupt { .. }) && error.to_string().contains("none.part"), "{error}");
+    }
 }
