@@ -4,7 +4,7 @@
 mod common;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -106,6 +106,30 @@ fn signals_end_what_waits_for_standard_input() {
             assert_eq!(ended(&mut child), Some(130), "{args:?} {name}");
         }
     }
+}
+
+#[test]
+fn hashing_that_is_interrupted_says_so_and_blames_no_file() {
+    const FILMS: usize = 300;
+    let dir = tempfile::tempdir().unwrap();
+    let up = dir.path().join("up");
+    fs::create_dir(&up).unwrap();
+    fs::copy(fixture("uploads/flowers.jpg"), up.join("000.jpg")).unwrap();
+    fs::copy(fixture("uploads/long-film.mp4"), up.join("001.mp4")).unwrap();
+    for at in 2..=FILMS {
+        fs::hard_link(up.join("001.mp4"), up.join(format!("{at:03}.mp4"))).unwrap();
+    }
+    let mut child = piped(dir.path(), &["hash", "--json", "up"]);
+    let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut lines = vec![out.next().unwrap().unwrap()];
+    // Films are being decoded now, and more of them wait.
+    signal(&child, "INT");
+    lines.extend(out.map(|line| line.unwrap()));
+    assert_eq!(ended(&mut child), Some(130));
+    assert!(lines.len() < FILMS && lines.iter().all(|line| !line.contains("\"error\"")), "{}", lines.len());
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert_eq!(err.matches("interrupted").count(), 1, "{err}");
 }
 
 #[test]
