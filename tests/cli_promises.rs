@@ -108,6 +108,7 @@ fn signals_end_what_waits_for_standard_input() {
     }
 }
 
+#[cfg(feature = "video")]
 #[test]
 fn hashing_that_is_interrupted_says_so_and_blames_no_file() {
     const FILMS: usize = 300;
@@ -130,6 +131,26 @@ fn hashing_that_is_interrupted_says_so_and_blames_no_file() {
     let mut err = String::new();
     child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
     assert_eq!(err.matches("interrupted").count(), 1, "{err}");
+}
+
+/// A single film is begun before the signal comes, so that nothing is left out but what is broken off.
+#[cfg(feature = "video")]
+#[test]
+fn a_film_that_is_broken_off_is_no_success() {
+    let dir = known(&["removed/meadow.jpg"]);
+    for args in [&["hash", "--every-frame"][..], &["add", "--no-cache", "--store", "s", "--bank", "removed"]] {
+        let film = fixture("uploads/long-film.mp4");
+        let mut child = piped(dir.path(), &[args, &[&film]].concat());
+        drop(child.stdout.take()); // nobody reads it, and it must not fill up
+        std::thread::sleep(Duration::from_millis(500));
+        signal(&child, "INT");
+        let code = ended(&mut child);
+        let mut err = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        // A machine that is done before has not been interrupted.
+        let told = err.contains("stopping") && err.contains("interrupted");
+        assert_eq!(code, Some(if told { 130 } else { 0 }), "{args:?}: {err}");
+    }
 }
 
 #[test]
