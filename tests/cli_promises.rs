@@ -170,6 +170,23 @@ fn files_of_one_name_are_all_added() {
 }
 
 #[test]
+fn what_is_not_added_is_named_once() {
+    let dir = known(&["removed/meadow.jpg"]);
+    fs::create_dir(dir.path().join("new")).unwrap();
+    fs::write(dir.path().join("new/words.jpg"), "no picture").unwrap();
+    let add = ["add", "--store", "s", "--bank", "removed", "missing.jpg", "new"];
+    let said = run(dir.path(), &add).expect(2).err;
+    assert!(said.contains("not added: missing.jpg: cannot be read or written: No such file"), "{said}");
+    assert!(said.contains("not added: new/words.jpg: "), "{said}");
+    assert_eq!((said.matches("missing.jpg").count(), said.matches("words.jpg").count()), (1, 1), "{said}");
+    // An error of the id names no file by itself.
+    let other = fixture("removed/window.jpg");
+    let ids = ["add", "--store", "s", "--bank", "removed", "--id", "meadow.jpg", &other];
+    let said = run(dir.path(), &ids).expect(2).err;
+    assert!(said.contains("window.jpg: id: \"meadow.jpg\"") && said.matches("window.jpg").count() == 1, "{said}");
+}
+
+#[test]
 fn a_reader_that_leaves_does_not_end_a_scan_with_a_report_and_hides_no_result() {
     let dir = known(&["removed/meadow.jpg"]);
     let uploads = fixture("uploads");

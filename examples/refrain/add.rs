@@ -118,7 +118,10 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
                 }
                 Err(error) => {
                     failed += 1;
-                    out::tell(format_args!("not added: {id}: {}", words::causes(&error)));
+                    let why = words::causes(&error);
+                    // Most errors name the file themselves.
+                    let named = if why.starts_with(&format!("{path}: ")) { why } else { format!("{path}: {why}") };
+                    out::tell(format_args!("not added: {}", words::printable(&named)));
                     Ok(())
                 }
             }
