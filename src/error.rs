@@ -12,7 +12,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The environment: a file could not be opened, read, written, locked or mapped.
-    #[error("{}: input or output failed", name(.path))]
+    #[error("{}: cannot be read or written", name(.path))]
     Io {
         /// The file or folder.
         path: PathBuf,

@@ -250,11 +250,21 @@ fn a_reader_that_leaves_is_no_fault() {
 #[test]
 fn help_teaches() {
     let dir = tempfile::tempdir().unwrap();
-    for command in ["", "hash", "add", "match", "scan", "list import"] {
+    // Every command that the help of another one lists.
+    let mut commands = vec![String::new()];
+    let mut seen = 0;
+    while let Some(command) = commands.pop() {
         let args: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let help = run(dir.path(), &args).expect(0).out;
-        assert!(help.contains("refrain") && (help.contains("Example") || help.contains("To begin")), "{help}");
+        let begun = help.split_once(if command.is_empty() { "To begin:" } else { "\nExample" });
+        assert!(begun.is_some_and(|(_, shown)| shown.contains(&format!("refrain {command}"))), "{command}: {help}");
+        seen += 1;
+        let listed = help.split_once("\nCommands:\n").map_or("", |(_, rest)| rest);
+        let names = listed.lines().take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
+        let names = names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+        commands.extend(names.map(|name| format!("{command} {name}").trim().to_string()));
     }
+    assert!(seen >= 26, "{seen}");
     run(dir.path(), &[]).expect(2);
 }
 

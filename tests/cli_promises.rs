@@ -4,7 +4,7 @@
 mod common;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -108,6 +108,51 @@ fn signals_end_what_waits_for_standard_input() {
     }
 }
 
+#[cfg(feature = "video")]
+#[test]
+fn hashing_that_is_interrupted_says_so_and_blames_no_file() {
+    const FILMS: usize = 300;
+    let dir = tempfile::tempdir().unwrap();
+    let up = dir.path().join("up");
+    fs::create_dir(&up).unwrap();
+    fs::copy(fixture("uploads/flowers.jpg"), up.join("000.jpg")).unwrap();
+    fs::copy(fixture("uploads/long-film.mp4"), up.join("001.mp4")).unwrap();
+    for at in 2..=FILMS {
+        fs::hard_link(up.join("001.mp4"), up.join(format!("{at:03}.mp4"))).unwrap();
+    }
+    let mut child = piped(dir.path(), &["hash", "--json", "up"]);
+    let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut lines = vec![out.next().unwrap().unwrap()];
+    // Films are being decoded now, and more of them wait.
+    signal(&child, "INT");
+    lines.extend(out.map(|line| line.unwrap()));
+    assert_eq!(ended(&mut child), Some(130));
+    assert!(lines.len() < FILMS && lines.iter().all(|line| !line.contains("\"error\"")), "{}", lines.len());
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert_eq!(err.matches("interrupted").count(), 1, "{err}");
+}
+
+/// A single film is begun before the signal comes, so that nothing is left out but what is broken off.
+#[cfg(feature = "video")]
+#[test]
+fn a_film_that_is_broken_off_is_no_success() {
+    let dir = known(&["removed/meadow.jpg"]);
+    for args in [&["hash", "--every-frame"][..], &["add", "--no-cache", "--store", "s", "--bank", "removed"]] {
+        let film = fixture("uploads/long-film.mp4");
+        let mut child = piped(dir.path(), &[args, &[&film]].concat());
+        drop(child.stdout.take()); // nobody reads it, and it must not fill up
+        std::thread::sleep(Duration::from_millis(500));
+        signal(&child, "INT");
+        let code = ended(&mut child);
+        let mut err = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        // A machine that is done before has not been interrupted.
+        let told = err.contains("stopping") && err.contains("interrupted");
+        assert_eq!(code, Some(if told { 130 } else { 0 }), "{args:?}: {err}");
+    }
+}
+
 #[test]
 fn files_of_one_name_are_all_added() {
     let dir = known(&["removed/meadow.jpg"]);
@@ -122,6 +167,23 @@ fn files_of_one_name_are_all_added() {
         let ids: Vec<String> = listed.lines().iter().map(|line| line["id"].as_str().unwrap().into()).collect();
         assert_eq!(ids, ["meadow.jpg", "sn/b/x.jpg", "x.jpg"]);
     }
+}
+
+#[test]
+fn what_is_not_added_is_named_once() {
+    let dir = known(&["removed/meadow.jpg"]);
+    fs::create_dir(dir.path().join("new")).unwrap();
+    fs::write(dir.path().join("new/words.jpg"), "no picture").unwrap();
+    let add = ["add", "--store", "s", "--bank", "removed", "missing.jpg", "new"];
+    let said = run(dir.path(), &add).expect(2).err;
+    assert!(said.contains("not added: missing.jpg: cannot be read or written: No such file"), "{said}");
+    assert!(said.contains("not added: new/words.jpg: "), "{said}");
+    assert_eq!((said.matches("missing.jpg").count(), said.matches("words.jpg").count()), (1, 1), "{said}");
+    // An error of the id names no file by itself.
+    let other = fixture("removed/window.jpg");
+    let ids = ["add", "--store", "s", "--bank", "removed", "--id", "meadow.jpg", &other];
+    let said = run(dir.path(), &ids).expect(2).err;
+    assert!(said.contains("window.jpg: id: \"meadow.jpg\"") && said.matches("window.jpg").count() == 1, "{said}");
 }
 
 #[test]

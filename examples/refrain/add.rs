@@ -68,7 +68,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     options.threads = how.share(listing.items.len());
 
     let cache = args.cache.open();
-    let (mut added, mut failed) = (0u64, 0u64);
+    let (mut added, mut failed, mut broken_off) = (0u64, 0u64, false);
     let done = scan::ordered(
         &how,
         &listing.items,
@@ -112,10 +112,16 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
                         Err(error) => Err(error),
                     }
                 }
-                Err(Error::Cancelled) => Ok(()),
+                Err(Error::Cancelled) => {
+                    broken_off = true;
+                    Ok(())
+                }
                 Err(error) => {
                     failed += 1;
-                    out::tell(format_args!("not added: {id}: {}", words::causes(&error)));
+                    let why = words::causes(&error);
+                    // Most errors name the file themselves.
+                    let named = if why.starts_with(&format!("{path}: ")) { why } else { format!("{path}: {why}") };
+                    out::tell(format_args!("not added: {}", words::printable(&named)));
                     Ok(())
                 }
             }
@@ -123,6 +129,9 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     );
     out::tell(format_args!("{added} references added, {failed} files failed"));
     done?;
+    if broken_off {
+        return Err(Error::Cancelled.into());
+    }
     Ok(if failed > 0 { Exit::Failed } else { Exit::Done })
 }
 

@@ -9,6 +9,11 @@ use crate::{Exit, Stop, out};
 
 /// List, set and remove banks: named sets of references, each with its own policy.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  refrain bank list --store known.refrain
+  refrain bank set --store known.refrain removed --action block --false-alarms 1e-8
+  refrain bank remove --store known.refrain trial")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -17,6 +22,7 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     /// List the banks and their policies
+    #[command(after_help = "Example:\n  refrain bank list --store known.refrain --json | jq -r .name")]
     List {
         #[command(flatten)]
         store: StoreArg,
@@ -26,6 +32,7 @@ enum Command {
     },
     Set(Set),
     /// Remove a bank with all its references
+    #[command(after_help = "Example:\n  refrain bank remove --store known.refrain trial")]
     Remove {
         #[command(flatten)]
         store: StoreArg,

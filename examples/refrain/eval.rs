@@ -15,6 +15,12 @@ use crate::{Exit, Stop, out, signal};
 
 /// Measure which altered copies are found, at what rate of false matches, at what cost
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  refrain eval --data media/ --out report/
+  refrain eval --data media/ --out report/ --films --clips 24
+  refrain eval --data media/ --export queries/
+  refrain eval --claims claims.txt --truth queries/truth.csv")]
 pub struct Args {
     /// A folder of media; MANIFEST.csv with the columns file,split says which are references
     #[arg(long, value_name = "DIR", required_unless_present = "claims")]

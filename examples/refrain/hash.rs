@@ -50,7 +50,8 @@ impl Args {
 }
 
 pub fn run(args: &Args) -> Result<Exit, Stop> {
-    let cancel = signal::cancel_on_interrupt();
+    let work = signal::Breakable::begin(None);
+    let cancel = work.cancel();
     let mut options = Options::default();
     options.sampling = args.sampling()?;
     options.cancel = cancel.clone();
@@ -60,13 +61,21 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     how.window = 64; // fingerprints of films may take megabytes
     options.threads = how.share(listing.items.len());
 
-    let mut exit = Exit::Done;
-    scan::ordered(
+    let (mut exit, mut broken_off) = (Exit::Done, false);
+    let done = scan::ordered(
         &how,
         &listing.items,
-        |item| HashLine::new(&item.path, &scan::fingerprint_item(item, &options), args.dihedral),
+        |item| {
+            let line = HashLine::new(&item.path, &scan::fingerprint_item(item, &options), args.dihedral);
+            // What was broken off is not to blame, and has no line.
+            Some(line).filter(|line| !(line.is_failure() && how.cancel.is_cancelled()))
+        },
         |_, _| Ok(()),
         |_, line| {
+            let Some(line) = line else {
+                broken_off = true;
+                return Ok(());
+            };
             if let HashLine::Failed { error, .. } = &line {
                 exit = Exit::Failed;
                 out::tell(words::printable(&error.message));
@@ -76,7 +85,12 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
             }
             print(&line, args.json)
         },
-    )?;
+    );
+    work.over();
+    done?;
+    if broken_off {
+        return Err(refrain::Error::Cancelled.into());
+    }
     Ok(exit)
 }
 

@@ -14,6 +14,10 @@ use crate::{Exit, Stop, out, signal};
 
 /// Exchange hash lists with others.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  refrain list import --store known.refrain --bank shared --format pdq hashes.txt
+  refrain list export --store known.refrain --format jsonl known.jsonl")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,

@@ -9,6 +9,10 @@ use crate::{Exit, Stop, out};
 
 /// List, show, withdraw and remove references.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  refrain reference list --store known.refrain --bank removed
+  refrain reference withdraw --store known.refrain --bank removed case-12")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -17,6 +21,10 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     /// List the references, of all banks or of one
+    #[command(after_help = "\
+Examples:
+  refrain reference list --store known.refrain
+  refrain reference list --store known.refrain --bank removed --json | jq -r .id")]
     List {
         #[command(flatten)]
         store: StoreArg,
@@ -28,10 +36,16 @@ enum Command {
         json: bool,
     },
     /// Show one reference as JSON
+    #[command(after_help = "Example:\n  refrain reference show --store known.refrain --bank removed case-12")]
     Show(One),
     /// Let a reference match nothing any more, but keep it
+    #[command(after_help = "Example:\n  refrain reference withdraw --store known.refrain --bank removed case-12")]
     Withdraw(One),
     /// Remove a reference and all its hashes
+    #[command(after_help = "\
+Example:
+  refrain reference remove --store known.refrain --bank removed case-12
+  refrain merge --store known.refrain")]
     Remove(One),
 }
 

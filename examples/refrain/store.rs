@@ -161,6 +161,7 @@ pub fn verify(args: &VerifyArgs) -> Result<Exit, Stop> {
 
 /// Make one part of the index, so that removed hashes are gone from the disk; others may ask meanwhile.
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  refrain merge --store known.refrain")]
 pub struct MergeArgs {
     #[command(flatten)]
     store: StoreArg,

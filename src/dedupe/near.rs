@@ -18,6 +18,7 @@ use crate::fingerprint::VideoFingerprint;
 use crate::hash::Hash;
 use crate::index::{Entry, EntryId, MAX_DISTANCE, Query, Snapshot};
 use crate::matching::align::{Agreement, compare};
+use crate::matching::union;
 
 /// The radius at which one hash is witness enough.
 const ALONE: u32 = 31;
@@ -212,9 +213,8 @@ fn films(gathered: &Gathered, choice: &Choice, folder: &Temporary) -> Result<Vec
             let segments = compare(one, other, &agreement);
             let one_is_longer = one.duration >= other.duration;
             let longer = one.duration.max(other.duration).max(0.1);
-            let mut spans: Vec<[f64; 2]> =
-                segments.iter().map(|segment| if one_is_longer { segment.query } else { segment.reference }).collect();
-            if covered(&mut spans) < choice.share * longer {
+            let spans = segments.iter().map(|segment| if one_is_longer { segment.query } else { segment.reference });
+            if union(spans) < choice.share * longer {
                 return Ok(None);
             }
             let hits: f64 = segments.iter().map(|segment| f64::from(segment.hits)).sum();
@@ -239,17 +239,6 @@ fn digest(film: &VideoFingerprint) -> [u8; 32] {
         }
     }
     *digest.finalize().as_bytes()
-}
-
-/// The seconds that lie in one of the intervals or more.
-fn covered(spans: &mut [[f64; 2]]) -> f64 {
-    spans.sort_by(|a, b| a[0].total_cmp(&b[0]));
-    let (mut sum, mut end) = (0.0, f64::NEG_INFINITY);
-    for &mut [from, to] in spans {
-        sum += (to - from.max(end)).max(0.0);
-        end = end.max(to);
-    }
-    sum
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! can flatter a method whose scores are few integers.
 
 use super::random::Random;
+use crate::matching::union;
 
 /// One claim of a recogniser: `query` is a copy of `reference`. A higher score is a surer claim.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -201,9 +202,9 @@ fn overlap(predicted: &[Stretch], truth: &[Stretch]) -> (f64, f64) {
             .filter(|s| s.query[1] > s.query[0] && s.reference[1] > s.reference[0])
             .collect();
         for (axis, side) in [|s: &Stretch| s.query, |s: &Stretch| s.reference].into_iter().enumerate() {
-            hit[axis] += union(common.iter().map(side).collect());
-            claimed[axis] += union(predicted.iter().map(side).collect());
-            wanted[axis] += union(truth.iter().map(side).collect());
+            hit[axis] += union(common.iter().map(side));
+            claimed[axis] += union(predicted.iter().map(side));
+            wanted[axis] += union(truth.iter().map(side));
         }
     }
     let mean = |of: [f64; 2]| -> f64 {
@@ -215,16 +216,6 @@ fn overlap(predicted: &[Stretch], truth: &[Stretch]) -> (f64, f64) {
 
 fn cut(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
     [a[0].max(b[0]), a[1].min(b[1])]
-}
-
-fn union(mut spans: Vec<[f64; 2]>) -> f64 {
-    spans.sort_by(|a, b| a[0].total_cmp(&b[0]));
-    let (mut length, mut end) = (0.0, f64::NEG_INFINITY);
-    for [from, to] in spans {
-        length += (to - from.max(end)).max(0.0);
-        end = end.max(to);
-    }
-    length
 }
 
 #[cfg(test)]

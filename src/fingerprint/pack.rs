@@ -6,23 +6,34 @@ use bincode::enc::Encoder;
 use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
 
-use super::{DetailHash, FrameHash, MAX_BYTES, Role, View};
+use super::{DetailHash, FrameHash, Role, View, fits};
 use crate::hash::Hash;
-use crate::hash::pdq::Orientations;
+use crate::hash::pdq::{Orientations, Transform};
 
 /// Times that are whole thousandths of a second take a byte or two.
 const TICKS: f64 = 1000.0;
 /// Stabilities that are whole steps of this take one.
 const STEPS: f32 = 200.0;
-/// The bit of a kind that says that the picture is plain.
-const PLAIN: u8 = 4;
+/// The bits of a kind: which hashes there are.
+const PDQ: u8 = 1;
+const DETAIL: u8 = 4;
+/// .. all eight orientations of either, as they were written before.
+const PDQ_EIGHT: u8 = 2;
+const DETAIL_EIGHT: u8 = 8;
+/// .. the four of them from which the others follow, as they are written.
+const PDQ_FOUR: u8 = 32;
+const DETAIL_FOUR: u8 = 64;
+/// .. and that the picture is plain.
+const PLAIN: u8 = 16;
+/// Which four, in their order.
+const FOUR: [Transform; 4] = [Transform::Original, Transform::Rotate180, Transform::FlipX, Transform::FlipY];
 
 /// What a hash is of and which hashes there are; few of these occur.
 #[derive(Debug, Clone, Copy, PartialEq, Encode, Decode)]
 struct Kind {
     role: Role,
     view: View,
-    /// Bit 0: PDQ. Bit 1: its orientations. Bit 2: the detail hash. Bit 3: its orientations. Bit 4: it is of a plain picture.
+    /// The bits above.
     has: u8,
 }
 
@@ -48,7 +59,8 @@ pub(super) struct Packed {
     times: Times,
     qualities: Vec<u8>,
     stabilities: Stabilities,
-    /// Of each frame what there is: PDQ, its eight orientations, the detail hash, its eight orientations.
+    /// Of each frame what there is: PDQ, its orientations, the detail hash, its orientations. Queries and what is cached of
+    /// them have orientations, which are most of it; the references and uploads of a store never do.
     hashes: Vec<Hash>,
 }
 
@@ -80,27 +92,33 @@ pub(super) fn short_stability(stability: f32) -> f32 {
     if steps / STEPS <= stability { steps / STEPS } else { (steps - 1.0) / STEPS }
 }
 
-/// Of a frame's hashes, which ones there are, in the order of the bits of a kind, and how many those are.
-fn groups(frame: &FrameHash) -> [(bool, usize); 4] {
+/// Of a frame's hashes which ones there are, in their order: the bit of each and how many it stands for.
+fn groups(frame: &FrameHash) -> impl Iterator<Item = (u8, usize)> {
     let detail = frame.detail.as_ref();
     let turned = detail.is_some_and(|detail| detail.orientations.is_some());
-    [(frame.hash.is_some(), 1), (frame.orientations.is_some(), 8), (detail.is_some(), 1), (turned, 8)]
+    let groups = [
+        (frame.hash.is_some(), PDQ, 1),
+        (frame.orientations.is_some(), PDQ_FOUR, FOUR.len()),
+        (detail.is_some(), DETAIL, 1),
+        (turned, DETAIL_FOUR, FOUR.len()),
+    ];
+    groups.into_iter().filter_map(|(there, bit, count)| there.then_some((bit, count)))
 }
 
 /// The hashes of all frames, in order.
 fn hashes(frames: &[FrameHash]) -> impl Iterator<Item = Hash> {
-    let eight = |known: Option<&Orientations>| known.map(Orientations::all).into_iter().flatten();
+    let four = |known: Option<&Orientations>| known.map(|known| FOUR.map(|turn| known.get(turn))).into_iter().flatten();
     frames.iter().flat_map(move |frame| {
         let detail = frame.detail.as_ref();
-        let pdq = frame.hash.into_iter().chain(eight(frame.orientations.as_deref()));
-        let turned = eight(detail.and_then(|detail| detail.orientations.as_deref()));
+        let pdq = frame.hash.into_iter().chain(four(frame.orientations.as_deref()));
+        let turned = four(detail.and_then(|detail| detail.orientations.as_deref()));
         pdq.chain(detail.map(|detail| detail.hash)).chain(turned)
     })
 }
 
 /// How many hashes are written of these frames.
 pub(super) fn count(frames: &[FrameHash]) -> usize {
-    frames.iter().flat_map(groups).map(|(there, count)| if there { count } else { 0 }).sum()
+    frames.iter().flat_map(groups).map(|(_, count)| count).sum()
 }
 
 impl Packed {
@@ -117,8 +135,8 @@ impl Packed {
         let mut kinds: Vec<Kind> = Vec::new();
         let mut numbers: BTreeMap<(View, u8, u8), u32> = BTreeMap::new();
         let of_frames = frames.iter().map(|frame| {
-            let there = (0u8..).zip(groups(frame)).filter(|(_, (there, _))| *there);
-            let has = there.fold(u8::from(frame.plain) << PLAIN, |has, (bit, _)| has | 1 << bit);
+            let plain = if frame.plain { PLAIN } else { 0 };
+            let has = groups(frame).fold(plain, |has, (bit, _)| has | bit);
             let kind = Kind { role: frame.role, view: frame.view, has };
             *numbers.entry((frame.view, frame.role as u8, has)).or_insert_with(|| {
                 kinds.push(kind);
@@ -147,7 +165,7 @@ impl Packed {
     pub(super) fn frames(self) -> Result<Vec<FrameHash>, DecodeError> {
         let wrong = |what: &str| DecodeError::OtherString(what.to_string());
         let count = self.frames.len();
-        if count.saturating_mul(size_of::<FrameHash>()) > MAX_BYTES {
+        if !fits(count, self.hashes.len()) {
             return Err(DecodeError::LimitExceeded);
         }
         let times = match self.times {
@@ -177,14 +195,14 @@ impl Packed {
                 0 => Ok(None),
                 _ => hashes.next().map(Some).ok_or_else(short),
             };
-            let hash = one(1)?;
-            let orientations = eight(&mut hashes, has & 2 != 0)?;
+            let hash = one(PDQ)?;
+            let orientations = turned(&mut hashes, [PDQ_EIGHT, PDQ_FOUR].map(|bit| has & bit != 0))?;
             let mut one = |bit: u8| match has & bit {
                 0 => Ok(None),
                 _ => hashes.next().map(Some).ok_or_else(short),
             };
-            let detail = one(4)?;
-            let turned = eight(&mut hashes, has & 8 != 0)?;
+            let detail = one(DETAIL)?;
+            let turned = turned(&mut hashes, [DETAIL_EIGHT, DETAIL_FOUR].map(|bit| has & bit != 0))?;
             let detail = detail.map(|hash| DetailHash { hash, orientations: turned });
             let (time, quality, stability) = (times[at], self.qualities[at], stabilities[at]);
             out.push(FrameHash {
@@ -196,7 +214,7 @@ impl Packed {
                 stability,
                 orientations,
                 detail,
-                plain: has >> PLAIN & 1 == 1,
+                plain: has & PLAIN != 0,
             });
         }
         if hashes.next().is_some() {
@@ -206,21 +224,33 @@ impl Packed {
     }
 }
 
-fn eight(hashes: &mut impl Iterator<Item = Hash>, some: bool) -> Result<Option<Box<Orientations>>, DecodeError> {
-    if !some {
-        return Ok(None);
-    }
-    let all: Vec<Hash> = hashes.take(8).collect();
+/// The orientations of a hash, if all eight of them or four are there.
+fn turned(
+    hashes: &mut impl Iterator<Item = Hash>,
+    [eight, four]: [bool; 2],
+) -> Result<Option<Box<Orientations>>, DecodeError> {
     let wrong = |what: &str| DecodeError::OtherString(what.to_string());
-    let all: [Hash; 8] = all.try_into().map_err(|_| wrong("too few hashes"))?;
-    let known = Orientations::of(&all).ok_or_else(|| wrong("orientations of more than one picture"))?;
+    let short = |_: Vec<Hash>| wrong("too few hashes");
+    let known = match (eight, four) {
+        (false, false) => return Ok(None),
+        (true, true) => return Err(wrong("orientations are there twice")),
+        (true, false) => {
+            let all: [Hash; 8] = hashes.take(8).collect::<Vec<_>>().try_into().map_err(short)?;
+            Orientations::of(&all).ok_or_else(|| wrong("orientations of more than one picture"))?
+        }
+        (false, true) => {
+            let four: [Hash; FOUR.len()] = hashes.take(FOUR.len()).collect::<Vec<_>>().try_into().map_err(short)?;
+            let [original, half_turn, flip_x, flip_y] = four;
+            Orientations::new(original, half_turn, flip_x, flip_y)
+        }
+    };
     Ok(Some(Box::new(known)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fingerprint::{Fingerprint, VERSION, VideoFingerprint, Window};
+    use crate::fingerprint::{ANY_BYTES, Fingerprint, VERSION, VideoFingerprint, Window};
 
     fn hash(seed: usize) -> Hash {
         Hash(std::array::from_fn(|k| (seed * 31 + k * 7) as u8))
@@ -251,6 +281,46 @@ mod tests {
 
     fn packed(frames: &[FrameHash]) -> Packed {
         Packed { hashes: hashes(frames).collect(), ..Packed::columns(frames) }
+    }
+
+    /// As they were packed while all eight orientations were written.
+    fn packed_before(frames: &[FrameHash]) -> Packed {
+        let mut packed = packed(frames);
+        for kind in &mut packed.kinds {
+            let had = |four: u8, eight: u8| if kind.has & four == 0 { 0 } else { eight };
+            let eights = had(PDQ_FOUR, PDQ_EIGHT) | had(DETAIL_FOUR, DETAIL_EIGHT);
+            kind.has = kind.has & !(PDQ_FOUR | DETAIL_FOUR) | eights;
+        }
+        let all = |known: &Option<Box<Orientations>>| known.as_ref().map_or(Vec::new(), |known| known.all().to_vec());
+        packed.hashes.clear();
+        for frame in frames {
+            packed.hashes.extend(frame.hash);
+            packed.hashes.extend(all(&frame.orientations));
+            if let Some(detail) = &frame.detail {
+                packed.hashes.push(detail.hash);
+                packed.hashes.extend(all(&detail.orientations));
+            }
+        }
+        packed
+    }
+
+    #[test]
+    fn what_was_written_with_eight_orientations_is_read() {
+        for frames in [frames(true), frames(false)] {
+            let before = packed_before(&frames);
+            assert!(before.hashes.len() > count(&frames) + 800);
+            assert_eq!(before.frames().unwrap(), frames);
+        }
+        let spoilt: [fn(&mut Packed); 3] = [
+            |packed| packed.hashes.swap(2, 3),
+            |packed| packed.hashes.truncate(7),
+            |packed| packed.kinds[0].has |= PDQ_FOUR,
+        ];
+        for (at, spoil) in spoilt.into_iter().enumerate() {
+            let mut before = packed_before(&frames(true));
+            spoil(&mut before);
+            assert!(before.frames().is_err(), "{at}");
+        }
     }
 
     #[test]
@@ -323,7 +393,7 @@ mod tests {
         assert!(fits().frames().is_ok());
         let spoilt: [fn(&mut Packed); 8] = [
             |packed| packed.hashes.truncate(9),
-            |packed| packed.hashes.swap(2, 3),
+            |packed| packed.kinds[0].has |= PDQ_EIGHT,
             |packed| packed.hashes.push(Hash::default()),
             |packed| packed.qualities.truncate(9),
             |packed| packed.frames[3] = 1000,
@@ -341,7 +411,7 @@ mod tests {
     /// Frames without hashes take five bytes each and forty times as much when they are read.
     #[test]
     fn few_bytes_do_not_become_much_memory() {
-        let count = MAX_BYTES / size_of::<FrameHash>() + 1;
+        let count = ANY_BYTES / size_of::<FrameHash>() + 1;
         let packed = Packed {
             kinds: vec![Kind { role: Role::Frame, view: View::Full, has: 0 }],
             frames: vec![0; count],

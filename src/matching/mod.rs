@@ -24,4 +24,5 @@ pub use verdict::{Match, Outcome, Verdict};
 pub(crate) use closeness::{Closeness, DETAIL_RADIUS, PDQ_LIMIT, PDQ_RADIUS, Radii, film_slack, least_slack, slack};
 pub(crate) use film::{Altered, LEEWAY, MORE_LEEWAY, films, hint_of_a_segment};
 pub(crate) use looks::{Item, Laid, Look, Looks, by_pdq, inverse, items};
+pub(crate) use segment::union;
 pub(crate) use still::{Pair, best, still_in_film};

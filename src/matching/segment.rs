@@ -33,7 +33,7 @@ impl Coverage {
 }
 
 /// Seconds that lie in at least one of the intervals.
-fn union(intervals: impl Iterator<Item = [f64; 2]>) -> f64 {
+pub(crate) fn union(intervals: impl Iterator<Item = [f64; 2]>) -> f64 {
     let mut intervals: Vec<[f64; 2]> = intervals.collect();
     intervals.sort_by(|a, b| a[0].total_cmp(&b[0]));
     let (mut sum, mut end) = (0.0, f64::NEG_INFINITY);
@@ -123,6 +123,12 @@ mod tests {
         assert_eq!(serde_json::from_str::<Segment>(&text).unwrap(), segment);
         segment.speed = 1.0;
         assert!(!serde_json::to_string(&segment).unwrap().contains("reversed"));
+    }
+
+    #[test]
+    fn overlapping_intervals_count_once() {
+        assert_eq!(union([].into_iter()), 0.0);
+        assert_eq!(union([[4.0, 6.0], [0.0, 2.0], [1.0, 3.0], [1.5, 2.5], [9.0, 8.0]].into_iter()), 5.0);
     }
 
     #[test]

@@ -210,7 +210,7 @@ impl Cache {
         guarded(|| Ok(read().ok().flatten())).ok().flatten()
     }
 
-    /// Keeps the fingerprint of a file.
+    /// Keeps the fingerprint of a file, unless it is longer than [`MAX_BYTES`](fingerprint::MAX_BYTES): such a film is decoded anew each time.
     pub fn put(&self, key: Key, fingerprint: &Fingerprint) {
         if let Ok(bytes) = fingerprint.to_bytes() {
             self.put_bytes(key, bytes);
@@ -349,6 +349,28 @@ mod tests {
         fs::write(&path, "second").unwrap();
         assert!(get(&cache, &path, &options).is_none());
         assert!(matches!(Cache::open(&dir.path().join("cache")), Err(Error::Locked { .. })));
+    }
+
+    #[test]
+    fn a_long_film_is_kept_with_all_that_a_query_needs() {
+        use crate::fingerprint::{DetailHash, FrameHash, Role, VideoFingerprint, View};
+        use crate::hash::Hash;
+        use crate::hash::pdq::Orientations;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("long.mp4");
+        fs::write(&path, "two hours").unwrap();
+        let frame = |at: u32| {
+            let hash = |salt: u8| Hash([at as u8 ^ salt; 32]);
+            let known = Box::new(Orientations::new(hash(0), hash(1), hash(2), hash(3)));
+            let detail = DetailHash { hash: hash(4), orientations: Some(known.clone()) };
+            let whole = FrameHash::of_hashes(f64::from(at) / 19.0, Role::Cover, View::Full, hash(0), None);
+            FrameHash { orientations: Some(known), detail: Some(detail), ..whole }
+        };
+        let print = Fingerprint::Video(VideoFingerprint::of_frames(7200.0, (0..130_000).map(frame).collect()));
+        let (options, cache) = (Options::default(), Cache::open(&dir.path().join("cache")).unwrap());
+        cache.put(cache.key(&item(&path), &options).unwrap(), &print);
+        cache.write();
+        assert!(get(&cache, &path, &options) == Some(print));
     }
 
     #[test]
