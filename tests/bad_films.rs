@@ -184,6 +184,100 @@ fn what_a_header_claims_is_not_believed() {
     assert!(seen.warnings.iter().any(|warning| warning.contains("1000 films")), "{:?}", seen.warnings);
 }
 
+/// A box of an ISO file.
+fn boxed(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    [&(content.len() as u32 + 8).to_be_bytes()[..], kind, content].concat()
+}
+
+/// A box of numbers, the first its version and flags.
+fn numbers(kind: &[u8; 4], numbers: &[u32]) -> Vec<u8> {
+    boxed(kind, &numbers.iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<u8>>())
+}
+
+/// An MP4 file by hand, of JPEG pictures; what its header claims need not be what is in it.
+struct Mp4 {
+    tracks: u32,
+    /// Samples that each track claims.
+    samples: u32,
+    /// The size of each, or 0 for those of the frames.
+    size: u32,
+    /// Ticks in a second, of which a sample lasts one.
+    rate: u32,
+}
+
+impl Mp4 {
+    fn holding(&self, frames: &[Vec<u8>]) -> Vec<u8> {
+        let start = boxed(b"ftyp", b"isom\0\0\x02\0isommp41");
+        let header = self.header(frames, 0).len();
+        let header = self.header(frames, (start.len() + header + 8) as u32);
+        [start, header, boxed(b"mdat", &frames.concat())].concat()
+    }
+
+    fn header(&self, frames: &[Vec<u8>], at: u32) -> Vec<u8> {
+        let Self { tracks, samples, size, rate } = *self;
+        let unit = [1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30];
+        let movie = [&[0, 0, 0, rate, samples, 1 << 16, 1 << 24, 0, 0][..], &unit, &[0; 6], &[tracks + 1]].concat();
+        let mut sizes = vec![0, size, samples];
+        if size == 0 {
+            sizes.extend(frames.iter().map(|frame| frame.len() as u32));
+        }
+        let entry = numbers(b"jpeg", &[0, 1, 0, 0, 0, 0, 64 << 16 | 64, 72 << 16, 72 << 16, 0, 1 << 16]);
+        let entry = [&entry[8..], &[0; 30], &[0, 24, 0xff, 0xff]].concat();
+        let description = [&[0u8, 0, 0, 0, 0, 0, 0, 1][..], &boxed(b"jpeg", &entry)].concat();
+        let tables = [
+            boxed(b"stsd", &description),
+            numbers(b"stts", &[0, 1, samples, 1]),
+            numbers(b"stsc", &[0, 1, 1, samples, 1]),
+            numbers(b"stsz", &sizes),
+            numbers(b"stco", &[0, 1, at]),
+        ];
+        let data = boxed(b"dinf", &numbers(b"dref", &[0, 1, 12, u32::from_be_bytes(*b"url "), 1]));
+        let media = [numbers(b"vmhd", &[1, 0, 0]), data, boxed(b"stbl", &tables.concat())].concat();
+        let media = [
+            numbers(b"mdhd", &[0, 0, 0, rate, samples, 0x55c4 << 16]),
+            numbers(b"hdlr", &[0, 0, u32::from_be_bytes(*b"vide"), 0, 0, 0, 0]),
+            boxed(b"minf", &media),
+        ]
+        .concat();
+        let track = |at: u32| {
+            let head = [&[3, 0, 0, at + 1, 0, samples, 0, 0, 0, 0][..], &unit, &[64 << 16, 64 << 16]].concat();
+            boxed(b"trak", &[numbers(b"tkhd", &head), boxed(b"mdia", &media)].concat())
+        };
+        let tracks: Vec<u8> = (0..tracks).flat_map(track).collect();
+        boxed(b"moov", &[numbers(b"mvhd", &movie), tracks].concat())
+    }
+}
+
+/// FFmpeg makes an index of all samples before anything else can be asked.
+#[test]
+fn an_index_of_more_samples_than_may_be_is_not_made() {
+    let frames: Vec<Vec<u8>> = (0..30).map(|at| jpeg(64, 64, at)).collect();
+    let plain = Mp4 { tracks: 1, samples: 30, size: 0, rate: 25 };
+    let seen = look(&plain.holding(&frames), |_| {}).unwrap();
+    assert_eq!(seen.warnings, Vec::<String>::new());
+    assert!((seen.duration - 1.2).abs() < 0.1, "{}", seen.duration);
+
+    let limit = |bytes: &[u8], change: &dyn Fn(&mut Options)| match look(bytes, change) {
+        Err(Error::Limit { limit, max, got, .. }) => (limit, max, got),
+        other => panic!("{other:?}"),
+    };
+    let one = &frames[..1];
+    let many = Mp4 { samples: 60_000_000, size: 1, rate: 2100, ..plain }.holding(one);
+    assert!(many.len() < 4000, "{} bytes", many.len());
+    assert_eq!(limit(&many, &|_| {}), ("frames", 4_000_000, 60_000_000));
+    let memory = limit(&many, &|options| options.limits.frames = u64::MAX);
+    assert_eq!((memory.0, memory.1), ("memory", 1 << 30));
+    assert!(memory.2 >= 60_000_000 * 24, "{}", memory.2);
+    let tracks = Mp4 { tracks: 60, samples: 3_900_000, size: 1, rate: 2100 }.holding(one);
+    assert_eq!(limit(&tracks, &|_| {}).0, "memory");
+    // Samples of fragments take no bytes of the header either.
+    let run = numbers(b"trun", &[0, 50_000_000]);
+    let run = boxed(b"moof", &boxed(b"traf", &[numbers(b"tfhd", &[0, 1]), run].concat()));
+    assert_eq!(limit(&[plain.holding(&frames), run].concat(), &|_| {}).0, "memory");
+    let thousand = Mp4 { tracks: 1000, ..plain }.holding(&frames);
+    assert_eq!(limit(&thousand, &|_| {}), ("streams", 64, 1000));
+}
+
 #[test]
 fn bombs_meet_the_limits() {
     let limit = |bytes: &[u8], change: &dyn Fn(&mut Options)| match look(bytes, change) {

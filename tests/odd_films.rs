@@ -102,6 +102,23 @@ fn the_same_film_laid_down_oddly() {
     assert!(first.reference[1] > plain.duration - 1.0, "{first:?}");
 }
 
+/// Uncompressed sound has a sample for each of its values, more than a film may have frames, and yet a small index.
+#[test]
+fn a_film_with_uncompressed_sound_is_within_the_limits() {
+    let Some((dir, film)) = begin() else { return };
+    let path = dir.path().join("plain.mov");
+    let sound = ["-f", "lavfi", "-i", "sine=sample_rate=192000", "-map", "0:v", "-map", "1:a", "-c:v", "copy"];
+    let written = ["-c:a", "pcm_s16le", "-shortest", path.to_str().unwrap()];
+    ffmpeg(&[&["-i", film.to_str().unwrap()][..], &sound, &written].concat());
+    let (plain, mut options) = (look(&film), Options::default());
+    options.limits.frames = 100_000;
+    options.limits.memory = 20 << 20;
+    assert!(plain.duration * 192_000.0 * 24.0 > options.limits.memory as f64);
+    let seen = video::fingerprint(&Media::file(&path), &options).unwrap();
+    assert_eq!(seen.warnings, Vec::<String>::new());
+    assert_eq!(seen.frames.len(), plain.frames.len());
+}
+
 /// Seconds at which the first packet of a film is shown, if the `ffprobe` command is there to say.
 fn first_timestamp(path: &str) -> Option<f64> {
     let arguments = ["-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time", "-of", "csv=p=0", path];

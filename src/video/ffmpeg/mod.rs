@@ -21,7 +21,7 @@ use ffmpeg::format::stream::Disposition;
 use ffmpeg::{Dictionary, Discard, Packet, ffi, frame, media};
 
 use self::pixels::{Converter, convert, luma};
-use super::claimed;
+use super::claimed::{self, Iso};
 use super::clock::{Clock, JUMP};
 use super::glance::{Pick, Watch};
 use super::grid::{Shape, Turn};
@@ -75,6 +75,7 @@ fn silence() {
 fn open(
     reader: Reader,
     allowed: Allowed,
+    edits: bool,
     limits: &Limits,
     deadline: Option<Instant>,
     cancel: &Cancel,
@@ -84,6 +85,9 @@ fn open(
     options.set("format_whitelist", allowed.containers);
     options.set("codec_whitelist", allowed.codecs);
     options.set("max_streams", &limits.streams.saturating_add(1).to_string());
+    if !edits {
+        options.set("advanced_editlist", "0");
+    }
     let io = StreamIo::from_read_seek_with_capacity(reader, 1 << 16).map_err(cannot_open)?;
     let stop = cancel.clone();
     let expired = move || stop.is_cancelled() || deadline.is_some_and(|deadline| Instant::now() >= deadline);
@@ -101,6 +105,26 @@ fn cannot_open(error: ffmpeg::Error) -> Error {
             Error::decode("its header asks for more streams or memory than is allowed")
         }
         other => Error::decode(other.to_string()),
+    }
+}
+
+/// Whether FFmpeg may make its index of an ISO file that claims this much, and whether it may follow edit lists.
+fn indexed(iso: &Iso, limits: &Limits) -> Result<bool> {
+    let most = [("streams", limits.streams.into(), iso.tracks), ("frames", limits.frames, iso.frames)];
+    for (limit, max, got) in most.into_iter().chain([("memory", limits.memory, iso.index)]) {
+        if got > max {
+            return Err(Error::limit(limit, max, got));
+        }
+    }
+    Ok(iso.edited <= limits.memory)
+}
+
+/// Whether there is time left, and nobody asked to stop.
+fn check_time(deadline: Option<Instant>, limits: &Limits, cancel: &Cancel) -> Result<()> {
+    cancel.check()?;
+    match deadline {
+        Some(deadline) if Instant::now() >= deadline => Err(stopped(limits, cancel)),
+        _ => Ok(()),
     }
 }
 
@@ -238,7 +262,9 @@ impl<'a> Opened<'a> {
         let limits = &options.limits;
         let deadline = Instant::now().checked_add(limits.time);
         let avi = claimed::of_avi(&mut reader);
-        let input = open(reader, allowed, limits, deadline, &options.cancel)?;
+        let iso = claimed::of_iso(&mut reader, &|| check_time(deadline, limits, &options.cancel))?;
+        let edits = indexed(&iso, limits)?;
+        let input = open(reader, allowed, edits, limits, deadline, &options.cancel)?;
         if input.nb_streams() > limits.streams {
             return Err(Error::limit("streams", limits.streams.into(), input.nb_streams().into()));
         }
@@ -247,6 +273,9 @@ impl<'a> Opened<'a> {
             return Err(Error::limit("duration", limits.duration as u64, claimed as u64));
         }
         let mut warnings = Vec::new();
+        if !edits {
+            warnings.push("its edit list repeats too much to be followed".into());
+        }
         let index = choose(&input, &mut warnings)?;
         if let Some((width, height)) = avi {
             within(limits, width, height)?;
@@ -473,11 +502,7 @@ struct State<'a> {
 
 impl State<'_> {
     fn check_time(&self) -> Result<()> {
-        self.cancel.check()?;
-        match self.deadline {
-            Some(deadline) if Instant::now() >= deadline => Err(stopped(self.limits, self.cancel)),
-            _ => Ok(()),
-        }
+        check_time(self.deadline, self.limits, self.cancel)
     }
 
     fn receive(&mut self, decoder: &mut decoder::Video) -> Result<()> {
