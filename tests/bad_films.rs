@@ -184,6 +184,21 @@ fn what_a_header_claims_is_not_believed() {
     assert!(seen.warnings.iter().any(|warning| warning.contains("1000 films")), "{:?}", seen.warnings);
 }
 
+#[test]
+fn damage_of_any_length_is_passed_over() {
+    let good = |from: u32| (from..from + 25).map(|at| jpeg(64, 48, at));
+    let frames: Vec<Vec<u8>> = good(0).chain(std::iter::repeat_n(vec![0; 20], 3000)).chain(good(25)).collect();
+    let claimed = frames.len() as u32;
+    let film = Avi { streams: 1, codec: b"MJPG", size: (64, 48), rate: (25, 1), claimed }.holding(&frames);
+    let seen = look(&film, |options| options.threads = 1).unwrap();
+    let last = seen.frames.last().unwrap().time;
+    assert!(last > 120.0 && (seen.duration - 122.0).abs() < 1.0, "{last} of {} s", seen.duration);
+    assert!(seen.warnings.iter().any(|warning| warning.starts_with("3000 damaged packets")), "{:?}", seen.warnings);
+    assert!(!seen.warnings.iter().any(|warning| warning.trim_end().ends_with(':')), "{:?}", seen.warnings);
+    let few = look(&film, |options| (options.threads, options.limits.frames) = (1, 1000));
+    assert!(matches!(few, Err(Error::Limit { limit: "frames", max: 1000, .. })), "{few:?}");
+}
+
 /// A box of an ISO file.
 fn boxed(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
     [&(content.len() as u32 + 8).to_be_bytes()[..], kind, content].concat()

@@ -102,6 +102,24 @@ fn the_same_film_laid_down_oddly() {
     assert!(first.reference[1] > plain.duration - 1.0, "{first:?}");
 }
 
+/// What is no packet at all in the midst of a transport stream: FFmpeg asks to be tried again each time that it finds none.
+#[test]
+fn a_stretch_of_zeros_is_passed_over() {
+    let Some((dir, film)) = begin() else { return };
+    let path = dir.path().join("plain.ts");
+    ffmpeg(&["-i", film.to_str().unwrap(), "-an", "-c", "copy", path.to_str().unwrap()]);
+    let (plain, bytes) = (look(&path), std::fs::read(&path).unwrap());
+    // Behind what FFmpeg reads to find out what there is.
+    let late = bytes.len() * 17 / 20 / 188 * 188;
+    for zeros in [70_000, 1_000_000] {
+        let odd = [&bytes[..late], &vec![0; zeros], &bytes[late..]].concat();
+        let seen = video::fingerprint(&Media::bytes(&odd), &Options::default()).unwrap();
+        shows_it_all("zeros", &seen, &plain);
+        assert!(seen.warnings.iter().any(|warning| warning.contains("damaged")), "{zeros}: {:?}", seen.warnings);
+        assert!(!seen.warnings.iter().any(|warning| warning.contains("stopped")), "{zeros}: {:?}", seen.warnings);
+    }
+}
+
 /// Uncompressed sound has a sample for each of its values, more than a film may have frames, and yet a small index.
 #[test]
 fn a_film_with_uncompressed_sound_is_within_the_limits() {

@@ -64,12 +64,16 @@ pub(super) struct Allowed {
 const MAX_THREADS: usize = 8;
 const FEW_THREADS: usize = 3;
 const THREAD_FRAMES: u64 = 16 << 20;
-/// Packets in a row that may be damaged before the rest is given up.
-const MAX_DAMAGED: u32 = 2_000;
+/// Packets in a row that may be damaged at one and the same place of the file before the rest is given up.
+const MAX_STILL: u32 = 1_000;
 
 fn silence() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| ffmpeg::util::log::set_level(ffmpeg::util::log::Level::Quiet));
+    ONCE.call_once(|| {
+        ffmpeg::util::log::set_level(ffmpeg::util::log::Level::Quiet);
+        // Without this, errors have no words.
+        ffmpeg::util::error::register_all();
+    });
 }
 
 fn open(
@@ -319,6 +323,43 @@ fn is_shown(packet: &Packet) -> bool {
     unsafe { (*ffmpeg::packet::Ref::as_ptr(packet)).flags & ffi::AV_PKT_FLAG_DISCARD == 0 }
 }
 
+/// How far FFmpeg has read the file, in bytes.
+fn place(input: &Input) -> i64 {
+    // SAFETY: what was opened from a stream has a context for reading, whose two pointers are of one buffer, as long as it lives.
+    unsafe {
+        let io = &*(*input.as_ptr()).pb;
+        io.pos - io.buf_end.offset_from(io.buf_ptr) as i64
+    }
+}
+
+/// Packets that could not be read or decoded.
+#[derive(Default)]
+struct Damage {
+    packets: u64,
+    place: i64,
+    still: u32,
+}
+
+impl Damage {
+    /// Whether reading may go on after this error: each damaged packet has to be a step forward in the file now and then. What
+    /// is no packet at all, such as a long stretch of zeros, makes a transport stream ask to be tried again.
+    fn passes(&mut self, error: ffmpeg::Error, place: i64) -> bool {
+        self.still = if place == self.place { self.still + 1 } else { 0 };
+        self.place = place;
+        let damaged = matches!(error, ffmpeg::Error::InvalidData | ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN });
+        damaged && self.still < MAX_STILL
+    }
+
+    /// Counts a packet; those that cannot be decoded may be as many as those that can.
+    fn count(&mut self, limits: &Limits) -> Result<()> {
+        self.packets += 1;
+        if self.packets > limits.frames {
+            return Err(Error::limit("frames", limits.frames, self.packets));
+        }
+        Ok(())
+    }
+}
+
 /// Decodes the frames that are picked, and hands each to `sink`. `watch` sees every packet of the film, and may end it.
 pub(super) fn decode(
     reader: Reader,
@@ -333,8 +374,7 @@ pub(super) fn decode(
     let mut state = opened.state(&mut sink);
     let (limits, cancel, index, claimed) = (&options.limits, &options.cancel, opened.index, opened.clock.claimed);
     let (mut input, mut warnings) = (opened.input, std::mem::take(&mut opened.warnings));
-    let (mut damaged, mut in_a_row) = (0u32, 0u32);
-    let (mut cut_short, mut thin) = (None, false);
+    let (mut damage, mut cut_short, mut thin) = (Damage::default(), None, false);
     loop {
         // A packet for each: reading into one that holds data already would leak that.
         let mut packet = Packet::empty();
@@ -342,8 +382,9 @@ pub(super) fn decode(
             Ok(()) => {}
             Err(ffmpeg::Error::Eof) => break,
             Err(ffmpeg::Error::Exit) => return Err(stopped(limits, cancel)),
-            Err(ffmpeg::Error::InvalidData) if in_a_row < MAX_DAMAGED => {
-                (damaged, in_a_row) = (damaged + 1, in_a_row + 1);
+            Err(error) if damage.passes(error, place(&input)) => {
+                damage.count(limits)?;
+                state.check_time()?;
                 continue;
             }
             Err(error) => {
@@ -371,13 +412,9 @@ pub(super) fn decode(
         if let Some((width, height)) = packet.data().and_then(claimed::of_packet) {
             within(limits, width, height)?;
         }
-        match decoder.send_packet(&packet) {
-            Ok(()) => in_a_row = 0,
-            Err(_) if in_a_row < MAX_DAMAGED => (damaged, in_a_row) = (damaged + 1, in_a_row + 1),
-            Err(error) => {
-                cut_short = Some(error.to_string());
-                break;
-            }
+        if decoder.send_packet(&packet).is_err() {
+            damage.count(limits)?;
+            state.check_time()?;
         }
         state.receive(&mut decoder)?;
     }
@@ -398,9 +435,9 @@ pub(super) fn decode(
     let Some(size) = state.size else {
         return Err(Error::decode("no picture of the film can be decoded"));
     };
-    let sound = damaged == 0 && cut_short.is_none();
-    if damaged > 0 {
-        warnings.push(format!("{damaged} damaged packets were passed over"));
+    let sound = damage.packets == 0 && cut_short.is_none();
+    if damage.packets > 0 {
+        warnings.push(format!("{} damaged packets were passed over", damage.packets));
     }
     if let Some(reason) = cut_short {
         warnings.push(format!("reading stopped after {end:.1} seconds: {reason}"));
