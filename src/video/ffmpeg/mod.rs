@@ -10,7 +10,9 @@
 mod pixels;
 
 use std::cell::Cell;
-use std::sync::Once;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ptr;
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Instant;
 
 use ffmpeg_next as ffmpeg;
@@ -84,21 +86,95 @@ fn open(
     deadline: Option<Instant>,
     cancel: &Cancel,
 ) -> Result<Input> {
+    let mut options = settings(allowed, limits.streams.saturating_add(1));
+    if !edits {
+        options.set("advanced_editlist", "0");
+    }
+    let lent = Lent { reader: Arc::new(Mutex::new(reader)), expired: None };
+    let io = StreamIo::from_read_seek_with_capacity(lent.clone(), 1 << 16).map_err(cannot_open)?;
+    let stop = cancel.clone();
+    let expired = move || stop.is_cancelled() || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+    let opened = ffmpeg::format::input_from_stream_with_interrupt(io, None, Some(options), expired.clone());
+    opened.map_err(|error| match error {
+        ffmpeg::Error::Exit => stopped(limits, cancel),
+        NO_ROOM => {
+            let streams = streams(Lent { expired: Some(Arc::new(expired)), ..lent }, allowed).unwrap_or(0);
+            if streams > limits.streams {
+                return Error::limit("streams", limits.streams.into(), streams.into());
+            }
+            cannot_open(error)
+        }
+        other => cannot_open(other),
+    })
+}
+
+fn settings(allowed: Allowed, streams: u32) -> Dictionary<'static> {
     let mut options = Dictionary::new();
     options.set("protocol_whitelist", "none");
     options.set("format_whitelist", allowed.containers);
     options.set("codec_whitelist", allowed.codecs);
-    options.set("max_streams", &limits.streams.saturating_add(1).to_string());
-    if !edits {
-        options.set("advanced_editlist", "0");
+    options.set("max_streams", &streams.min(i32::MAX as u32).to_string());
+    options
+}
+
+/// What FFmpeg says of more streams than it may make, and of more memory than it can have.
+const NO_ROOM: ffmpeg::Error = ffmpeg::Error::Other { errno: ffmpeg::error::ENOMEM };
+/// Streams that are counted where there are more than is allowed; each takes a few kilobytes, and is not looked into.
+const MOST_STREAMS: u32 = 10_000;
+
+/// How many streams the header of a file tells of; `None` if it cannot be read, or of more than [`MOST_STREAMS`].
+fn streams(mut reader: Lent, allowed: Allowed) -> Option<u32> {
+    reader.rewind().ok()?;
+    let mut io = StreamIo::from_read_seek_with_capacity(reader, 1 << 16).ok()?;
+    let options = settings(allowed, MOST_STREAMS);
+    // SAFETY: the context is used only while it is there, opening frees it where that fails, and it is closed before what it reads
+    // from; the options are taken back, as opening leaves those that it does not know.
+    unsafe {
+        let mut context = ffi::avformat_alloc_context();
+        if context.is_null() {
+            return None;
+        }
+        (*context).pb = io.as_mut_ptr();
+        (*context).flags |= ffi::AVFMT_FLAG_CUSTOM_IO;
+        let mut options = options.disown();
+        let opened = ffi::avformat_open_input(&mut context, ptr::null(), ptr::null_mut(), &mut options);
+        drop(Dictionary::own(options));
+        if opened < 0 {
+            return None;
+        }
+        let streams = (*context).nb_streams;
+        ffi::avformat_close_input(&mut context);
+        Some(streams)
     }
-    let io = StreamIo::from_read_seek_with_capacity(reader, 1 << 16).map_err(cannot_open)?;
-    let stop = cancel.clone();
-    let expired = move || stop.is_cancelled() || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-    ffmpeg::format::input_from_stream_with_interrupt(io, None, Some(options), expired).map_err(|error| match error {
-        ffmpeg::Error::Exit => stopped(limits, cancel),
-        other => cannot_open(other),
-    })
+}
+
+/// A reader that is there again after FFmpeg could not open what is in it.
+#[derive(Clone)]
+struct Lent {
+    reader: Arc<Mutex<Reader>>,
+    /// When reading fails.
+    expired: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+}
+
+impl Lent {
+    fn reader(&self) -> MutexGuard<'_, Reader> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Read for Lent {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.expired.as_ref().is_some_and(|expired| expired()) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.reader().read(buffer)
+    }
+}
+
+impl Seek for Lent {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.reader().seek(to)
+    }
 }
 
 fn cannot_open(error: ffmpeg::Error) -> Error {
