@@ -186,6 +186,17 @@ fn what_a_header_claims_is_not_believed() {
 }
 
 #[test]
+fn a_film_that_was_cut_off_says_so() {
+    let frames: Vec<Vec<u8>> = (0..50).map(|at| jpeg(64, 48, at)).collect();
+    let film = Avi { streams: 1, codec: b"MJPG", size: (64, 48), rate: (25, 1), claimed: 50 }.holding(&frames);
+    assert_eq!(look(&film, |_| {}).unwrap().warnings, Vec::<String>::new());
+    let part = look(&film[..film.len() * 6 / 10], |_| {}).unwrap();
+    assert!(part.duration < 1.5, "{} s", part.duration);
+    let claimed = format!("of {} claimed bytes", film.len());
+    assert!(part.warnings.iter().any(|warning| warning.contains(&claimed)), "{:?}", part.warnings);
+}
+
+#[test]
 fn damage_of_any_length_is_passed_over() {
     let good = |from: u32| (from..from + 25).map(|at| jpeg(64, 48, at));
     let frames: Vec<Vec<u8>> = good(0).chain(std::iter::repeat_n(vec![0; 20], 3000)).chain(good(25)).collect();

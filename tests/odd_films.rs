@@ -120,6 +120,21 @@ fn a_stretch_of_zeros_is_passed_over() {
     }
 }
 
+#[test]
+fn a_film_that_was_cut_off_says_so_where_its_container_can() {
+    let Some((dir, film)) = begin() else { return };
+    for (name, codec) in [("film.avi", "mpeg4"), ("film.wmv", "wmv2"), ("film.ogv", "libtheora"), ("film.mkv", "mpeg4")]
+    {
+        let path = dir.path().join(name);
+        ffmpeg(&["-i", film.to_str().unwrap(), "-an", "-c:v", codec, "-b:v", "1M", path.to_str().unwrap()]);
+        assert_eq!(look(&path).warnings, Vec::<String>::new(), "{name}");
+        let bytes = std::fs::read(&path).unwrap();
+        let part = video::fingerprint(&Media::bytes(&bytes[..bytes.len() * 65 / 100]), &Options::default()).unwrap();
+        let told = |warning: &String| warning.starts_with("cut off") || warning.starts_with("ends after");
+        assert!(part.warnings.iter().any(told), "{name}: {:?}", part.warnings);
+    }
+}
+
 /// Uncompressed sound has a sample for each of its values, more than a film may have frames, and yet a small index.
 #[test]
 fn a_film_with_uncompressed_sound_is_within_the_limits() {

@@ -9,6 +9,11 @@ use std::io::{Read, Seek, SeekFrom};
 use crate::error::{Error, Result};
 use crate::fingerprint::media::Reader;
 
+/// The longest page of an Ogg file, in bytes.
+const OGG_PAGE: u64 = 65_307;
+const ASF_HEADER: [u8; 16] = *b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c";
+const ASF_FILE: [u8; 16] = *b"\xa1\xdc\xab\x8c\x47\xa9\xcf\x11\x8e\xe4\x00\xc0\x0c\x20\x53\x65";
+
 /// What the main header of an AVI file claims, which lies at a fixed place; the reader is at its start again afterwards.
 pub(super) fn of_avi(reader: &mut Reader) -> Option<(u32, u32)> {
     let mut head = [0; 72];
@@ -18,6 +23,55 @@ pub(super) fn of_avi(reader: &mut Reader) -> Option<(u32, u32)> {
     let named = |at: usize, name: &[u8]| head[at..].starts_with(name);
     let avi = named(0, b"RIFF") && named(8, b"AVI LIST") && named(20, b"hdrlavih");
     avi.then(|| (number(&head[64..], u32::from_le_bytes), number(&head[68..], u32::from_le_bytes)))
+}
+
+/// How the end of a file shows that it was cut off, where its container says what that should be: AVI and ASF claim their length
+/// (which is what FFmpeg's durations are estimated from once there is less), Ogg marks its last page. The reader is at its start
+/// again afterwards.
+pub(super) fn cut_off(reader: &mut Reader) -> Option<String> {
+    let told = cut(reader);
+    reader.rewind().ok()?;
+    told
+}
+
+fn cut(reader: &mut Reader) -> Option<String> {
+    let length = reader.length();
+    let mut head = [0; 30];
+    reader.read_exact(&mut head).ok()?;
+    if head.starts_with(b"OggS") {
+        let mut end = Vec::new();
+        reader.seek(SeekFrom::Start(length.saturating_sub(OGG_PAGE))).ok()?;
+        reader.by_ref().take(OGG_PAGE).read_to_end(&mut end).ok()?;
+        // Its version, which is 0, and its flags, of which the third is for the last page of a stream.
+        let page = memchr::memmem::rfind(&end, b"OggS\0")?;
+        let last = end.get(page + 5)? & 4 != 0;
+        return (!last).then(|| "cut off: its last page is not the end of a stream".into());
+    }
+    let claimed = if head.starts_with(b"RIFF") && head[8..].starts_with(b"AVI ") {
+        // Of larger files this is the first part alone, and all ones where it was not known.
+        let size = number(&head[4..], u32::from_le_bytes);
+        if size == u32::MAX { 0 } else { u64::from(size) + 8 }
+    } else if head.starts_with(&ASF_HEADER) {
+        asf_length(reader, number(&head[24..], u32::from_le_bytes))?
+    } else {
+        0
+    };
+    let cut = claimed.saturating_sub(length) > claimed / 100;
+    cut.then(|| format!("cut off: holds {length} of {claimed} claimed bytes"))
+}
+
+/// What the file properties among the objects of an ASF header claim.
+fn asf_length(reader: &mut Reader, objects: u32) -> Option<u64> {
+    for _ in 0..objects.min(64) {
+        let mut object = [0; 48];
+        reader.read_exact(&mut object).ok()?;
+        if object.starts_with(&ASF_FILE) {
+            return object[40..].first_chunk().map(|&size| u64::from_le_bytes(size));
+        }
+        let size = object[16..].first_chunk().map(|&size| u64::from_le_bytes(size))?;
+        reader.seek_relative(i64::try_from(size).ok()?.checked_sub(48)?).ok()?;
+    }
+    None
 }
 
 /// What a packet claims that is a PNG picture.
@@ -89,10 +143,12 @@ pub(super) fn of_iso(reader: &mut Reader, go_on: &dyn Fn() -> Result<()>) -> Res
                 track = Some((ends.len() + 1, Track::default()));
                 inside = Some(body);
             }
-            b"moov" | b"mdia" | b"minf" | b"stbl" | b"dinf" | b"edts" | b"udta" | b"ilst" | b"tref" | b"mvex" | b"moof"
-            | b"traf" | b"sinf" | b"schi" | b"wave" => inside = Some(body),
+            b"moov" | b"mdia" | b"minf" | b"stbl" | b"dinf" | b"edts" | b"udta" | b"ilst" | b"tref" | b"mvex"
+            | b"moof" | b"traf" | b"sinf" | b"schi" | b"wave" => inside = Some(body),
             // What FFmpeg takes for a header that was overwritten with free space.
-            b"free" | b"hoov" if matches!(file.bytes(body + 4)?.as_ref(), Some(b"mvhd" | b"cmov")) => inside = Some(body),
+            b"free" | b"hoov" if matches!(file.bytes(body + 4)?.as_ref(), Some(b"mvhd" | b"cmov")) => {
+                inside = Some(body)
+            }
             b"meta" => inside = file.first_handler(body, found.end, go_on)?,
             b"cmov" => return Err(Error::unsupported("films whose header is compressed (cmov)")),
             b"trun" => iso.add(file.number(body + 4)?),
@@ -376,14 +432,17 @@ mod tests {
         let hidden = track(b"vide", &[boxed(b"stsd", &[&[0; 40], &table(b"stsz", &[1, 1 << 31])])]);
         assert!(matches!(of(&boxed(b"moov", &[&hidden])), Err(Error::Decode { .. })));
 
-        let whole = boxed(b"moov", &[&track(b"vide", &[table(b"stsz", &[1, 8]), table(b"stsc", &[u32::MAX, 1, 1, 1])])]);
+        let whole =
+            boxed(b"moov", &[&track(b"vide", &[table(b"stsz", &[1, 8]), table(b"stsc", &[u32::MAX, 1, 1, 1])])]);
         for length in 0..whole.len() {
             let found = of(&whole[..length]).unwrap();
             assert!(found.frames <= 8 && found.tracks <= 1, "{length}: {found:?}");
         }
         let deep = (0..50).fold(table(b"trun", &[7]), |inner, _| boxed(b"moof", &[&inner]));
         assert_eq!(of(&deep).unwrap(), Iso::default(), "deeper than FFmpeg goes");
-        for bytes in [&[][..], b"RIFF\0\0\0\0AVI ", &[0; 300], &[0xff; 300], b"\0\0\0\x01moov\xff\xff\xff\xff\xff\xff\xff\xff"] {
+        for bytes in
+            [&[][..], b"RIFF\0\0\0\0AVI ", &[0; 300], &[0xff; 300], b"\0\0\0\x01moov\xff\xff\xff\xff\xff\xff\xff\xff"]
+        {
             assert_eq!(of(bytes).unwrap(), Iso::default());
         }
         let stopped = of_iso(&mut Reader::of_vec(boxed(b"skip", &[]).repeat(5000)), &|| Err(Error::Cancelled));

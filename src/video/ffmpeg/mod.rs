@@ -342,6 +342,7 @@ impl<'a> Opened<'a> {
         let limits = &options.limits;
         let deadline = Instant::now().checked_add(limits.time);
         let avi = claimed::of_avi(&mut reader);
+        let cut_off = claimed::cut_off(&mut reader);
         let iso = claimed::of_iso(&mut reader, &|| check_time(deadline, limits, &options.cancel))?;
         let edits = indexed(&iso, limits)?;
         let input = open(reader, allowed, edits, limits, deadline, &options.cancel)?;
@@ -352,7 +353,7 @@ impl<'a> Opened<'a> {
         if claimed > limits.duration {
             return Err(Error::limit("duration", limits.duration as u64, claimed as u64));
         }
-        let mut warnings = Vec::new();
+        let mut warnings = Vec::from_iter(cut_off);
         if !edits {
             warnings.push("its edit list repeats too much to be followed".into());
         }
@@ -422,7 +423,8 @@ impl Damage {
     fn passes(&mut self, error: ffmpeg::Error, place: i64) -> bool {
         self.still = if place == self.place { self.still + 1 } else { 0 };
         self.place = place;
-        let damaged = matches!(error, ffmpeg::Error::InvalidData | ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN });
+        let damaged =
+            matches!(error, ffmpeg::Error::InvalidData | ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN });
         damaged && self.still < MAX_STILL
     }
 
