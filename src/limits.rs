@@ -13,9 +13,9 @@ pub struct Limits {
     pub side: u32,
     /// Width times height in pixels.
     pub pixels: u64,
-    /// Memory that decoding one still or one frame may take, in bytes.
+    /// Memory that decoding one still or one frame may take, in bytes; and the index of an MP4 or MOV file, some 40 bytes a sample.
     pub memory: u64,
-    /// Frames that are decoded of one film or animation.
+    /// Frames that are decoded of one film or animation, or that an MP4 or MOV file claims to hold.
     pub frames: u64,
     /// Streams in a container.
     pub streams: u32,

@@ -173,15 +173,136 @@ fn what_a_header_claims_is_not_believed() {
     }
 
     let thousand = Avi { streams: 1000, ..plain }.holding(&frame);
-    match look(&thousand, |_| {}) {
-        Err(Error::Limit { limit: "streams", max: 64, .. }) => {}
-        Err(Error::Decode { detail, .. }) => assert!(detail.contains("streams"), "{detail}"),
-        other => panic!("{other:?}"),
+    for (streams, thousand) in [(1000, &thousand), (65, &Avi { streams: 65, ..plain }.holding(&frame))] {
+        match look(thousand, |_| {}) {
+            Err(Error::Limit { limit: "streams", max: 64, got, .. }) => assert_eq!(got, streams),
+            other => panic!("{streams}: {other:?}"),
+        }
     }
     let mut few = Options::default();
     few.limits.streams = 2000;
     let seen = video::fingerprint(&Media::bytes(&thousand), &few).unwrap();
     assert!(seen.warnings.iter().any(|warning| warning.contains("1000 films")), "{:?}", seen.warnings);
+}
+
+#[test]
+fn a_film_that_was_cut_off_says_so() {
+    let frames: Vec<Vec<u8>> = (0..50).map(|at| jpeg(64, 48, at)).collect();
+    let film = Avi { streams: 1, codec: b"MJPG", size: (64, 48), rate: (25, 1), claimed: 50 }.holding(&frames);
+    assert_eq!(look(&film, |_| {}).unwrap().warnings, Vec::<String>::new());
+    let part = look(&film[..film.len() * 6 / 10], |_| {}).unwrap();
+    assert!(part.duration < 1.5, "{} s", part.duration);
+    let claimed = format!("of {} claimed bytes", film.len());
+    assert!(part.warnings.iter().any(|warning| warning.contains(&claimed)), "{:?}", part.warnings);
+}
+
+#[test]
+fn damage_of_any_length_is_passed_over() {
+    let good = |from: u32| (from..from + 25).map(|at| jpeg(64, 48, at));
+    let frames: Vec<Vec<u8>> = good(0).chain(std::iter::repeat_n(vec![0; 20], 3000)).chain(good(25)).collect();
+    let claimed = frames.len() as u32;
+    let film = Avi { streams: 1, codec: b"MJPG", size: (64, 48), rate: (25, 1), claimed }.holding(&frames);
+    let seen = look(&film, |options| options.threads = 1).unwrap();
+    let last = seen.frames.last().unwrap().time;
+    assert!(last > 120.0 && (seen.duration - 122.0).abs() < 1.0, "{last} of {} s", seen.duration);
+    assert!(seen.warnings.iter().any(|warning| warning.starts_with("3000 damaged packets")), "{:?}", seen.warnings);
+    assert!(!seen.warnings.iter().any(|warning| warning.trim_end().ends_with(':')), "{:?}", seen.warnings);
+    let few = look(&film, |options| (options.threads, options.limits.frames) = (1, 1000));
+    assert!(matches!(few, Err(Error::Limit { limit: "frames", max: 1000, .. })), "{few:?}");
+}
+
+/// A box of an ISO file.
+fn boxed(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    [&(content.len() as u32 + 8).to_be_bytes()[..], kind, content].concat()
+}
+
+/// A box of numbers, the first its version and flags.
+fn numbers(kind: &[u8; 4], numbers: &[u32]) -> Vec<u8> {
+    boxed(kind, &numbers.iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<u8>>())
+}
+
+/// An MP4 file by hand, of JPEG pictures; what its header claims need not be what is in it.
+struct Mp4 {
+    tracks: u32,
+    /// Samples that each track claims.
+    samples: u32,
+    /// The size of each, or 0 for those of the frames.
+    size: u32,
+    /// Ticks in a second, of which a sample lasts one.
+    rate: u32,
+}
+
+impl Mp4 {
+    fn holding(&self, frames: &[Vec<u8>]) -> Vec<u8> {
+        let start = boxed(b"ftyp", b"isom\0\0\x02\0isommp41");
+        let header = self.header(frames, 0).len();
+        let header = self.header(frames, (start.len() + header + 8) as u32);
+        [start, header, boxed(b"mdat", &frames.concat())].concat()
+    }
+
+    fn header(&self, frames: &[Vec<u8>], at: u32) -> Vec<u8> {
+        let Self { tracks, samples, size, rate } = *self;
+        let unit = [1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30];
+        let movie = [&[0, 0, 0, rate, samples, 1 << 16, 1 << 24, 0, 0][..], &unit, &[0; 6], &[tracks + 1]].concat();
+        let mut sizes = vec![0, size, samples];
+        if size == 0 {
+            sizes.extend(frames.iter().map(|frame| frame.len() as u32));
+        }
+        let entry = numbers(b"jpeg", &[0, 1, 0, 0, 0, 0, 64 << 16 | 64, 72 << 16, 72 << 16, 0, 1 << 16]);
+        let entry = [&entry[8..], &[0; 30], &[0, 24, 0xff, 0xff]].concat();
+        let description = [&[0u8, 0, 0, 0, 0, 0, 0, 1][..], &boxed(b"jpeg", &entry)].concat();
+        let tables = [
+            boxed(b"stsd", &description),
+            numbers(b"stts", &[0, 1, samples, 1]),
+            numbers(b"stsc", &[0, 1, 1, samples, 1]),
+            numbers(b"stsz", &sizes),
+            numbers(b"stco", &[0, 1, at]),
+        ];
+        let data = boxed(b"dinf", &numbers(b"dref", &[0, 1, 12, u32::from_be_bytes(*b"url "), 1]));
+        let media = [numbers(b"vmhd", &[1, 0, 0]), data, boxed(b"stbl", &tables.concat())].concat();
+        let media = [
+            numbers(b"mdhd", &[0, 0, 0, rate, samples, 0x55c4 << 16]),
+            numbers(b"hdlr", &[0, 0, u32::from_be_bytes(*b"vide"), 0, 0, 0, 0]),
+            boxed(b"minf", &media),
+        ]
+        .concat();
+        let track = |at: u32| {
+            let head = [&[3, 0, 0, at + 1, 0, samples, 0, 0, 0, 0][..], &unit, &[64 << 16, 64 << 16]].concat();
+            boxed(b"trak", &[numbers(b"tkhd", &head), boxed(b"mdia", &media)].concat())
+        };
+        let tracks: Vec<u8> = (0..tracks).flat_map(track).collect();
+        boxed(b"moov", &[numbers(b"mvhd", &movie), tracks].concat())
+    }
+}
+
+/// FFmpeg makes an index of all samples before anything else can be asked.
+#[test]
+fn an_index_of_more_samples_than_may_be_is_not_made() {
+    let frames: Vec<Vec<u8>> = (0..30).map(|at| jpeg(64, 64, at)).collect();
+    let plain = Mp4 { tracks: 1, samples: 30, size: 0, rate: 25 };
+    let seen = look(&plain.holding(&frames), |_| {}).unwrap();
+    assert_eq!(seen.warnings, Vec::<String>::new());
+    assert!((seen.duration - 1.2).abs() < 0.1, "{}", seen.duration);
+
+    let limit = |bytes: &[u8], change: &dyn Fn(&mut Options)| match look(bytes, change) {
+        Err(Error::Limit { limit, max, got, .. }) => (limit, max, got),
+        other => panic!("{other:?}"),
+    };
+    let one = &frames[..1];
+    let many = Mp4 { samples: 60_000_000, size: 1, rate: 2100, ..plain }.holding(one);
+    assert!(many.len() < 4000, "{} bytes", many.len());
+    assert_eq!(limit(&many, &|_| {}), ("frames", 4_000_000, 60_000_000));
+    let memory = limit(&many, &|options| options.limits.frames = u64::MAX);
+    assert_eq!((memory.0, memory.1), ("memory", 1 << 30));
+    assert!(memory.2 >= 60_000_000 * 24, "{}", memory.2);
+    let tracks = Mp4 { tracks: 60, samples: 3_900_000, size: 1, rate: 2100 }.holding(one);
+    assert_eq!(limit(&tracks, &|_| {}).0, "memory");
+    // Samples of fragments take no bytes of the header either.
+    let run = numbers(b"trun", &[0, 50_000_000]);
+    let run = boxed(b"moof", &boxed(b"traf", &[numbers(b"tfhd", &[0, 1]), run].concat()));
+    assert_eq!(limit(&[plain.holding(&frames), run].concat(), &|_| {}).0, "memory");
+    let thousand = Mp4 { tracks: 1000, ..plain }.holding(&frames);
+    assert_eq!(limit(&thousand, &|_| {}), ("streams", 64, 1000));
 }
 
 #[test]

@@ -102,6 +102,56 @@ fn the_same_film_laid_down_oddly() {
     assert!(first.reference[1] > plain.duration - 1.0, "{first:?}");
 }
 
+/// What is no packet at all in the midst of a transport stream: FFmpeg asks to be tried again each time that it finds none.
+#[test]
+fn a_stretch_of_zeros_is_passed_over() {
+    let Some((dir, film)) = begin() else { return };
+    let path = dir.path().join("plain.ts");
+    ffmpeg(&["-i", film.to_str().unwrap(), "-an", "-c", "copy", path.to_str().unwrap()]);
+    let (plain, bytes) = (look(&path), std::fs::read(&path).unwrap());
+    // Behind what FFmpeg reads to find out what there is.
+    let late = bytes.len() * 17 / 20 / 188 * 188;
+    for zeros in [200_000, 1_000_000] {
+        let odd = [&bytes[..late], &vec![0; zeros], &bytes[late..]].concat();
+        let seen = video::fingerprint(&Media::bytes(&odd), &Options::default()).unwrap();
+        shows_it_all("zeros", &seen, &plain);
+        assert!(seen.warnings.iter().any(|warning| warning.contains("damaged")), "{zeros}: {:?}", seen.warnings);
+        assert!(!seen.warnings.iter().any(|warning| warning.contains("stopped")), "{zeros}: {:?}", seen.warnings);
+    }
+}
+
+#[test]
+fn a_film_that_was_cut_off_says_so_where_its_container_can() {
+    let Some((dir, film)) = begin() else { return };
+    for (name, codec) in [("film.avi", "mpeg4"), ("film.wmv", "wmv2"), ("film.ogv", "libtheora"), ("film.mkv", "mpeg4")]
+    {
+        let path = dir.path().join(name);
+        ffmpeg(&["-i", film.to_str().unwrap(), "-an", "-c:v", codec, "-b:v", "1M", path.to_str().unwrap()]);
+        assert_eq!(look(&path).warnings, Vec::<String>::new(), "{name}");
+        let bytes = std::fs::read(&path).unwrap();
+        let part = video::fingerprint(&Media::bytes(&bytes[..bytes.len() * 65 / 100]), &Options::default()).unwrap();
+        let told = |warning: &String| warning.starts_with("cut off") || warning.starts_with("ends after");
+        assert!(part.warnings.iter().any(told), "{name}: {:?}", part.warnings);
+    }
+}
+
+/// Uncompressed sound has a sample for each of its values, more than a film may have frames, and yet a small index.
+#[test]
+fn a_film_with_uncompressed_sound_is_within_the_limits() {
+    let Some((dir, film)) = begin() else { return };
+    let path = dir.path().join("plain.mov");
+    let sound = ["-f", "lavfi", "-i", "sine=sample_rate=192000", "-map", "0:v", "-map", "1:a", "-c:v", "copy"];
+    let written = ["-c:a", "pcm_s16le", "-shortest", path.to_str().unwrap()];
+    ffmpeg(&[&["-i", film.to_str().unwrap()][..], &sound, &written].concat());
+    let (plain, mut options) = (look(&film), Options::default());
+    options.limits.frames = 100_000;
+    options.limits.memory = 20 << 20;
+    assert!(plain.duration * 192_000.0 * 24.0 > options.limits.memory as f64);
+    let seen = video::fingerprint(&Media::file(&path), &options).unwrap();
+    assert_eq!(seen.warnings, Vec::<String>::new());
+    assert_eq!(seen.frames.len(), plain.frames.len());
+}
+
 /// Seconds at which the first packet of a film is shown, if the `ffprobe` command is there to say.
 fn first_timestamp(path: &str) -> Option<f64> {
     let arguments = ["-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time", "-of", "csv=p=0", path];

@@ -10,7 +10,9 @@
 mod pixels;
 
 use std::cell::Cell;
-use std::sync::Once;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ptr;
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Instant;
 
 use ffmpeg_next as ffmpeg;
@@ -21,7 +23,7 @@ use ffmpeg::format::stream::Disposition;
 use ffmpeg::{Dictionary, Discard, Packet, ffi, frame, media};
 
 use self::pixels::{Converter, convert, luma};
-use super::claimed;
+use super::claimed::{self, Iso};
 use super::clock::{Clock, JUMP};
 use super::glance::{Pick, Watch};
 use super::grid::{Shape, Turn};
@@ -64,33 +66,115 @@ pub(super) struct Allowed {
 const MAX_THREADS: usize = 8;
 const FEW_THREADS: usize = 3;
 const THREAD_FRAMES: u64 = 16 << 20;
-/// Packets in a row that may be damaged before the rest is given up.
-const MAX_DAMAGED: u32 = 2_000;
+/// Packets in a row that may be damaged at one and the same place of the file before the rest is given up.
+const MAX_STILL: u32 = 1_000;
 
 fn silence() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| ffmpeg::util::log::set_level(ffmpeg::util::log::Level::Quiet));
+    ONCE.call_once(|| {
+        ffmpeg::util::log::set_level(ffmpeg::util::log::Level::Quiet);
+        // Without this, errors have no words.
+        ffmpeg::util::error::register_all();
+    });
 }
 
 fn open(
     reader: Reader,
     allowed: Allowed,
+    edits: bool,
     limits: &Limits,
     deadline: Option<Instant>,
     cancel: &Cancel,
 ) -> Result<Input> {
+    let mut options = settings(allowed, limits.streams.saturating_add(1));
+    if !edits {
+        options.set("advanced_editlist", "0");
+    }
+    let lent = Lent { reader: Arc::new(Mutex::new(reader)), expired: None };
+    let io = StreamIo::from_read_seek_with_capacity(lent.clone(), 1 << 16).map_err(cannot_open)?;
+    let stop = cancel.clone();
+    let expired = move || stop.is_cancelled() || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+    let opened = ffmpeg::format::input_from_stream_with_interrupt(io, None, Some(options), expired.clone());
+    opened.map_err(|error| match error {
+        ffmpeg::Error::Exit => stopped(limits, cancel),
+        NO_ROOM => {
+            let streams = streams(Lent { expired: Some(Arc::new(expired)), ..lent }, allowed).unwrap_or(0);
+            if streams > limits.streams {
+                return Error::limit("streams", limits.streams.into(), streams.into());
+            }
+            cannot_open(error)
+        }
+        other => cannot_open(other),
+    })
+}
+
+fn settings(allowed: Allowed, streams: u32) -> Dictionary<'static> {
     let mut options = Dictionary::new();
     options.set("protocol_whitelist", "none");
     options.set("format_whitelist", allowed.containers);
     options.set("codec_whitelist", allowed.codecs);
-    options.set("max_streams", &limits.streams.saturating_add(1).to_string());
-    let io = StreamIo::from_read_seek_with_capacity(reader, 1 << 16).map_err(cannot_open)?;
-    let stop = cancel.clone();
-    let expired = move || stop.is_cancelled() || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-    ffmpeg::format::input_from_stream_with_interrupt(io, None, Some(options), expired).map_err(|error| match error {
-        ffmpeg::Error::Exit => stopped(limits, cancel),
-        other => cannot_open(other),
-    })
+    options.set("max_streams", &streams.min(i32::MAX as u32).to_string());
+    options
+}
+
+/// What FFmpeg says of more streams than it may make, and of more memory than it can have.
+const NO_ROOM: ffmpeg::Error = ffmpeg::Error::Other { errno: ffmpeg::error::ENOMEM };
+/// Streams that are counted where there are more than is allowed; each takes a few kilobytes, and is not looked into.
+const MOST_STREAMS: u32 = 10_000;
+
+/// How many streams the header of a file tells of; `None` if it cannot be read, or of more than [`MOST_STREAMS`].
+fn streams(mut reader: Lent, allowed: Allowed) -> Option<u32> {
+    reader.rewind().ok()?;
+    let mut io = StreamIo::from_read_seek_with_capacity(reader, 1 << 16).ok()?;
+    let options = settings(allowed, MOST_STREAMS);
+    // SAFETY: the context is used only while it is there, opening frees it where that fails, and it is closed before what it reads
+    // from; the options are taken back, as opening leaves those that it does not know.
+    unsafe {
+        let mut context = ffi::avformat_alloc_context();
+        if context.is_null() {
+            return None;
+        }
+        (*context).pb = io.as_mut_ptr();
+        (*context).flags |= ffi::AVFMT_FLAG_CUSTOM_IO;
+        let mut options = options.disown();
+        let opened = ffi::avformat_open_input(&mut context, ptr::null(), ptr::null_mut(), &mut options);
+        drop(Dictionary::own(options));
+        if opened < 0 {
+            return None;
+        }
+        let streams = (*context).nb_streams;
+        ffi::avformat_close_input(&mut context);
+        Some(streams)
+    }
+}
+
+/// A reader that is there again after FFmpeg could not open what is in it.
+#[derive(Clone)]
+struct Lent {
+    reader: Arc<Mutex<Reader>>,
+    /// When reading fails.
+    expired: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+}
+
+impl Lent {
+    fn reader(&self) -> MutexGuard<'_, Reader> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Read for Lent {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.expired.as_ref().is_some_and(|expired| expired()) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.reader().read(buffer)
+    }
+}
+
+impl Seek for Lent {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.reader().seek(to)
+    }
 }
 
 fn cannot_open(error: ffmpeg::Error) -> Error {
@@ -101,6 +185,26 @@ fn cannot_open(error: ffmpeg::Error) -> Error {
             Error::decode("its header asks for more streams or memory than is allowed")
         }
         other => Error::decode(other.to_string()),
+    }
+}
+
+/// Whether FFmpeg may make its index of an ISO file that claims this much, and whether it may follow edit lists.
+fn indexed(iso: &Iso, limits: &Limits) -> Result<bool> {
+    let most = [("streams", limits.streams.into(), iso.tracks), ("frames", limits.frames, iso.frames)];
+    for (limit, max, got) in most.into_iter().chain([("memory", limits.memory, iso.index)]) {
+        if got > max {
+            return Err(Error::limit(limit, max, got));
+        }
+    }
+    Ok(iso.edited <= limits.memory)
+}
+
+/// Whether there is time left, and nobody asked to stop.
+fn check_time(deadline: Option<Instant>, limits: &Limits, cancel: &Cancel) -> Result<()> {
+    cancel.check()?;
+    match deadline {
+        Some(deadline) if Instant::now() >= deadline => Err(stopped(limits, cancel)),
+        _ => Ok(()),
     }
 }
 
@@ -238,7 +342,10 @@ impl<'a> Opened<'a> {
         let limits = &options.limits;
         let deadline = Instant::now().checked_add(limits.time);
         let avi = claimed::of_avi(&mut reader);
-        let input = open(reader, allowed, limits, deadline, &options.cancel)?;
+        let cut_off = claimed::cut_off(&mut reader);
+        let iso = claimed::of_iso(&mut reader, &|| check_time(deadline, limits, &options.cancel))?;
+        let edits = indexed(&iso, limits)?;
+        let input = open(reader, allowed, edits, limits, deadline, &options.cancel)?;
         if input.nb_streams() > limits.streams {
             return Err(Error::limit("streams", limits.streams.into(), input.nb_streams().into()));
         }
@@ -246,7 +353,10 @@ impl<'a> Opened<'a> {
         if claimed > limits.duration {
             return Err(Error::limit("duration", limits.duration as u64, claimed as u64));
         }
-        let mut warnings = Vec::new();
+        let mut warnings = Vec::from_iter(cut_off);
+        if !edits {
+            warnings.push("its edit list repeats too much to be followed".into());
+        }
         let index = choose(&input, &mut warnings)?;
         if let Some((width, height)) = avi {
             within(limits, width, height)?;
@@ -290,6 +400,44 @@ fn is_shown(packet: &Packet) -> bool {
     unsafe { (*ffmpeg::packet::Ref::as_ptr(packet)).flags & ffi::AV_PKT_FLAG_DISCARD == 0 }
 }
 
+/// How far FFmpeg has read the file, in bytes.
+fn place(input: &Input) -> i64 {
+    // SAFETY: what was opened from a stream has a context for reading, whose two pointers are of one buffer, as long as it lives.
+    unsafe {
+        let io = &*(*input.as_ptr()).pb;
+        io.pos - io.buf_end.offset_from(io.buf_ptr) as i64
+    }
+}
+
+/// Packets that could not be read or decoded.
+#[derive(Default)]
+struct Damage {
+    packets: u64,
+    place: i64,
+    still: u32,
+}
+
+impl Damage {
+    /// Whether reading may go on after this error: each damaged packet has to be a step forward in the file now and then. What
+    /// is no packet at all, such as a long stretch of zeros, makes a transport stream ask to be tried again.
+    fn passes(&mut self, error: ffmpeg::Error, place: i64) -> bool {
+        self.still = if place == self.place { self.still + 1 } else { 0 };
+        self.place = place;
+        let damaged =
+            matches!(error, ffmpeg::Error::InvalidData | ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN });
+        damaged && self.still < MAX_STILL
+    }
+
+    /// Counts a packet; those that cannot be decoded may be as many as those that can.
+    fn count(&mut self, limits: &Limits) -> Result<()> {
+        self.packets += 1;
+        if self.packets > limits.frames {
+            return Err(Error::limit("frames", limits.frames, self.packets));
+        }
+        Ok(())
+    }
+}
+
 /// Decodes the frames that are picked, and hands each to `sink`. `watch` sees every packet of the film, and may end it.
 pub(super) fn decode(
     reader: Reader,
@@ -304,8 +452,7 @@ pub(super) fn decode(
     let mut state = opened.state(&mut sink);
     let (limits, cancel, index, claimed) = (&options.limits, &options.cancel, opened.index, opened.clock.claimed);
     let (mut input, mut warnings) = (opened.input, std::mem::take(&mut opened.warnings));
-    let (mut damaged, mut in_a_row) = (0u32, 0u32);
-    let (mut cut_short, mut thin) = (None, false);
+    let (mut damage, mut cut_short, mut thin) = (Damage::default(), None, false);
     loop {
         // A packet for each: reading into one that holds data already would leak that.
         let mut packet = Packet::empty();
@@ -313,8 +460,9 @@ pub(super) fn decode(
             Ok(()) => {}
             Err(ffmpeg::Error::Eof) => break,
             Err(ffmpeg::Error::Exit) => return Err(stopped(limits, cancel)),
-            Err(ffmpeg::Error::InvalidData) if in_a_row < MAX_DAMAGED => {
-                (damaged, in_a_row) = (damaged + 1, in_a_row + 1);
+            Err(error) if damage.passes(error, place(&input)) => {
+                damage.count(limits)?;
+                state.check_time()?;
                 continue;
             }
             Err(error) => {
@@ -342,13 +490,9 @@ pub(super) fn decode(
         if let Some((width, height)) = packet.data().and_then(claimed::of_packet) {
             within(limits, width, height)?;
         }
-        match decoder.send_packet(&packet) {
-            Ok(()) => in_a_row = 0,
-            Err(_) if in_a_row < MAX_DAMAGED => (damaged, in_a_row) = (damaged + 1, in_a_row + 1),
-            Err(error) => {
-                cut_short = Some(error.to_string());
-                break;
-            }
+        if decoder.send_packet(&packet).is_err() {
+            damage.count(limits)?;
+            state.check_time()?;
         }
         state.receive(&mut decoder)?;
     }
@@ -369,9 +513,9 @@ pub(super) fn decode(
     let Some(size) = state.size else {
         return Err(Error::decode("no picture of the film can be decoded"));
     };
-    let sound = damaged == 0 && cut_short.is_none();
-    if damaged > 0 {
-        warnings.push(format!("{damaged} damaged packets were passed over"));
+    let sound = damage.packets == 0 && cut_short.is_none();
+    if damage.packets > 0 {
+        warnings.push(format!("{} damaged packets were passed over", damage.packets));
     }
     if let Some(reason) = cut_short {
         warnings.push(format!("reading stopped after {end:.1} seconds: {reason}"));
@@ -473,11 +617,7 @@ struct State<'a> {
 
 impl State<'_> {
     fn check_time(&self) -> Result<()> {
-        self.cancel.check()?;
-        match self.deadline {
-            Some(deadline) if Instant::now() >= deadline => Err(stopped(self.limits, self.cancel)),
-            _ => Ok(()),
-        }
+        check_time(self.deadline, self.limits, self.cancel)
     }
 
     fn receive(&mut self, decoder: &mut decoder::Video) -> Result<()> {
