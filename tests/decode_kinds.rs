@@ -23,6 +23,13 @@ fn hash_of(picture: &PixelBuf) -> Hash {
     pdq::hash(&picture.as_pixels()).unwrap().hash
 }
 
+/// Whether an error says that it is FFmpeg or a decoder in it that is missing, and not that something is wrong with the file.
+fn is_missing(error: &Error) -> bool {
+    let Error::Unsupported { detail, .. } = error else { return false };
+    let missing = ["this build has no FFmpeg", "FFmpeg cannot be loaded", "films coded as"];
+    missing.iter().any(|words| detail.contains(words))
+}
+
 #[test]
 fn every_kind_of_file_shows_the_same_picture() {
     let original = hash_of(&still("rgb.png"));
@@ -204,7 +211,7 @@ fn other_stills_decode_or_say_what_is_missing() {
                 assert!(distance <= 10, "{name}: {distance}");
                 assert_eq!((image.width, image.height), (160, 120), "{name}");
             }
-            Err(error @ Error::Unsupported { .. }) => println!("{error}"),
+            Err(error) if is_missing(&error) => println!("{error}"),
             other => panic!("{name}: {other:?}"),
         }
     }
@@ -228,7 +235,7 @@ fn turns_of_avif_are_applied() {
                 let distance = hash_of(&picture).distance(&hash_of(&expected));
                 assert!(distance <= 10, "{name}: {distance}");
             }
-            Err(error @ Error::Unsupported { .. }) => println!("{name}: {error}"),
+            Err(error) if is_missing(&error) => println!("{name}: {error}"),
             other => panic!("{name}: {other:?}"),
         }
     }
