@@ -240,3 +240,30 @@ fn turns_of_avif_are_applied() {
         }
     }
 }
+
+/// A film that calls itself a still in its brands is a film to every player, and so it is here.
+#[test]
+fn a_film_with_the_brand_of_a_still_is_a_film() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/removed/aquarium.mp4");
+    let film = std::fs::read(path).unwrap();
+    assert_eq!(&film[4..8], b"ftyp");
+    let size = u32::from_be_bytes(film[..4].try_into().unwrap()) as usize;
+    let seen = |film: &[u8]| match fingerprint(Media::bytes(film), &Options::default()) {
+        Ok(fingerprint @ Fingerprint::Video(_)) => Some(fingerprint),
+        Err(error) if is_missing(&error) => None,
+        other => panic!("{other:?}"),
+    };
+    let expected = seen(&film);
+    for at in (8..size).step_by(4) {
+        let mut branded = film.clone();
+        branded[at..at + 4].copy_from_slice(b"avif");
+        match at {
+            // FFmpeg 5.1 looks for a still where the first brand says so, and that is an error, not a still.
+            8 => assert!(
+                matches!(fingerprint(Media::bytes(&branded), &Options::default()), Err(Error::Decode { .. }))
+                    || seen(&branded) == expected
+            ),
+            _ => assert!(seen(&branded) == expected, "a brand at {at}"),
+        }
+    }
+}

@@ -58,7 +58,7 @@ pub fn decode<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
     if bytes.len() as u64 > limits.bytes {
         return Err(Error::limit("bytes", limits.bytes, bytes.len() as u64));
     }
-    let kind = kind::sniff(&bytes[..bytes.len().min(kind::HEAD)]);
+    let kind = kind::of(bytes);
     match of_kind(kind, bytes, limits) {
         // A variant that `image` does not read, such as a TIFF with an uncommon compression, may be one that FFmpeg does.
         Err(Error::Unsupported { path, detail }) if matches!(kind, Kind::Tiff | Kind::Bmp | Kind::WebP) => {
