@@ -16,6 +16,12 @@ use crate::video;
 
 /// More tiles than any camera writes.
 const MAX_TILES: usize = 4096;
+/// More than any camera writes of items, of places where they lie, and of properties. A box of few bytes may claim very many.
+const MAX_ITEMS: usize = 4 * MAX_TILES;
+const MAX_EXTENTS: usize = 4 * MAX_TILES;
+const MAX_PROPERTIES: usize = 4 * MAX_TILES;
+/// More properties than an item has.
+const MAX_OF_ITEM: usize = 255;
 
 /// Decodes the primary picture, upright.
 pub(super) fn decode(bytes: &[u8], name: &'static str, limits: &Limits) -> Result<PixelBuf> {
@@ -88,6 +94,8 @@ struct File<'a> {
     idat: &'a [u8],
     primary: u32,
     items: HashMap<u32, Item>,
+    /// How many there are of all items.
+    extents: usize,
     properties: Vec<([u8; 4], Cursor<'a>)>,
 }
 
@@ -101,7 +109,8 @@ impl<'a> File<'a> {
             }
         };
         meta.version()?;
-        let mut file = Self { bytes, idat: &[], primary: 0, items: HashMap::new(), properties: Vec::new() };
+        let (items, properties) = (HashMap::new(), Vec::new());
+        let mut file = Self { bytes, idat: &[], primary: 0, items, extents: 0, properties };
         while let Some((kind, mut content)) = meta.next_box() {
             match &kind {
                 b"pitm" => {
@@ -119,6 +128,12 @@ impl<'a> File<'a> {
         Some(file)
     }
 
+    /// The item of that number, as yet without anything if it is new.
+    fn item(&mut self, id: u32) -> Option<&mut Item> {
+        let room = self.items.len() < MAX_ITEMS || self.items.contains_key(&id);
+        room.then(|| self.items.entry(id).or_default())
+    }
+
     fn kinds(&mut self, mut content: Cursor<'a>) -> Option<()> {
         let size = if content.version()?.0 == 0 { 2 } else { 4 };
         content.number(size)?;
@@ -127,7 +142,7 @@ impl<'a> File<'a> {
             if &kind == b"infe" && version >= 2 {
                 let id = entry.number(if version == 2 { 2 } else { 4 })? as u32;
                 entry.number(2)?;
-                self.items.entry(id).or_default().kind = entry.take(4)?.try_into().ok()?;
+                self.item(id)?.kind = entry.take(4)?.try_into().ok()?;
             }
         }
         Some(())
@@ -146,15 +161,21 @@ impl<'a> File<'a> {
             let method = if version == 0 { 0 } else { content.number(2)? & 15 };
             content.number(2)?;
             let start = content.number(base)?;
+            let count = content.number(2)? as usize;
+            self.extents += count;
+            // Extents without place and length are all the same one, and take no room in the file.
+            if self.extents > MAX_EXTENTS || (count > 1 && offset == 0 && length == 0) {
+                return None;
+            }
             let mut extents = Vec::new();
-            for _ in 0..content.number(2)? {
+            for _ in 0..count {
                 if version > 0 {
                     content.number(index)?;
                 }
                 let at = start.checked_add(content.number(offset)?)?;
                 extents.push((usize::try_from(at).ok()?, usize::try_from(content.number(length)?).ok()?));
             }
-            let item = self.items.entry(id).or_default();
+            let item = self.item(id)?;
             (item.extents, item.inside) = (extents, method == 1);
             if method > 1 {
                 item.extents.clear();
@@ -167,6 +188,9 @@ impl<'a> File<'a> {
         while let Some((kind, mut inner)) = content.next_box() {
             if &kind == b"ipco" {
                 while let Some(property) = inner.next_box() {
+                    if self.properties.len() == MAX_PROPERTIES {
+                        return None;
+                    }
                     self.properties.push(property);
                 }
             } else if &kind == b"ipma" {
@@ -176,7 +200,11 @@ impl<'a> File<'a> {
                     for _ in 0..inner.byte()? {
                         let index = if flags & 1 == 1 { inner.number(2)? & 0x7FFF } else { inner.number(1)? & 0x7F };
                         if let Some(index) = (index as usize).checked_sub(1) {
-                            self.items.entry(id).or_default().properties.push(index);
+                            let properties = &mut self.item(id)?.properties;
+                            if properties.len() == MAX_OF_ITEM {
+                                return None;
+                            }
+                            properties.push(index);
                         }
                     }
                 }
@@ -192,7 +220,7 @@ impl<'a> File<'a> {
             let count = inner.number(2)?;
             if &kind == b"dimg" {
                 let tiles = (0..count).map(|_| inner.number(wide).map(|id| id as u32)).collect::<Option<_>>()?;
-                self.items.entry(from).or_default().tiles = tiles;
+                self.item(from)?.tiles = tiles;
             }
         }
         Some(())
@@ -358,4 +386,50 @@ fn av1(config: &[u8], data: &[u8], stream: &mut Vec<u8>) -> Option<()> {
     stream.extend_from_slice(config);
     stream.extend_from_slice(data);
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boxed(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+        [&(content.len() as u32 + 8).to_be_bytes()[..], kind, content].concat()
+    }
+
+    fn full(kind: &[u8; 4], content: &[&[u8]]) -> Vec<u8> {
+        boxed(kind, &[&[0; 4], &content.concat()[..]].concat())
+    }
+
+    /// A file whose primary picture is item 1, of 3x2 pixels, with these properties and this association.
+    fn file(properties: &[Vec<u8>], association: &[u8], more: &[Vec<u8>]) -> Vec<u8> {
+        let size = full(b"ispe", &[&3u32.to_be_bytes(), &2u32.to_be_bytes()]);
+        let container = boxed(b"ipco", &[&[size][..], properties].concat().concat());
+        let properties = boxed(b"iprp", &[container, full(b"ipma", &[association])].concat());
+        let kind = full(b"iinf", &[&[0, 1], &boxed(b"infe", b"\x02\0\0\0\0\x01\0\0av01")]);
+        let meta = [full(b"pitm", &[&[0, 1]]), kind, properties, more.concat()].concat();
+        [boxed(b"ftyp", b"avif\0\0\0\0"), full(b"meta", &[&meta])].concat()
+    }
+
+    #[test]
+    fn few_bytes_do_not_make_many_things() {
+        let one = [0, 0, 0, 1, 0, 1, 1, 1];
+        let read = |more: &[Vec<u8>]| File::read(&file(&[], &one, more)).map(|file| (file.items.len(), file.extents));
+        // Sizes of offset and length, items with their number, reference and count of extents.
+        let places = |sizes: u8, items: u16, extents: u16, room: usize| {
+            let item = |id: u16| [&id.to_be_bytes()[..], &[0, 0], &extents.to_be_bytes(), &vec![0; room]].concat();
+            let items = [&items.to_be_bytes()[..], &(0..items).flat_map(item).collect::<Vec<_>>()].concat();
+            full(b"iloc", &[&[sizes, 0], &items])
+        };
+        assert_eq!(read(&[]), Some((1, 0)));
+        assert_eq!(read(&[places(0x44, 2, 3, 24)]), Some((2, 6)));
+        assert_eq!(read(&[places(0, 2, 1, 0)]), Some((2, 2)));
+        assert_eq!(read(&[places(0, 2, 2, 0)]), None, "extents that take no room");
+        assert_eq!(read(&[places(0x10, 2, 60_000, 60_000)]), None, "extents without end");
+        assert_eq!(read(&vec![places(0x10, 1, 2, 2); MAX_EXTENTS / 2 + 1]), None, "extents in many boxes");
+        assert_eq!(read(&[places(0, MAX_ITEMS as u16 + 1, 0, 0)]), None, "items without end");
+        let often = [&2u32.to_be_bytes()[..], &[0, 1, 200], &[1; 200], &[0, 1, 200], &[1; 200]].concat();
+        assert!(File::read(&file(&[], &often, &[])).is_none(), "properties of one item without end");
+        let properties = vec![boxed(b"free", &[]); MAX_PROPERTIES];
+        assert!(File::read(&file(&properties, &one, &[])).is_none(), "properties without end");
+    }
 }
