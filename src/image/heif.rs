@@ -36,7 +36,7 @@ pub(super) fn decode(bytes: &[u8], name: &'static str, limits: &Limits) -> Resul
         ))
     })?;
     let picture = layout.paint(stream, name, limits)?;
-    layout.turns.into_iter().try_fold(picture, orient::upright)
+    orient::upright(picture, layout.turn)
 }
 
 /// A reader over the bytes of a box.
@@ -247,8 +247,14 @@ impl<'a> File<'a> {
     /// How the primary picture is put together.
     fn layout(&self) -> Option<Layout> {
         let item = self.items.get(&self.primary)?;
-        let mut layout =
-            Layout { tiles: vec![self.primary], columns: 1, rows: 1, width: 0, height: 0, turns: Vec::new() };
+        let mut layout = Layout {
+            tiles: vec![self.primary],
+            columns: 1,
+            rows: 1,
+            width: 0,
+            height: 0,
+            turn: Orientation::NoTransforms,
+        };
         if &item.kind == b"grid" {
             let data = self.data(item)?;
             let mut grid = Cursor(&data);
@@ -266,19 +272,20 @@ impl<'a> File<'a> {
             (layout.width, layout.height) = (size.number(4)? as u32, size.number(4)? as u32);
         }
         for (kind, mut content) in item.properties.iter().filter_map(|&at| self.properties.get(at).copied()) {
-            match (&kind, content.byte()) {
-                (b"irot", Some(quarters)) => layout.turns.push(match quarters & 3 {
+            let next = match (&kind, content.byte()) {
+                (b"irot", Some(quarters)) => match quarters & 3 {
                     1 => Orientation::Rotate270,
                     2 => Orientation::Rotate180,
                     3 => Orientation::Rotate90,
                     _ => Orientation::NoTransforms,
-                }),
-                (b"imir", Some(axis)) => layout.turns.push(match axis & 1 {
+                },
+                (b"imir", Some(axis)) => match axis & 1 {
                     0 => Orientation::FlipVertical,
                     _ => Orientation::FlipHorizontal,
-                }),
-                _ => {}
-            }
+                },
+                _ => continue,
+            };
+            layout.turn = orient::both(layout.turn, next);
         }
         Some(layout)
     }
@@ -290,7 +297,8 @@ struct Layout {
     rows: usize,
     width: u32,
     height: u32,
-    turns: Vec<Orientation>,
+    /// All that the file says, as one: however many there are, the picture is turned once.
+    turn: Orientation,
 }
 
 impl Layout {
@@ -408,6 +416,22 @@ mod tests {
         let kind = full(b"iinf", &[&[0, 1], &boxed(b"infe", b"\x02\0\0\0\0\x01\0\0av01")]);
         let meta = [full(b"pitm", &[&[0, 1]]), kind, properties, more.concat()].concat();
         [boxed(b"ftyp", b"avif\0\0\0\0"), full(b"meta", &[&meta])].concat()
+    }
+
+    #[test]
+    fn all_turns_are_one() {
+        let turns = [boxed(b"irot", &[1]), boxed(b"imir", &[1])];
+        let turn = |list: &[u8]| {
+            let association = [&[0, 0, 0, 1, 0, 1, list.len() as u8][..], list].concat();
+            let bytes = file(&turns, &association, &[]);
+            File::read(&bytes).and_then(|file| file.layout()).map(|layout| layout.turn)
+        };
+        assert_eq!(turn(&[1]), Some(Orientation::NoTransforms));
+        assert_eq!(turn(&[1, 2]), Some(Orientation::Rotate270));
+        assert_eq!(turn(&[1, 3]), Some(Orientation::FlipHorizontal));
+        assert_eq!(turn(&[1, 2, 3]), Some(orient::both(Orientation::Rotate270, Orientation::FlipHorizontal)));
+        assert_eq!(turn(&[1, 2, 2, 2, 2]), Some(Orientation::NoTransforms));
+        assert_eq!(turn(&[&[1][..], &[2; 249]].concat()), Some(Orientation::Rotate270));
     }
 
     #[test]
