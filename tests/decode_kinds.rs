@@ -267,3 +267,78 @@ fn a_film_with_the_brand_of_a_still_is_a_film() {
         }
     }
 }
+
+/// Three frames of 40x30 pixels, a tenth of a second each, and where the second one begins.
+fn gif_of_three() -> (Vec<u8>, usize) {
+    let mut bytes = Vec::new();
+    let mut encoder = image::codecs::gif::GifEncoder::new(&mut bytes);
+    for at in 0..3u32 {
+        let picture =
+            image::RgbaImage::from_fn(40, 30, |x, y| image::Rgba([(x * 6) as u8, (y * 8) as u8, (at * 90) as u8, 255]));
+        let delay = image::Delay::from_numer_denom_ms(100, 1);
+        encoder.encode_frame(image::Frame::from_parts(picture, 0, 0, delay)).unwrap();
+    }
+    drop(encoder);
+    let control = [0x21, 0xF9, 4];
+    let starts: Vec<usize> = (0..bytes.len() - 3).filter(|&at| bytes[at..at + 3] == control).collect();
+    assert_eq!(starts.len(), 3);
+    (bytes, starts[1])
+}
+
+/// How many frames an animation delivers, and why there are no more.
+fn played(bytes: &[u8]) -> (u64, Option<String>) {
+    match decode(bytes, &Limits::default()) {
+        Ok(Decoded::Animation(animation)) => {
+            let played = animation.frames(|_, _, _| Ok(())).unwrap();
+            (played.frames, played.cut_short)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn extensions_that_nobody_knows_do_not_end_a_gif() {
+    let (plain, second) = gif_of_three();
+    assert_eq!(played(&plain), (3, None));
+    for extension in [&b"!B\0"[..], b"!\xCE\x04abcd\x02ef\0"] {
+        let odd = [&plain[..second], extension, &plain[second..]].concat();
+        assert_eq!(played(&odd), (3, None));
+        assert_eq!(
+            fingerprint(Media::bytes(&odd), &Options::default()).unwrap(),
+            fingerprint(Media::bytes(&plain), &Options::default()).unwrap()
+        );
+    }
+}
+
+/// What means to move but breaks off after its first frame is no still that passes without a word.
+#[test]
+fn a_broken_second_frame_is_told() {
+    let (gif, second) = gif_of_three();
+    let mut apng = std::fs::read(path("moving.png")).unwrap();
+    let data = apng.windows(4).position(|kind| kind == b"fdAT").unwrap();
+    apng[data + 20] ^= 0xFF;
+    let mut webp = std::fs::read(path("moving.webp")).unwrap();
+    let frames: Vec<usize> = (0..webp.len() - 4).filter(|&at| &webp[at..at + 4] == b"ANMF").collect();
+    // The kind of the picture in the second frame.
+    webp[frames[1] + 24] = b'X';
+    let mut cases = vec![("GIF", gif[..second + 60].to_vec()), ("PNG", apng.clone()), ("WebP", webp)];
+    // The default picture is no frame of this one: not even the first frame is whole.
+    let control = apng.windows(4).position(|kind| kind == b"fcTL").unwrap() - 4;
+    let animation = apng.windows(4).position(|kind| kind == b"acTL").unwrap();
+    apng.drain(control..control + 38);
+    apng[animation + 7] -= 1;
+    let sum = crc32fast::hash(&apng[animation..animation + 12]);
+    apng[animation + 12..animation + 16].copy_from_slice(&sum.to_be_bytes());
+    cases.push(("PNG", apng));
+    for (format, bytes) in cases {
+        let (frames, told) = played(&bytes);
+        assert_eq!(frames, 1, "{format}: {told:?}");
+        assert!(told.as_ref().is_some_and(|told| told.starts_with(format)), "{format}: {told:?}");
+        match fingerprint(Media::bytes(&bytes), &Options::default()) {
+            Ok(Fingerprint::Video(film)) => assert_eq!(film.warnings, Vec::from_iter(told), "{format}"),
+            other => panic!("{format}: {other:?}"),
+        }
+    }
+    // What breaks off before a second picture begins is a still.
+    assert!(matches!(decode(&gif[..second], &Limits::default()), Ok(Decoded::Still(_))));
+}

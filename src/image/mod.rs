@@ -12,12 +12,14 @@ mod animation;
 pub(crate) mod canvas;
 pub mod content_box;
 mod flatten;
+mod gif;
 mod heif;
 mod jpeg;
 pub(crate) mod kind;
 mod orient;
 mod rows;
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -121,24 +123,45 @@ fn png<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
     if decoder.is_apng().unwrap_or(false) {
         let (width, height) = decoder.dimensions();
         check(limits, width, height, 12, bytes.len())?;
-        // Frames that cannot be composited leave the default picture, which every viewer can show.
         let moving = decoder.apng().map_err(|error| from_image("PNG", error, limits));
-        if let Ok(Opened::Moving(animation)) =
-            moving.and_then(|moving| Animation::open(moving.into_frames(), "PNG", limits))
-        {
-            return Ok(Decoded::Animation(animation));
-        }
-        return still(open().map_err(|error| from_image("PNG", error, limits))?, "PNG", bytes, limits);
+        let moves = moves(bytes, limits);
+        let why = match moving.and_then(|moving| Animation::open(moving.into_frames(), moves, "PNG", limits)) {
+            Ok(Opened::Moving(animation)) => return Ok(Decoded::Animation(animation)),
+            Err(Error::Decode { detail, .. } | Error::Unsupported { detail, .. }) if moves => Some(detail),
+            Err(limit @ Error::Limit { .. }) => return Err(limit),
+            Ok(Opened::Still(_)) | Err(_) => None,
+        };
+        // Frames that cannot be composited leave the default picture, which every viewer can show.
+        let picture = still(open().map_err(|error| from_image("PNG", error, limits))?, "PNG", bytes, limits)?;
+        return Ok(match (picture, why) {
+            (Decoded::Still(picture), Some(why)) => {
+                Decoded::Animation(Animation::stand_in(&picture, why, "PNG", limits))
+            }
+            (picture, _) => picture,
+        });
     }
     still(decoder, "PNG", bytes, limits)
 }
 
+/// Whether a PNG that is an animation claims more than one frame.
+fn moves(bytes: &[u8], limits: &Limits) -> bool {
+    let room = png::Limits { bytes: usize::try_from(limits.memory).unwrap_or(usize::MAX) };
+    let reader = png::Decoder::new_with_limits(Cursor::new(bytes), room).read_info();
+    reader
+        .ok()
+        .and_then(|reader| reader.info().animation_control().copied())
+        .is_none_or(|claimed| claimed.num_frames > 1)
+}
+
 fn gif<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
-    let mut decoder = GifDecoder::new(Cursor::new(bytes)).map_err(|error| from_image("GIF", error, limits))?;
-    let (width, height) = decoder.dimensions();
+    let open = |bytes| GifDecoder::new(Cursor::new(bytes)).map_err(|error| from_image("GIF", error, limits));
+    let (width, height) = open(Cow::Borrowed(bytes))?.dimensions();
     check(limits, width, height, 12, bytes.len())?;
+    let taken = 12 * u64::from(width) * u64::from(height) + bytes.len() as u64;
+    let blocks = gif::blocks(bytes, limits.memory.saturating_sub(taken));
+    let mut decoder = open(blocks.bytes)?;
     decoder.set_limits(foreign(limits)).map_err(|error| from_image("GIF", error, limits))?;
-    moving(decoder.into_frames(), "GIF", limits)
+    moving(decoder.into_frames(), blocks.moves, "GIF", limits)
 }
 
 fn webp<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
@@ -151,11 +174,11 @@ fn webp<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
     decoder
         .set_background_color(::image::Rgba([255, 255, 255, 0]))
         .map_err(|error| from_image("WebP", error, limits))?;
-    moving(decoder.into_frames(), "WebP", limits)
+    moving(decoder.into_frames(), true, "WebP", limits)
 }
 
-fn moving<'a>(frames: ::image::Frames<'a>, format: &'static str, limits: &Limits) -> Result<Decoded<'a>> {
-    Ok(match Animation::open(frames, format, limits)? {
+fn moving<'a>(frames: ::image::Frames<'a>, moves: bool, format: &'static str, limits: &Limits) -> Result<Decoded<'a>> {
+    Ok(match Animation::open(frames, moves, format, limits)? {
         Opened::Still(picture) => Decoded::Still(picture),
         Opened::Moving(animation) => Decoded::Animation(animation),
     })
