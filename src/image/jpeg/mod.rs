@@ -208,6 +208,24 @@ mod tests {
     }
 
     #[test]
+    fn what_must_be_held_until_it_is_whole_counts_as_memory() {
+        let bytes = encoded(64, 64, 80, ExtendedColorType::Rgb8);
+        let mut limits = Limits { memory: bytes.len() as u64 + 64 * 64 * 5, ..Limits::default() };
+        assert!(general(&bytes, &Header::of(&bytes), &limits).is_ok());
+        // A first scan of luma alone: all others are waited for.
+        let scan = bytes.windows(2).position(|marker| marker == [0xFF, 0xDA]).unwrap();
+        let apart = [&bytes[..scan], b"\xFF\xDA\0\x08\x01", &bytes[scan + 5..scan + 7], &bytes[scan + 11..]].concat();
+        assert_eq!(Header::of(&apart).bytes_a_pixel(), 6);
+        assert!(matches!(decode(&apart, &limits), Err(Error::Limit { limit: "memory", .. })));
+        limits.memory += 64 * 64 * 4;
+        assert!(!matches!(decode(&apart, &limits), Err(Error::Limit { .. })));
+        let mut tall = apart;
+        let frame = tall.windows(2).position(|marker| marker == [0xFF, 0xC0]).unwrap();
+        tall[frame + 11] = 0x12;
+        assert_eq!(Header::of(&tall).bytes_a_pixel(), 12);
+    }
+
+    #[test]
     fn tables_that_lie_are_declined() {
         let bytes = encoded(64, 64, 80, ExtendedColorType::Rgb8);
         let table = bytes.windows(2).position(|marker| marker == [0xFF, 0xC4]).unwrap();
