@@ -342,3 +342,20 @@ fn a_broken_second_frame_is_told() {
     // What breaks off before a second picture begins is a still.
     assert!(matches!(decode(&gif[..second], &Limits::default()), Ok(Decoded::Still(_))));
 }
+
+#[test]
+fn frames_that_are_held_beside_each_other_count_as_memory() {
+    let (gif, _) = gif_of_three();
+    for (bytes, pixels, most) in [(gif, 40 * 30, 16), (std::fs::read(path("moving.png")).unwrap(), 80 * 60, 24)] {
+        let mut limits = Limits::default();
+        limits.memory = bytes.len() as u64 + pixels * most;
+        assert!(matches!(decode(&bytes, &limits), Ok(Decoded::Animation(_))));
+        limits.memory -= 1;
+        assert!(matches!(decode(&bytes, &limits), Err(Error::Limit { limit: "memory", .. })));
+    }
+    // A picture that FFmpeg reads is held as a copy of a copy.
+    let bytes = std::fs::read(path("still.ppm")).unwrap();
+    let mut limits = Limits::default();
+    limits.memory = bytes.len() as u64 * 3 - 1;
+    assert!(matches!(decode(&bytes, &limits), Err(Error::Limit { limit: "memory", .. })));
+}

@@ -28,9 +28,10 @@ pub(super) fn decode(bytes: &[u8], name: &'static str, limits: &Limits) -> Resul
     let file = File::read(bytes).ok_or_else(|| Error::decode(format!("{name}: its boxes make no sense")))?;
     let layout =
         file.layout().ok_or_else(|| Error::decode(format!("{name}: without a primary picture that is whole")))?;
-    // Luma of tiles and of the whole, and what the codec keeps.
-    check(limits, layout.width, layout.height, 8, bytes.len())?;
-    let stream = layout.stream(&file, bytes.len()).ok_or_else(|| {
+    // Luma of tiles and of the whole, and what the codec keeps; the tiles as a stream, of which FFmpeg has a copy.
+    let held = bytes.len() + 2 * layout.coded(&file).min(longest(bytes));
+    check(limits, layout.width, layout.height, 8, held)?;
+    let stream = layout.stream(&file).ok_or_else(|| {
         Error::unsupported(format!(
             "{name}: pictures that are coded otherwise than as HEVC or AV1, or in too many tiles"
         ))
@@ -231,6 +232,14 @@ impl<'a> File<'a> {
         all.into_iter().find(|(kind, _)| kind == wanted).map(|&(_, content)| content)
     }
 
+    /// The length of an item's data; what its extents claim.
+    fn length(&self, item: &Item) -> usize {
+        let from = if item.inside { self.idat } else { self.bytes };
+        let lengths =
+            item.extents.iter().map(|&(at, length)| if length == 0 { from.len().saturating_sub(at) } else { length });
+        lengths.fold(0, usize::saturating_add)
+    }
+
     fn data(&self, item: &Item) -> Option<Vec<u8>> {
         let from = if item.inside { self.idat } else { self.bytes };
         let mut data = Vec::new();
@@ -301,9 +310,20 @@ struct Layout {
     turn: Orientation,
 }
 
+/// The longest stream that a file may be made into: tiles that share their bytes over and over would be a bomb.
+fn longest(bytes: &[u8]) -> usize {
+    bytes.len().saturating_mul(4).saturating_add(1 << 20)
+}
+
 impl Layout {
+    /// The length of all tiles as they are coded.
+    fn coded(&self, file: &File<'_>) -> usize {
+        let lengths = self.tiles.iter().filter_map(|id| file.items.get(id)).map(|item| file.length(item));
+        lengths.fold(0, usize::saturating_add)
+    }
+
     /// All tiles as one plain stream of the codec.
-    fn stream(&self, file: &File<'_>, longest: usize) -> Option<Vec<u8>> {
+    fn stream(&self, file: &File<'_>) -> Option<Vec<u8>> {
         let mut stream = Vec::new();
         if self.tiles.len() > MAX_TILES {
             return None;
@@ -316,8 +336,7 @@ impl Layout {
                 b"av01" => av1(file.property(item, b"av1C")?.0.get(4..)?, &data, &mut stream)?,
                 _ => return None,
             }
-            // Tiles that share their bytes over and over would be a bomb.
-            if stream.len() > 4 * longest + (1 << 20) {
+            if stream.len() > longest(file.bytes) {
                 return None;
             }
         }

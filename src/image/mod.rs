@@ -98,6 +98,8 @@ fn of_kind<'a>(kind: Kind, bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'
 
 /// The first picture that FFmpeg finds in a file of a kind that `image` does not read.
 fn first_picture(bytes: &[u8], name: &str, limits: &Limits) -> Result<PixelBuf> {
+    // FFmpeg reads from a copy, which is itself made of one.
+    within(limits, (bytes.len() as u64).saturating_mul(3))?;
     let mut first = None;
     video::pictures(bytes.to_vec(), limits, |picture| {
         first = Some(picture);
@@ -122,7 +124,8 @@ fn png<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
     let decoder = open().map_err(|error| from_image("PNG", error, limits))?;
     if decoder.is_apng().unwrap_or(false) {
         let (width, height) = decoder.dimensions();
-        check(limits, width, height, 12, bytes.len())?;
+        // The first frame, the canvas and the one before, and the list of pixels that are taken off it.
+        check(limits, width, height, 24, bytes.len())?;
         let moving = decoder.apng().map_err(|error| from_image("PNG", error, limits));
         let moves = moves(bytes, limits);
         let why = match moving.and_then(|moving| Animation::open(moving.into_frames(), moves, "PNG", limits)) {
@@ -156,8 +159,9 @@ fn moves(bytes: &[u8], limits: &Limits) -> bool {
 fn gif<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
     let open = |bytes| GifDecoder::new(Cursor::new(bytes)).map_err(|error| from_image("GIF", error, limits));
     let (width, height) = open(Cow::Borrowed(bytes))?.dimensions();
-    check(limits, width, height, 12, bytes.len())?;
-    let taken = 12 * u64::from(width) * u64::from(height) + bytes.len() as u64;
+    // The first frame, the canvas, the next frame as it is coded and as it is shown.
+    check(limits, width, height, 16, bytes.len())?;
+    let taken = 16 * u64::from(width) * u64::from(height) + bytes.len() as u64;
     let blocks = gif::blocks(bytes, limits.memory.saturating_sub(taken));
     let mut decoder = open(blocks.bytes)?;
     decoder.set_limits(foreign(limits)).map_err(|error| from_image("GIF", error, limits))?;
@@ -170,7 +174,8 @@ fn webp<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
         return still(decoder, "WebP", bytes, limits);
     }
     let (width, height) = decoder.dimensions();
-    check(limits, width, height, 16, bytes.len())?;
+    // The first frame, the canvas, the next frame as it is coded and as it is shown, and its alpha.
+    check(limits, width, height, 24, bytes.len())?;
     decoder
         .set_background_color(::image::Rgba([255, 255, 255, 0]))
         .map_err(|error| from_image("WebP", error, limits))?;
@@ -216,14 +221,16 @@ pub(crate) fn check(limits: &Limits, width: u32, height: u32, bytes_a_pixel: u64
     if pixels > limits.pixels {
         return Err(Error::limit("pixels", limits.pixels, pixels));
     }
-    let memory = pixels.saturating_mul(bytes_a_pixel).saturating_add(encoded as u64);
-    if memory > limits.memory {
-        return Err(Error::limit("memory", limits.memory, memory));
-    }
+    within(limits, pixels.saturating_mul(bytes_a_pixel).saturating_add(encoded as u64))?;
     if pixels == 0 {
         return Err(Error::decode(format!("a picture of {width}x{height} pixels")));
     }
     Ok(())
+}
+
+/// Compares what is about to be held in memory with the limit.
+fn within(limits: &Limits, memory: u64) -> Result<()> {
+    if memory > limits.memory { Err(Error::limit("memory", limits.memory, memory)) } else { Ok(()) }
 }
 
 /// Our limits in the words of `image`.
