@@ -359,3 +359,61 @@ fn frames_that_are_held_beside_each_other_count_as_memory() {
     limits.memory = bytes.len() as u64 * 3 - 1;
     assert!(matches!(decode(&bytes, &limits), Err(Error::Limit { limit: "memory", .. })));
 }
+
+/// A TIFF of one strip with a palette of greys, which `image` does not read, and an orientation.
+fn palette_tiff(picture: &PixelBuf, orientation: u16) -> Vec<u8> {
+    let (width, height) = (picture.width(), picture.height());
+    let pixels = picture.as_pixels();
+    let samples: Vec<u8> = (0..height).flat_map(|y| pixels.row(y).iter().copied()).collect();
+    let entries = 11u16;
+    let palette_at = 8 + 2 + 12 * u32::from(entries) + 4;
+    let samples_at = palette_at + 3 * 256 * 2;
+    let mut bytes = b"II*\0\x08\0\0\0".to_vec();
+    bytes.extend(entries.to_le_bytes());
+    for (tag, kind, count, value) in [
+        (256u16, 4u16, 1u32, width as u32),
+        (257, 4, 1, height as u32),
+        (258, 3, 1, 8),
+        (259, 3, 1, 1),
+        (262, 3, 1, 3),
+        (273, 4, 1, samples_at),
+        (274, 3, 1, orientation.into()),
+        (277, 3, 1, 1),
+        (278, 4, 1, height as u32),
+        (279, 4, 1, samples.len() as u32),
+        (320, 3, 768, palette_at),
+    ] {
+        bytes.extend(tag.to_le_bytes());
+        bytes.extend(kind.to_le_bytes());
+        bytes.extend(count.to_le_bytes());
+        bytes.extend(value.to_le_bytes());
+    }
+    bytes.extend([0; 4]);
+    bytes.extend((0..3).flat_map(|_| 0..256u32).flat_map(|v| (v as u16 * 257).to_le_bytes()));
+    bytes.extend(samples);
+    bytes
+}
+
+#[test]
+fn tiffs_that_only_ffmpeg_reads_are_laid_upright() {
+    let original = still("grey.jpg");
+    assert_eq!(original.format(), Format::Luma8);
+    for (orientation, size) in [(1, (160, 120)), (6, (120, 160))] {
+        let bytes = palette_tiff(&original, orientation);
+        match decode(&bytes, &Limits::default()) {
+            Ok(Decoded::Still(picture)) => {
+                assert_eq!((picture.width(), picture.height()), size, "{orientation}");
+                let picture = if orientation == 6 { quarter_back(&picture) } else { picture };
+                let distance = hash_of(&picture).distance(&hash_of(&original));
+                assert!(distance <= 10, "{orientation}: {distance}");
+            }
+            // Without FFmpeg, the word is that of the decoder that was asked first.
+            Err(error @ Error::Unsupported { .. }) if cfg!(not(feature = "video")) => println!("{error}"),
+            other => panic!("{orientation}: {other:?}"),
+        }
+        // A limit that is met on the second way is told.
+        let mut limits = Limits::default();
+        limits.memory = bytes.len() as u64 * 2;
+        assert!(matches!(decode(&bytes, &limits), Err(Error::Limit { limit: "memory", .. })));
+    }
+}

@@ -25,6 +25,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ::image::codecs::{bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder};
 use ::image::error::{ImageError, LimitErrorKind};
+use ::image::metadata::Orientation;
 use ::image::{AnimationDecoder, ImageDecoder};
 
 use self::animation::Opened;
@@ -64,7 +65,13 @@ pub fn decode<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
     match of_kind(kind, bytes, limits) {
         // A variant that `image` does not read, such as a TIFF with an uncommon compression, may be one that FFmpeg does.
         Err(Error::Unsupported { path, detail }) if matches!(kind, Kind::Tiff | Kind::Bmp | Kind::WebP) => {
-            first_picture(bytes, "", limits).map(Decoded::Still).map_err(|_| Error::Unsupported { path, detail })
+            // FFmpeg hands pictures over as they lie.
+            let turn = if kind == Kind::Tiff { orient::of_exif(Some(bytes)) } else { Orientation::NoTransforms };
+            let picture = first_picture(bytes, "", limits).map_err(|error| match error {
+                limit @ Error::Limit { .. } => limit,
+                _ => Error::Unsupported { path, detail },
+            })?;
+            orient::upright(picture, turn).map(Decoded::Still)
         }
         other => other,
     }
@@ -202,7 +209,7 @@ fn still<'a>(
     decoder.set_limits(foreign(limits)).map_err(failed)?;
     // TIFF holds the orientation in a tag of its own; the others in an EXIF block.
     let orientation = match format {
-        "TIFF" => decoder.orientation().unwrap_or(::image::metadata::Orientation::NoTransforms),
+        "TIFF" => decoder.orientation().unwrap_or(Orientation::NoTransforms),
         _ => orient::of_exif(decoder.exif_metadata().unwrap_or_default().as_deref()),
     };
     let mut samples = vec![0; usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX)];
