@@ -322,10 +322,4 @@ mod tests {
         assert_eq!(told, [(0, 1, true), (0, 2, false), (4, 5, true)]);
         assert_eq!(crate::dedupe::complete_linkage(films.len(), &edges), [vec![0, 1, 2], vec![4, 5]]);
     }
-
-    #[test]
-    fn overlapping_spans_count_once() {
-        assert_eq!(covered(&mut []), 0.0);
-        assert_eq!(covered(&mut [[4.0, 6.0], [0.0, 2.0], [1.0, 3.0], [1.5, 2.5]]), 5.0);
-    }
 }

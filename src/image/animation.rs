@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ::image::{Frame, Frames, ImageError};
+use ::image::{Frame, Frames, ImageError, Rgba, RgbaImage};
 
 use super::flatten::over_white;
 use super::{fence, from_image};
@@ -14,10 +14,12 @@ use crate::limits::Limits;
 const SHORTEST_DELAY: f64 = 10.0;
 const USUAL_DELAY: f64 = 100.0;
 
-/// A picture that moves: at least two frames.
+/// A picture that moves: two frames or more, or one where the file means to show others that cannot be decoded.
 pub struct Animation<'a> {
     first: Vec<Frame>,
     rest: Frames<'a>,
+    /// Why there are none after the first.
+    broken: Option<String>,
     format: &'static str,
     limits: Limits,
 }
@@ -41,21 +43,47 @@ pub(super) enum Opened<'a> {
 }
 
 impl<'a> Animation<'a> {
-    /// Decodes the first frame, and the second one if there is one. A file that breaks off after its first whole frame
-    /// is a still of that frame.
-    pub(super) fn open(mut frames: Frames<'a>, format: &'static str, limits: &Limits) -> Result<Opened<'a>> {
+    /// Decodes the first frame, and the second one if there is one. If that is broken, a file that `moves` is a film all the
+    /// same, of its first frame and a word on what is missing; any other is a still of that frame.
+    pub(super) fn open(
+        mut frames: Frames<'a>,
+        moves: bool,
+        format: &'static str,
+        limits: &Limits,
+    ) -> Result<Opened<'a>> {
         let first = match frames.next() {
             None => return Err(Error::decode(format!("{format} without a frame"))),
             Some(frame) => frame.map_err(|error| from_image(format, error, limits))?,
         };
-        match frames.next() {
-            Some(Ok(second)) => {
-                let first = vec![first, second];
-                Ok(Opened::Moving(Self { first, rest: frames, format, limits: limits.clone() }))
+        let (first, broken) = match frames.next() {
+            Some(Ok(second)) => (vec![first, second], None),
+            Some(Err(ImageError::Limits(_))) => {
+                return Err(Error::limit("memory", limits.memory, limits.memory.saturating_add(1)));
             }
-            Some(Err(ImageError::Limits(_))) => Err(Error::limit("memory", limits.memory, limits.memory + 1)),
-            Some(Err(_)) | None => Ok(Opened::Still(opaque(&first, &mut Vec::new()).map(to_owned)?)),
-        }
+            Some(Err(error)) if moves => (vec![first], Some(format!("{format}, frame 2: {error}"))),
+            Some(Err(_)) | None => return Ok(Opened::Still(opaque(&first, &mut Vec::new()).map(to_owned)?)),
+        };
+        Ok(Opened::Moving(Self { first, rest: frames, broken, format, limits: limits.clone() }))
+    }
+
+    /// An animation of which not even the first frame can be decoded, but a picture in the place of all of them.
+    pub(super) fn stand_in(picture: &PixelBuf, why: String, format: &'static str, limits: &Limits) -> Self {
+        let pixels = picture.as_pixels();
+        let (width, height, n) = (pixels.width() as u32, pixels.height() as u32, pixels.format().bytes());
+        let frame = RgbaImage::from_fn(width, height, |x, y| {
+            let at = x as usize * n;
+            Rgba(match (pixels.format(), &pixels.row(y as usize)[at..at + n]) {
+                (Format::Luma16, &[low, high]) => {
+                    let v = ((u32::from(u16::from_le_bytes([low, high])) + 128) / 257) as u8;
+                    [v, v, v, 255]
+                }
+                (_, &[r, g, b, ..]) => [r, g, b, 255],
+                (_, rest) => [rest[0], rest[0], rest[0], 255],
+            })
+        });
+        let rest = Frames::new(Box::new(std::iter::empty()));
+        let broken = Some(why);
+        Self { first: vec![Frame::new(frame)], rest, broken, format, limits: limits.clone() }
     }
 
     /// Width in pixels.
@@ -72,9 +100,9 @@ impl<'a> Animation<'a> {
     ///
     /// # Errors
     /// [`Error::Limit`] past [`Limits::frames`], [`Limits::duration`] or [`Limits::time`], and whatever `each` returns.
-    /// Damage after the second frame is not an error: what came before it counts, and [`Played::cut_short`] tells.
+    /// Damage after the first frame is not an error: what came before it counts, and [`Played::cut_short`] tells.
     pub fn frames(self, mut each: impl FnMut(f64, f64, &Pixels<'_>) -> Result<()>) -> Result<Played> {
-        let Self { first, mut rest, format, limits } = self;
+        let Self { first, mut rest, mut broken, format, limits } = self;
         let start = Instant::now();
         let mut first = first.into_iter();
         let mut opaque_bytes = Vec::new();
@@ -82,6 +110,10 @@ impl<'a> Animation<'a> {
         loop {
             let next = match first.next() {
                 Some(frame) => Some(Ok(frame)),
+                None if broken.is_some() => {
+                    played.cut_short = broken.take();
+                    break;
+                }
                 None => fence(format, || Ok(rest.next()))?,
             };
             let frame = match next {

@@ -16,21 +16,28 @@ use crate::video;
 
 /// More tiles than any camera writes.
 const MAX_TILES: usize = 4096;
+/// More than any camera writes of items, of places where they lie, and of properties. A box of few bytes may claim very many.
+const MAX_ITEMS: usize = 4 * MAX_TILES;
+const MAX_EXTENTS: usize = 4 * MAX_TILES;
+const MAX_PROPERTIES: usize = 4 * MAX_TILES;
+/// More properties than an item has.
+const MAX_OF_ITEM: usize = 255;
 
 /// Decodes the primary picture, upright.
 pub(super) fn decode(bytes: &[u8], name: &'static str, limits: &Limits) -> Result<PixelBuf> {
     let file = File::read(bytes).ok_or_else(|| Error::decode(format!("{name}: its boxes make no sense")))?;
     let layout =
         file.layout().ok_or_else(|| Error::decode(format!("{name}: without a primary picture that is whole")))?;
-    // Luma of tiles and of the whole, and what the codec keeps.
-    check(limits, layout.width, layout.height, 8, bytes.len())?;
-    let stream = layout.stream(&file, bytes.len()).ok_or_else(|| {
+    // Luma of tiles and of the whole, and what the codec keeps; the tiles as a stream, of which FFmpeg has a copy.
+    let held = bytes.len() + 2 * layout.coded(&file).min(longest(bytes));
+    check(limits, layout.width, layout.height, 8, held)?;
+    let stream = layout.stream(&file).ok_or_else(|| {
         Error::unsupported(format!(
             "{name}: pictures that are coded otherwise than as HEVC or AV1, or in too many tiles"
         ))
     })?;
     let picture = layout.paint(stream, name, limits)?;
-    layout.turns.into_iter().try_fold(picture, orient::upright)
+    orient::upright(picture, layout.turn)
 }
 
 /// A reader over the bytes of a box.
@@ -88,6 +95,8 @@ struct File<'a> {
     idat: &'a [u8],
     primary: u32,
     items: HashMap<u32, Item>,
+    /// How many there are of all items.
+    extents: usize,
     properties: Vec<([u8; 4], Cursor<'a>)>,
 }
 
@@ -101,7 +110,8 @@ impl<'a> File<'a> {
             }
         };
         meta.version()?;
-        let mut file = Self { bytes, idat: &[], primary: 0, items: HashMap::new(), properties: Vec::new() };
+        let (items, properties) = (HashMap::new(), Vec::new());
+        let mut file = Self { bytes, idat: &[], primary: 0, items, extents: 0, properties };
         while let Some((kind, mut content)) = meta.next_box() {
             match &kind {
                 b"pitm" => {
@@ -119,6 +129,12 @@ impl<'a> File<'a> {
         Some(file)
     }
 
+    /// The item of that number, as yet without anything if it is new.
+    fn item(&mut self, id: u32) -> Option<&mut Item> {
+        let room = self.items.len() < MAX_ITEMS || self.items.contains_key(&id);
+        room.then(|| self.items.entry(id).or_default())
+    }
+
     fn kinds(&mut self, mut content: Cursor<'a>) -> Option<()> {
         let size = if content.version()?.0 == 0 { 2 } else { 4 };
         content.number(size)?;
@@ -127,7 +143,7 @@ impl<'a> File<'a> {
             if &kind == b"infe" && version >= 2 {
                 let id = entry.number(if version == 2 { 2 } else { 4 })? as u32;
                 entry.number(2)?;
-                self.items.entry(id).or_default().kind = entry.take(4)?.try_into().ok()?;
+                self.item(id)?.kind = entry.take(4)?.try_into().ok()?;
             }
         }
         Some(())
@@ -146,15 +162,21 @@ impl<'a> File<'a> {
             let method = if version == 0 { 0 } else { content.number(2)? & 15 };
             content.number(2)?;
             let start = content.number(base)?;
+            let count = content.number(2)? as usize;
+            self.extents += count;
+            // Extents without place and length are all the same one, and take no room in the file.
+            if self.extents > MAX_EXTENTS || (count > 1 && offset == 0 && length == 0) {
+                return None;
+            }
             let mut extents = Vec::new();
-            for _ in 0..content.number(2)? {
+            for _ in 0..count {
                 if version > 0 {
                     content.number(index)?;
                 }
                 let at = start.checked_add(content.number(offset)?)?;
                 extents.push((usize::try_from(at).ok()?, usize::try_from(content.number(length)?).ok()?));
             }
-            let item = self.items.entry(id).or_default();
+            let item = self.item(id)?;
             (item.extents, item.inside) = (extents, method == 1);
             if method > 1 {
                 item.extents.clear();
@@ -167,6 +189,9 @@ impl<'a> File<'a> {
         while let Some((kind, mut inner)) = content.next_box() {
             if &kind == b"ipco" {
                 while let Some(property) = inner.next_box() {
+                    if self.properties.len() == MAX_PROPERTIES {
+                        return None;
+                    }
                     self.properties.push(property);
                 }
             } else if &kind == b"ipma" {
@@ -176,7 +201,11 @@ impl<'a> File<'a> {
                     for _ in 0..inner.byte()? {
                         let index = if flags & 1 == 1 { inner.number(2)? & 0x7FFF } else { inner.number(1)? & 0x7F };
                         if let Some(index) = (index as usize).checked_sub(1) {
-                            self.items.entry(id).or_default().properties.push(index);
+                            let properties = &mut self.item(id)?.properties;
+                            if properties.len() == MAX_OF_ITEM {
+                                return None;
+                            }
+                            properties.push(index);
                         }
                     }
                 }
@@ -192,7 +221,7 @@ impl<'a> File<'a> {
             let count = inner.number(2)?;
             if &kind == b"dimg" {
                 let tiles = (0..count).map(|_| inner.number(wide).map(|id| id as u32)).collect::<Option<_>>()?;
-                self.items.entry(from).or_default().tiles = tiles;
+                self.item(from)?.tiles = tiles;
             }
         }
         Some(())
@@ -201,6 +230,14 @@ impl<'a> File<'a> {
     fn property(&self, item: &Item, wanted: &[u8; 4]) -> Option<Cursor<'a>> {
         let all = item.properties.iter().filter_map(|&at| self.properties.get(at));
         all.into_iter().find(|(kind, _)| kind == wanted).map(|&(_, content)| content)
+    }
+
+    /// The length of an item's data; what its extents claim.
+    fn length(&self, item: &Item) -> usize {
+        let from = if item.inside { self.idat } else { self.bytes };
+        let lengths =
+            item.extents.iter().map(|&(at, length)| if length == 0 { from.len().saturating_sub(at) } else { length });
+        lengths.fold(0, usize::saturating_add)
     }
 
     fn data(&self, item: &Item) -> Option<Vec<u8>> {
@@ -219,8 +256,14 @@ impl<'a> File<'a> {
     /// How the primary picture is put together.
     fn layout(&self) -> Option<Layout> {
         let item = self.items.get(&self.primary)?;
-        let mut layout =
-            Layout { tiles: vec![self.primary], columns: 1, rows: 1, width: 0, height: 0, turns: Vec::new() };
+        let mut layout = Layout {
+            tiles: vec![self.primary],
+            columns: 1,
+            rows: 1,
+            width: 0,
+            height: 0,
+            turn: Orientation::NoTransforms,
+        };
         if &item.kind == b"grid" {
             let data = self.data(item)?;
             let mut grid = Cursor(&data);
@@ -238,19 +281,20 @@ impl<'a> File<'a> {
             (layout.width, layout.height) = (size.number(4)? as u32, size.number(4)? as u32);
         }
         for (kind, mut content) in item.properties.iter().filter_map(|&at| self.properties.get(at).copied()) {
-            match (&kind, content.byte()) {
-                (b"irot", Some(quarters)) => layout.turns.push(match quarters & 3 {
+            let next = match (&kind, content.byte()) {
+                (b"irot", Some(quarters)) => match quarters & 3 {
                     1 => Orientation::Rotate270,
                     2 => Orientation::Rotate180,
                     3 => Orientation::Rotate90,
                     _ => Orientation::NoTransforms,
-                }),
-                (b"imir", Some(axis)) => layout.turns.push(match axis & 1 {
+                },
+                (b"imir", Some(axis)) => match axis & 1 {
                     0 => Orientation::FlipVertical,
                     _ => Orientation::FlipHorizontal,
-                }),
-                _ => {}
-            }
+                },
+                _ => continue,
+            };
+            layout.turn = orient::both(layout.turn, next);
         }
         Some(layout)
     }
@@ -262,12 +306,24 @@ struct Layout {
     rows: usize,
     width: u32,
     height: u32,
-    turns: Vec<Orientation>,
+    /// All that the file says, as one: however many there are, the picture is turned once.
+    turn: Orientation,
+}
+
+/// The longest stream that a file may be made into: tiles that share their bytes over and over would be a bomb.
+fn longest(bytes: &[u8]) -> usize {
+    bytes.len().saturating_mul(4).saturating_add(1 << 20)
 }
 
 impl Layout {
+    /// The length of all tiles as they are coded.
+    fn coded(&self, file: &File<'_>) -> usize {
+        let lengths = self.tiles.iter().filter_map(|id| file.items.get(id)).map(|item| file.length(item));
+        lengths.fold(0, usize::saturating_add)
+    }
+
     /// All tiles as one plain stream of the codec.
-    fn stream(&self, file: &File<'_>, longest: usize) -> Option<Vec<u8>> {
+    fn stream(&self, file: &File<'_>) -> Option<Vec<u8>> {
         let mut stream = Vec::new();
         if self.tiles.len() > MAX_TILES {
             return None;
@@ -280,8 +336,7 @@ impl Layout {
                 b"av01" => av1(file.property(item, b"av1C")?.0.get(4..)?, &data, &mut stream)?,
                 _ => return None,
             }
-            // Tiles that share their bytes over and over would be a bomb.
-            if stream.len() > 4 * longest + (1 << 20) {
+            if stream.len() > longest(file.bytes) {
                 return None;
             }
         }
@@ -358,4 +413,66 @@ fn av1(config: &[u8], data: &[u8], stream: &mut Vec<u8>) -> Option<()> {
     stream.extend_from_slice(config);
     stream.extend_from_slice(data);
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boxed(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+        [&(content.len() as u32 + 8).to_be_bytes()[..], kind, content].concat()
+    }
+
+    fn full(kind: &[u8; 4], content: &[&[u8]]) -> Vec<u8> {
+        boxed(kind, &[&[0; 4], &content.concat()[..]].concat())
+    }
+
+    /// A file whose primary picture is item 1, of 3x2 pixels, with these properties and this association.
+    fn file(properties: &[Vec<u8>], association: &[u8], more: &[Vec<u8>]) -> Vec<u8> {
+        let size = full(b"ispe", &[&3u32.to_be_bytes(), &2u32.to_be_bytes()]);
+        let container = boxed(b"ipco", &[&[size][..], properties].concat().concat());
+        let properties = boxed(b"iprp", &[container, full(b"ipma", &[association])].concat());
+        let kind = full(b"iinf", &[&[0, 1], &boxed(b"infe", b"\x02\0\0\0\0\x01\0\0av01")]);
+        let meta = [full(b"pitm", &[&[0, 1]]), kind, properties, more.concat()].concat();
+        [boxed(b"ftyp", b"avif\0\0\0\0"), full(b"meta", &[&meta])].concat()
+    }
+
+    #[test]
+    fn all_turns_are_one() {
+        let turns = [boxed(b"irot", &[1]), boxed(b"imir", &[1])];
+        let turn = |list: &[u8]| {
+            let association = [&[0, 0, 0, 1, 0, 1, list.len() as u8][..], list].concat();
+            let bytes = file(&turns, &association, &[]);
+            File::read(&bytes).and_then(|file| file.layout()).map(|layout| layout.turn)
+        };
+        assert_eq!(turn(&[1]), Some(Orientation::NoTransforms));
+        assert_eq!(turn(&[1, 2]), Some(Orientation::Rotate270));
+        assert_eq!(turn(&[1, 3]), Some(Orientation::FlipHorizontal));
+        assert_eq!(turn(&[1, 2, 3]), Some(orient::both(Orientation::Rotate270, Orientation::FlipHorizontal)));
+        assert_eq!(turn(&[1, 2, 2, 2, 2]), Some(Orientation::NoTransforms));
+        assert_eq!(turn(&[&[1][..], &[2; 249]].concat()), Some(Orientation::Rotate270));
+    }
+
+    #[test]
+    fn few_bytes_do_not_make_many_things() {
+        let one = [0, 0, 0, 1, 0, 1, 1, 1];
+        let read = |more: &[Vec<u8>]| File::read(&file(&[], &one, more)).map(|file| (file.items.len(), file.extents));
+        // Sizes of offset and length, items with their number, reference and count of extents.
+        let places = |sizes: u8, items: u16, extents: u16, room: usize| {
+            let item = |id: u16| [&id.to_be_bytes()[..], &[0, 0], &extents.to_be_bytes(), &vec![0; room]].concat();
+            let items = [&items.to_be_bytes()[..], &(0..items).flat_map(item).collect::<Vec<_>>()].concat();
+            full(b"iloc", &[&[sizes, 0], &items])
+        };
+        assert_eq!(read(&[]), Some((1, 0)));
+        assert_eq!(read(&[places(0x44, 2, 3, 24)]), Some((2, 6)));
+        assert_eq!(read(&[places(0, 2, 1, 0)]), Some((2, 2)));
+        assert_eq!(read(&[places(0, 2, 2, 0)]), None, "extents that take no room");
+        assert_eq!(read(&[places(0x10, 2, 60_000, 60_000)]), None, "extents without end");
+        assert_eq!(read(&vec![places(0x10, 1, 2, 2); MAX_EXTENTS / 2 + 1]), None, "extents in many boxes");
+        assert_eq!(read(&[places(0, MAX_ITEMS as u16 + 1, 0, 0)]), None, "items without end");
+        let often = [&2u32.to_be_bytes()[..], &[0, 1, 200], &[1; 200], &[0, 1, 200], &[1; 200]].concat();
+        assert!(File::read(&file(&[], &often, &[])).is_none(), "properties of one item without end");
+        let properties = vec![boxed(b"free", &[]); MAX_PROPERTIES];
+        assert!(File::read(&file(&properties, &one, &[])).is_none(), "properties without end");
+    }
 }

@@ -25,11 +25,24 @@ pub(crate) enum Kind {
     Film,
 }
 
-/// As many first bytes as [`sniff`] looks at.
-pub(crate) const HEAD: usize = 1024;
+/// As many first bytes as [`sniff`] looks at: the boxes of an ISO file that tell a still from a film lie within them.
+pub(crate) const HEAD: usize = 16 << 10;
+
+/// More boxes side by side than any still has.
+const MAX_BOXES: usize = 1024;
 
 /// Tells what a medium is by its first [`HEAD`] bytes, or all of them if there are fewer.
 pub(crate) fn sniff(head: &[u8]) -> Kind {
+    tell(head, head)
+}
+
+/// Tells what a medium is by all of its bytes: as [`sniff`], and a film that only begins as a still is a film.
+pub(super) fn of(bytes: &[u8]) -> Kind {
+    tell(&bytes[..bytes.len().min(HEAD)], bytes)
+}
+
+/// By the `head`, and by the boxes among all `bytes` that are at hand.
+fn tell(head: &[u8], bytes: &[u8]) -> Kind {
     match head {
         [0xFF, 0xD8, 0xFF, ..] => Kind::Jpeg,
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Kind::Png,
@@ -37,7 +50,7 @@ pub(crate) fn sniff(head: &[u8]) -> Kind {
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Kind::WebP,
         [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Kind::Tiff,
         [b'B', b'M', _, _, _, _, _, _, _, _, _, _, _, _, 12..=124, 0, 0, 0, ..] => Kind::Bmp,
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => iso(head),
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => iso(bytes),
         [0xFF, 0x0A, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => Kind::OtherStill("JPEG XL"),
         [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] | [0xFF, 0x4F, 0xFF, 0x51, ..] => Kind::OtherStill("JPEG 2000"),
         [b'8', b'B', b'P', b'S', 0, 1, ..] => Kind::OtherStill("Photoshop"),
@@ -51,24 +64,43 @@ pub(crate) fn sniff(head: &[u8]) -> Kind {
     }
 }
 
-/// An ISO base media file: stills by the brands they claim, all else is a film.
-fn iso(head: &[u8]) -> Kind {
-    let size = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
-    let brands = &head[8..size.clamp(8, head.len())];
-    let mut major = None;
-    for (at, brand) in brands.chunks_exact(4).enumerate() {
-        let kind = match brand {
-            b"avif" => Kind::Heif("AVIF"),
-            b"heic" | b"heix" | b"heim" | b"heis" | b"mif1" => Kind::Heif("HEIC"),
-            _ => continue,
+/// An ISO base media file: a still claims to be one, holds a `meta` box and no film. A brand alone is soon written into a
+/// film, which players show all the same.
+fn iso(bytes: &[u8]) -> Kind {
+    let (mut rest, mut brands, mut still) = (bytes, &[][..], false);
+    for count in 0.. {
+        let Some((head, after)) = rest.split_first_chunk::<8>() else { break };
+        let size = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
+        let (size, content) = match (size, after.first_chunk()) {
+            (0, _) => (rest.len(), 8),
+            (1, Some(&size)) => (usize::try_from(u64::from_be_bytes(size)).unwrap_or(usize::MAX), 16),
+            (size, _) => (size as usize, 8),
         };
-        match (at, kind, major) {
-            (_, Kind::Heif("AVIF"), _) => return kind,
-            (0, ..) => major = Some(kind),
+        match &head[4..] {
+            b"ftyp" if count == 0 => brands = rest.get(content..size.min(rest.len())).unwrap_or_default(),
+            b"meta" => still = true,
+            b"moov" | b"moof" => return Kind::Film,
+            _ if count == MAX_BOXES => return Kind::Film,
             _ => {}
         }
+        if size < content {
+            break;
+        }
+        rest = rest.get(size..).unwrap_or_default();
     }
-    major.unwrap_or(Kind::Film)
+    brand(brands).filter(|_| still).map_or(Kind::Film, Kind::Heif)
+}
+
+/// The kind of still that the major brand claims, or AVIF among those that it is compatible with; between them stands a
+/// version, which is no brand.
+fn brand(brands: &[u8]) -> Option<&'static str> {
+    let mut brands = brands.chunks_exact(4);
+    let major = match brands.next()? {
+        b"avif" => Some("AVIF"),
+        b"heic" | b"heix" | b"heim" | b"heis" | b"mif1" => Some("HEIC"),
+        _ => None,
+    };
+    if brands.skip(1).any(|brand| brand == b"avif") { Some("AVIF") } else { major }
 }
 
 /// Text is never a picture or a film, but some of it names other files, which is worth a word of its own.
@@ -92,6 +124,15 @@ fn text(head: &[u8]) -> Kind {
 mod tests {
     use super::*;
 
+    /// An ISO file of these brands, the second one its version, and of boxes of 16 bytes each.
+    fn boxes(brands: &[&[u8; 4]], kinds: &[&[u8; 4]]) -> Vec<u8> {
+        let mut file = [&(8 + 4 * brands.len() as u32).to_be_bytes()[..], b"ftyp", &brands.concat()[..]].concat();
+        for kind in kinds {
+            file.extend([&16u32.to_be_bytes()[..], &kind[..], &[0; 8]].concat());
+        }
+        file
+    }
+
     #[test]
     fn content_decides() {
         let cases: &[(&[u8], Kind)] = &[
@@ -100,12 +141,10 @@ mod tests {
             (b"GIF89a..", Kind::Gif),
             (b"RIFF\0\0\0\0WEBPVP8 ", Kind::WebP),
             (b"RIFF\0\0\0\0AVI LIST", Kind::Film),
-            (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf", Kind::Heif("AVIF")),
-            (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", Kind::Heif("AVIF")),
-            (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", Kind::Heif("HEIC")),
-            (b"\0\0\0\x18ftypisom\0\0\x02\0isomavc1", Kind::Film),
+            (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf", Kind::Film),
             (b"\xff\xff\xff\xffftyp", Kind::Film),
             (b"\0\0\0\0ftyp", Kind::Film),
+            (b"\0\0\0\x01ftyp", Kind::Film),
             (b"\xEF\xBB\xBF#EXTM3U\n#EXT", Kind::Refused("an HLS playlist")),
             (b"ffconcat version 1.0\nfile x", Kind::Refused("a concat script")),
             (b"file '/etc/passwd'\n", Kind::Refused("a concat script")),
@@ -115,5 +154,38 @@ mod tests {
         for (head, kind) in cases {
             assert_eq!(sniff(head), *kind, "{:?}", String::from_utf8_lossy(head));
         }
+    }
+
+    #[test]
+    fn iso_files_are_what_their_boxes_make_them() {
+        let (avif, heic) = (Kind::Heif("AVIF"), Kind::Heif("HEIC"));
+        let still: &[&[u8; 4]] = &[b"meta", b"mdat"];
+        let cases: &[(&[&[u8; 4]], &[&[u8; 4]], Kind)] = &[
+            (&[b"avif", b"\0\0\0\0", b"avif", b"mif1", b"miaf"], still, avif),
+            (&[b"mif1", b"\0\0\0\0", b"mif1", b"avif", b"miaf"], still, avif),
+            (&[b"heic", b"\0\0\0\0", b"mif1", b"heic"], still, heic),
+            (&[b"heic", b"\0\0\0\0", b"mif1", b"heic"], &[b"free", b"mdat", b"meta"], heic),
+            // The box of a film tells, wherever it stands, and so does that of a still that is missing.
+            (&[b"isom", b"\0\0\x02\0", b"isom", b"avc1"], &[b"moov", b"mdat"], Kind::Film),
+            (&[b"isom", b"\0\0\x02\0", b"isom", b"avif"], &[b"free", b"mdat", b"moov"], Kind::Film),
+            (&[b"avif", b"\0\0\0\0", b"avif"], &[b"free", b"mdat"], Kind::Film),
+            (&[b"avis", b"\0\0\0\0", b"avif", b"avis", b"msf1"], &[b"meta", b"moov", b"mdat"], Kind::Film),
+            (&[b"avif", b"\0\0\0\0", b"avif"], &[b"meta", b"mdat", b"moof"], Kind::Film),
+            // The version is no brand.
+            (&[b"isom", b"avif", b"isom", b"avc1"], still, Kind::Film),
+        ];
+        for (brands, kinds, kind) in cases {
+            let file = boxes(brands, kinds);
+            assert_eq!((sniff(&file), of(&file)), (*kind, *kind), "{:?}", String::from_utf8_lossy(&file));
+        }
+        let long = [&[&b"meta"[..4]; 1][..], &[&b"free"[..4]; MAX_BOXES]].concat();
+        let long: Vec<&[u8; 4]> = long.iter().filter_map(|kind| kind.first_chunk()).collect();
+        assert_eq!(of(&boxes(&[b"avif", b"\0\0\0\0"], &long)), Kind::Film);
+        // A film behind what the first bytes show of a still.
+        let mut late = boxes(&[b"avif", b"\0\0\0\0"], &[b"meta"]);
+        late.extend([&(HEAD as u32).to_be_bytes()[..], b"mdat", &vec![0; HEAD - 8]].concat());
+        assert_eq!((sniff(&late[..HEAD]), of(&late)), (Kind::Heif("AVIF"), Kind::Heif("AVIF")));
+        late.extend(b"\0\0\0\x10moov\0\0\0\0\0\0\0\0");
+        assert_eq!(of(&late), Kind::Film);
     }
 }

@@ -12,17 +12,20 @@ mod animation;
 pub(crate) mod canvas;
 pub mod content_box;
 mod flatten;
+mod gif;
 mod heif;
 mod jpeg;
 pub(crate) mod kind;
 mod orient;
 mod rows;
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ::image::codecs::{bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder};
 use ::image::error::{ImageError, LimitErrorKind};
+use ::image::metadata::Orientation;
 use ::image::{AnimationDecoder, ImageDecoder};
 
 use self::animation::Opened;
@@ -58,11 +61,17 @@ pub fn decode<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
     if bytes.len() as u64 > limits.bytes {
         return Err(Error::limit("bytes", limits.bytes, bytes.len() as u64));
     }
-    let kind = kind::sniff(&bytes[..bytes.len().min(kind::HEAD)]);
+    let kind = kind::of(bytes);
     match of_kind(kind, bytes, limits) {
         // A variant that `image` does not read, such as a TIFF with an uncommon compression, may be one that FFmpeg does.
         Err(Error::Unsupported { path, detail }) if matches!(kind, Kind::Tiff | Kind::Bmp | Kind::WebP) => {
-            first_picture(bytes, "", limits).map(Decoded::Still).map_err(|_| Error::Unsupported { path, detail })
+            // FFmpeg hands pictures over as they lie.
+            let turn = if kind == Kind::Tiff { orient::of_exif(Some(bytes)) } else { Orientation::NoTransforms };
+            let picture = first_picture(bytes, "", limits).map_err(|error| match error {
+                limit @ Error::Limit { .. } => limit,
+                _ => Error::Unsupported { path, detail },
+            })?;
+            orient::upright(picture, turn).map(Decoded::Still)
         }
         other => other,
     }
@@ -96,6 +105,8 @@ fn of_kind<'a>(kind: Kind, bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'
 
 /// The first picture that FFmpeg finds in a file of a kind that `image` does not read.
 fn first_picture(bytes: &[u8], name: &str, limits: &Limits) -> Result<PixelBuf> {
+    // FFmpeg reads from a copy, which is itself made of one.
+    within(limits, (bytes.len() as u64).saturating_mul(3))?;
     let mut first = None;
     video::pictures(bytes.to_vec(), limits, |picture| {
         first = Some(picture);
@@ -120,25 +131,48 @@ fn png<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
     let decoder = open().map_err(|error| from_image("PNG", error, limits))?;
     if decoder.is_apng().unwrap_or(false) {
         let (width, height) = decoder.dimensions();
-        check(limits, width, height, 12, bytes.len())?;
-        // Frames that cannot be composited leave the default picture, which every viewer can show.
+        // The first frame, the canvas and the one before, and the list of pixels that are taken off it.
+        check(limits, width, height, 24, bytes.len())?;
         let moving = decoder.apng().map_err(|error| from_image("PNG", error, limits));
-        if let Ok(Opened::Moving(animation)) =
-            moving.and_then(|moving| Animation::open(moving.into_frames(), "PNG", limits))
-        {
-            return Ok(Decoded::Animation(animation));
-        }
-        return still(open().map_err(|error| from_image("PNG", error, limits))?, "PNG", bytes, limits);
+        let moves = moves(bytes, limits);
+        let why = match moving.and_then(|moving| Animation::open(moving.into_frames(), moves, "PNG", limits)) {
+            Ok(Opened::Moving(animation)) => return Ok(Decoded::Animation(animation)),
+            Err(Error::Decode { detail, .. } | Error::Unsupported { detail, .. }) if moves => Some(detail),
+            Err(limit @ Error::Limit { .. }) => return Err(limit),
+            Ok(Opened::Still(_)) | Err(_) => None,
+        };
+        // Frames that cannot be composited leave the default picture, which every viewer can show.
+        let picture = still(open().map_err(|error| from_image("PNG", error, limits))?, "PNG", bytes, limits)?;
+        return Ok(match (picture, why) {
+            (Decoded::Still(picture), Some(why)) => {
+                Decoded::Animation(Animation::stand_in(&picture, why, "PNG", limits))
+            }
+            (picture, _) => picture,
+        });
     }
     still(decoder, "PNG", bytes, limits)
 }
 
+/// Whether a PNG that is an animation claims more than one frame.
+fn moves(bytes: &[u8], limits: &Limits) -> bool {
+    let room = png::Limits { bytes: usize::try_from(limits.memory).unwrap_or(usize::MAX) };
+    let reader = png::Decoder::new_with_limits(Cursor::new(bytes), room).read_info();
+    reader
+        .ok()
+        .and_then(|reader| reader.info().animation_control().copied())
+        .is_none_or(|claimed| claimed.num_frames > 1)
+}
+
 fn gif<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
-    let mut decoder = GifDecoder::new(Cursor::new(bytes)).map_err(|error| from_image("GIF", error, limits))?;
-    let (width, height) = decoder.dimensions();
-    check(limits, width, height, 12, bytes.len())?;
+    let open = |bytes| GifDecoder::new(Cursor::new(bytes)).map_err(|error| from_image("GIF", error, limits));
+    let (width, height) = open(Cow::Borrowed(bytes))?.dimensions();
+    // The first frame, the canvas, the next frame as it is coded and as it is shown.
+    check(limits, width, height, 16, bytes.len())?;
+    let taken = 16 * u64::from(width) * u64::from(height) + bytes.len() as u64;
+    let blocks = gif::blocks(bytes, limits.memory.saturating_sub(taken));
+    let mut decoder = open(blocks.bytes)?;
     decoder.set_limits(foreign(limits)).map_err(|error| from_image("GIF", error, limits))?;
-    moving(decoder.into_frames(), "GIF", limits)
+    moving(decoder.into_frames(), blocks.moves, "GIF", limits)
 }
 
 fn webp<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
@@ -147,15 +181,16 @@ fn webp<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Decoded<'a>> {
         return still(decoder, "WebP", bytes, limits);
     }
     let (width, height) = decoder.dimensions();
-    check(limits, width, height, 16, bytes.len())?;
+    // The first frame, the canvas, the next frame as it is coded and as it is shown, and its alpha.
+    check(limits, width, height, 24, bytes.len())?;
     decoder
         .set_background_color(::image::Rgba([255, 255, 255, 0]))
         .map_err(|error| from_image("WebP", error, limits))?;
-    moving(decoder.into_frames(), "WebP", limits)
+    moving(decoder.into_frames(), true, "WebP", limits)
 }
 
-fn moving<'a>(frames: ::image::Frames<'a>, format: &'static str, limits: &Limits) -> Result<Decoded<'a>> {
-    Ok(match Animation::open(frames, format, limits)? {
+fn moving<'a>(frames: ::image::Frames<'a>, moves: bool, format: &'static str, limits: &Limits) -> Result<Decoded<'a>> {
+    Ok(match Animation::open(frames, moves, format, limits)? {
         Opened::Still(picture) => Decoded::Still(picture),
         Opened::Moving(animation) => Decoded::Animation(animation),
     })
@@ -174,7 +209,7 @@ fn still<'a>(
     decoder.set_limits(foreign(limits)).map_err(failed)?;
     // TIFF holds the orientation in a tag of its own; the others in an EXIF block.
     let orientation = match format {
-        "TIFF" => decoder.orientation().unwrap_or(::image::metadata::Orientation::NoTransforms),
+        "TIFF" => decoder.orientation().unwrap_or(Orientation::NoTransforms),
         _ => orient::of_exif(decoder.exif_metadata().unwrap_or_default().as_deref()),
     };
     let mut samples = vec![0; usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX)];
@@ -193,14 +228,16 @@ pub(crate) fn check(limits: &Limits, width: u32, height: u32, bytes_a_pixel: u64
     if pixels > limits.pixels {
         return Err(Error::limit("pixels", limits.pixels, pixels));
     }
-    let memory = pixels.saturating_mul(bytes_a_pixel).saturating_add(encoded as u64);
-    if memory > limits.memory {
-        return Err(Error::limit("memory", limits.memory, memory));
-    }
+    within(limits, pixels.saturating_mul(bytes_a_pixel).saturating_add(encoded as u64))?;
     if pixels == 0 {
         return Err(Error::decode(format!("a picture of {width}x{height} pixels")));
     }
     Ok(())
+}
+
+/// Compares what is about to be held in memory with the limit.
+fn within(limits: &Limits, memory: u64) -> Result<()> {
+    if memory > limits.memory { Err(Error::limit("memory", limits.memory, memory)) } else { Ok(()) }
 }
 
 /// Our limits in the words of `image`.

@@ -38,6 +38,31 @@ pub(super) fn upright(picture: PixelBuf, orientation: Orientation) -> Result<Pix
     }
 }
 
+/// The one orientation that does what `first` and then `second` do.
+pub(super) fn both(first: Orientation, second: Orientation) -> Orientation {
+    let [(first_swaps, mut along, mut down), (swaps, then_along, then_down)] = [first, second].map(steps);
+    // A flip before width and height change places is one of the other side after it.
+    if swaps {
+        (along, down) = (down, along);
+    }
+    let steps_of_both = (first_swaps != swaps, along != then_along, down != then_down);
+    (1..=8).filter_map(Orientation::from_exif).find(|&one| steps(one) == steps_of_both).unwrap_or(second)
+}
+
+/// Whether an orientation transposes the main diagonal, and whether it then flips the picture along its rows and down its columns.
+fn steps(orientation: Orientation) -> (bool, bool, bool) {
+    match orientation {
+        Orientation::NoTransforms => (false, false, false),
+        Orientation::FlipHorizontal => (false, true, false),
+        Orientation::FlipVertical => (false, false, true),
+        Orientation::Rotate180 => (false, true, true),
+        Orientation::Rotate90FlipH => (true, false, false),
+        Orientation::Rotate90 => (true, true, false),
+        Orientation::Rotate270 => (true, false, true),
+        Orientation::Rotate270FlipH => (true, true, true),
+    }
+}
+
 /// Whether width and height change places.
 pub(super) fn transposes(orientation: Orientation) -> bool {
     use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
@@ -110,6 +135,18 @@ mod tests {
                 let picture = PixelBuf::new(grey, width as usize, height as usize, Format::Luma8).unwrap();
                 assert_eq!(upright(picture, orientation).unwrap().into_data(), expected.into_bytes());
             }
+        }
+    }
+
+    #[test]
+    fn two_turns_are_one() {
+        let all = || (1..=8).filter_map(Orientation::from_exif);
+        let picture = || PixelBuf::new((0..15).collect(), 5, 3, Format::Luma8).unwrap();
+        for (first, second) in all().flat_map(|first| all().map(move |second| (first, second))) {
+            let expected = upright(upright(picture(), first).unwrap(), second).unwrap();
+            let got = upright(picture(), both(first, second)).unwrap();
+            assert_eq!((got.width(), got.height()), (expected.width(), expected.height()), "{first:?}, {second:?}");
+            assert_eq!(got.into_data(), expected.into_data(), "{first:?}, {second:?}");
         }
     }
 

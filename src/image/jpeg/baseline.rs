@@ -31,8 +31,8 @@ struct Other {
 }
 
 impl Baseline {
-    /// `None` if the picture is not of the usual kind.
-    pub(super) fn new(header: &Header<'_>, bytes: &[u8]) -> Option<Self> {
+    /// `None` if the picture is not of the usual kind, or would take more than `room` bytes of memory beside the result.
+    pub(super) fn new(header: &Header<'_>, bytes: &[u8], room: u64) -> Option<Self> {
         let (width, height) = header.size.filter(|&(width, height)| width > 0 && height > 0)?;
         let components = &header.components;
         let colour = match components.as_slice() {
@@ -91,14 +91,17 @@ impl Baseline {
         let (width, height) = (width as usize, height as usize);
         let units = width.div_ceil(8 * across) * height.div_ceil(8 * down);
         let interval = if header.restart_interval == 0 { units } else { header.restart_interval };
-        let (data, ends) = unstuff(bytes.get(header.data_at..)?, units.div_ceil(interval))?;
+        let (coded, intervals) = (bytes.get(header.data_at..)?, units.div_ceil(interval));
+        // The bytes without stuffing, the ends of intervals, each of which takes two bytes and is soon one of a list that
+        // grows, and a band of blocks.
+        let lists = 3 * size_of::<usize>() * intervals.min(coded.len() / 2 + 1);
+        let band = width.next_multiple_of(8 * across) * 8 * down;
+        if (coded.len() + lists + band) as u64 > room {
+            return None;
+        }
+        let (data, ends) = unstuff(coded, intervals)?;
         let steps = simd::scaled(&steps);
         Some(Self { width, height, across, down, luma, others, steps, interval, data, ends })
-    }
-
-    /// Memory beside the result, in bytes.
-    pub(super) fn memory(&self) -> u64 {
-        (self.data.len() + self.padded_width() * 8 * self.down) as u64
     }
 
     fn padded_width(&self) -> usize {

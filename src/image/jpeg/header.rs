@@ -117,8 +117,19 @@ impl<'a> Header<'a> {
         !matches!(self.process, 0 | 0xC0 | 0xC1)
     }
 
-    /// Memory that decoding takes beside the result: progressive pictures are held as coefficients until they are whole.
+    /// The first scan holds all components, so that the picture can be made while it is read.
+    fn whole_in_first_scan(&self) -> bool {
+        self.scan.first().is_some_and(|&count| usize::from(count) == self.components.len())
+    }
+
+    /// Memory that decoding takes beside the result: pictures that are progressive, or come a component after the other, are held
+    /// as coefficients until they are whole.
     pub(super) fn bytes_a_pixel(&self) -> u64 {
-        if self.progressive() { 2 * self.components.len().max(1) as u64 } else { 0 }
+        if !self.progressive() && self.whole_in_first_scan() {
+            return 0;
+        }
+        // Where luma is sampled twice as finely down as along, `zune-jpeg` sets aside twice the rows.
+        let tall = self.components.first().is_some_and(|first| first.down > first.across);
+        2 * self.components.len().max(1) as u64 * if tall { 2 } else { 1 }
     }
 }

@@ -28,8 +28,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<(PixelBuf, Orienta
     let header = Header::of(bytes);
     if let Some((width, height)) = header.size {
         check(limits, width, height, header.bytes_a_pixel() + 3, bytes.len())?;
-        if let Some(baseline) = fitting(&header, bytes, limits) {
-            let (width, height) = (width as usize, height as usize);
+        let (width, height) = (width as usize, height as usize);
+        if let Some(baseline) = fitting(&header, bytes, width * height, limits) {
             let mut data = Vec::with_capacity(width * height);
             if baseline.rows(Level::current(), |row| data.extend_from_slice(row)).is_some() {
                 return Ok((PixelBuf::new(data, width, height, Format::Luma8)?, orient::of_exif(header.exif)));
@@ -46,7 +46,7 @@ pub(super) fn stream<S: Sink>(bytes: &[u8], limits: &Limits, want: S::Want) -> R
     // The pixels are never held, so only the encoded bytes count.
     check(limits, width, height, header.bytes_a_pixel(), bytes.len())?;
     let upright = orient::of_exif(header.exif) == Orientation::NoTransforms;
-    let baseline = if upright { fitting(&header, bytes, limits) } else { None };
+    let baseline = if upright { fitting(&header, bytes, 0, limits) } else { None };
     let Some(baseline) = baseline else { return Ok(Streamed::Declined) };
     let Some(mut sink) = begin::<S>(want, width, height, Format::Luma8, bytes, limits)? else {
         return Ok(Streamed::Nothing);
@@ -61,9 +61,9 @@ pub(super) fn stream<S: Sink>(bytes: &[u8], limits: &Limits, want: S::Want) -> R
     Ok(whole.map_or(Streamed::Declined, |()| Streamed::Whole(sink)))
 }
 
-fn fitting(header: &Header<'_>, bytes: &[u8], limits: &Limits) -> Option<Baseline> {
-    let baseline = Baseline::new(header, bytes)?;
-    (baseline.memory().saturating_add(bytes.len() as u64) <= limits.memory).then_some(baseline)
+/// Our own decoder, if the picture is of its kind and there is room for it beside the file and the `result`.
+fn fitting(header: &Header<'_>, bytes: &[u8], result: usize, limits: &Limits) -> Option<Baseline> {
+    Baseline::new(header, bytes, limits.memory.saturating_sub((bytes.len() + result) as u64))
 }
 
 /// Decodes what is not sequential, not luma first, or not whole.
@@ -125,7 +125,7 @@ mod tests {
     fn own(bytes: &[u8], level: Level) -> Option<Vec<u8>> {
         let header = Header::of(bytes);
         let mut data = Vec::new();
-        Baseline::new(&header, bytes)?.rows(level, |row| data.extend_from_slice(row))?;
+        Baseline::new(&header, bytes, u64::MAX)?.rows(level, |row| data.extend_from_slice(row))?;
         Some(data)
     }
 
@@ -205,6 +205,38 @@ mod tests {
             }
         }
         assert!(declined > 300, "{declined}");
+    }
+
+    #[test]
+    fn what_must_be_held_until_it_is_whole_counts_as_memory() {
+        let bytes = encoded(64, 64, 80, ExtendedColorType::Rgb8);
+        let mut limits = Limits { memory: bytes.len() as u64 + 64 * 64 * 5, ..Limits::default() };
+        assert!(general(&bytes, &Header::of(&bytes), &limits).is_ok());
+        // A first scan of luma alone: all others are waited for.
+        let scan = bytes.windows(2).position(|marker| marker == [0xFF, 0xDA]).unwrap();
+        let apart = [&bytes[..scan], b"\xFF\xDA\0\x08\x01", &bytes[scan + 5..scan + 7], &bytes[scan + 11..]].concat();
+        assert_eq!(Header::of(&apart).bytes_a_pixel(), 6);
+        assert!(matches!(decode(&apart, &limits), Err(Error::Limit { limit: "memory", .. })));
+        limits.memory += 64 * 64 * 4;
+        assert!(!matches!(decode(&apart, &limits), Err(Error::Limit { .. })));
+        let mut tall = apart;
+        let frame = tall.windows(2).position(|marker| marker == [0xFF, 0xC0]).unwrap();
+        tall[frame + 11] = 0x12;
+        assert_eq!(Header::of(&tall).bytes_a_pixel(), 12);
+    }
+
+    #[test]
+    fn the_copy_without_stuffing_counts_as_memory() {
+        let bytes = encoded(64, 64, 100, ExtendedColorType::Rgb8);
+        let header = Header::of(&bytes);
+        // The coded bytes are many more than all the rest.
+        let coded = bytes.len() - header.data_at;
+        assert!(coded > 5000, "{coded}");
+        assert!(Baseline::new(&header, &bytes, coded as u64 - 1).is_none());
+        assert!(Baseline::new(&header, &bytes, coded as u64 + 64 * 16 + 100).is_some());
+        // What follows the picture counts as well, since it is not known beforehand where that ends.
+        let long = [&bytes[..], &[0; 100_000]].concat();
+        assert!(Baseline::new(&Header::of(&long), &long, 50_000).is_none());
     }
 
     #[test]
