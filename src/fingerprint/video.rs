@@ -16,7 +16,7 @@ pub enum Role {
     Keyframe,
     /// A frame taken by the clock.
     Frame,
-    /// A frame that stands for those around it: whatever is shown, one of these is near.
+    /// An anchor: a frame that stands for those around it. Whatever is shown, one of these is near.
     Cover,
 }
 
@@ -27,7 +27,7 @@ impl Role {
             Self::Window => "window",
             Self::Keyframe => "keyframe",
             Self::Frame => "frame",
-            Self::Cover => "cover",
+            Self::Cover => "anchor",
         }
     }
 }

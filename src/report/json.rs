@@ -56,7 +56,7 @@ pub struct FrameLine {
     pub hash: Hash,
     /// 0..=100.
     pub quality: u8,
-    /// `window`, `cover`, `keyframe` or `frame`.
+    /// `window`, `anchor`, `keyframe` or `frame`.
     pub role: String,
 }
 

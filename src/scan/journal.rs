@@ -121,8 +121,8 @@ impl Journal {
 
     /// The result of a file that was done before and has not changed since.
     ///
-    /// A result with matches from before a change of the store (whose last change is number `store`) does not count: a
-    /// person may have refused one of them.
+    /// A result from before a change of the store (whose last change is number `store`) does not count: a reference may have come that
+    /// the file shows, or a person may have refused what it shows.
     pub fn recorded(&self, item: &Item, store: u64) -> Option<MatchLine> {
         let file = item.found.as_ref().ok()?;
         let bytes = path_bytes(&item.path);
@@ -137,7 +137,7 @@ impl Journal {
         }
         let entry: Entry = serde_json::from_slice(&line).ok()?;
         let same = entry.size == file.size && entry.modified == modified(file) && entry.bytes() == bytes;
-        (same && (entry.store == store || entry.line.matches.is_empty())).then_some(entry.line)
+        (same && entry.store == store).then_some(entry.line)
     }
 
     /// Keeps the result of a file. Problems that may pass (unreadable files, formats that this machine lacks the libraries for)
@@ -253,6 +253,7 @@ mod tests {
         assert_eq!(journal.len(), 2);
         assert_eq!(journal.recorded(&item("x.jpg", 1), 1), Some(line("x.jpg")));
         assert_eq!(journal.recorded(&item("y.jpg", 3), 1), None, "it has changed");
+        assert_eq!(journal.recorded(&item("x.jpg", 1), 2), None, "a reference may have come that it shows");
         journal.record(&item("z.jpg", 4), 1, &line("z.jpg")).unwrap();
         drop(journal);
         assert_eq!(Journal::open(&path, "a").unwrap().len(), 3);

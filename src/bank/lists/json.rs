@@ -221,7 +221,8 @@ fn role<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Role>, D::E
     let Some(name) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
     [Role::Window, Role::Keyframe, Role::Frame, Role::Cover]
         .into_iter()
-        .find(|role| role.name() == name)
+        // Earlier lists call an anchor by what it does.
+        .find(|role| role.name() == if name == "cover" { "anchor" } else { &name })
         .map(Some)
         .ok_or_else(|| D::Error::custom(format!("role: {:?} is not known", short(&name))))
 }
