@@ -8,6 +8,7 @@ mod course;
 mod film;
 mod looks;
 mod moments;
+mod parts;
 mod profile;
 mod runs;
 mod segment;
