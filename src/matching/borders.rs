@@ -94,7 +94,7 @@ fn chains(segments: Vec<Segment>) -> Vec<Vec<Segment>> {
 }
 
 /// Lays segments anew, or the parts that they turn out to have; whether it is those, and how clear the line of each is.
-fn places(chain: Vec<Segment>, query: &VideoFingerprint, reference: &VideoFingerprint) -> Vec<(Segment, f64)> {
+fn places(chain: Vec<Segment>, query: &VideoFingerprint, reference: &VideoFingerprint) -> (bool, Vec<(Segment, f64)>) {
     let Some(first) = chain.first() else { return (false, Vec::new()) };
     let tracks = Tracks::new(first, query, reference);
     let length = |film: &VideoFingerprint| if film.duration > 0.0 { film.duration } else { f64::INFINITY };
