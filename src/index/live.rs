@@ -533,4 +533,60 @@ mod tests {
         assert!(reader.refresh().unwrap() && !reader.refresh().unwrap());
         assert_eq!(found(&reader).unwrap(), 1);
     }
+
+    #[test]
+    fn a_salvage_gives_up_only_what_is_damaged_or_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::create(&dir.path().join("index.redb")).unwrap();
+        let parts = dir.path().join("parts");
+        let many = some(0, FLUSH as u64 + 5);
+        let index = Index::with(&database, Arc::new(Odd::at(&parts)), false).unwrap();
+        put(&index, &many);
+        index.maintain().unwrap();
+        let file = parts.join(index.snapshot().parts[0].record.name());
+        let whole = std::fs::read(&file).unwrap();
+        drop(index);
+        // The file as it lies on the disk, under another mapping.
+        let put_file = |bytes: &[u8]| {
+            std::fs::write(dir.path().join("other"), bytes).unwrap();
+            std::fs::rename(dir.path().join("other"), &file).unwrap();
+        };
+        let open = || {
+            let odd = Arc::new(Odd::at(&parts));
+            (Index::with(&database, Arc::clone(&odd) as Arc<dyn Storage>, false).unwrap(), odd)
+        };
+        // One that cannot be opened now, whatever was known of it before.
+        for bytes in [&whole[..100], &whole] {
+            put_file(bytes);
+            let (index, odd) = open();
+            odd.shut(io::ErrorKind::Other);
+            if bytes.len() < whole.len() {
+                assert!(matches!(index.salvage(), Err(Error::Io { .. })));
+            }
+            assert!(file.exists());
+        }
+        // One of a newer version.
+        let mut newer = whole.clone();
+        newer[8] = 9;
+        put_file(&newer);
+        assert!(matches!(open().0.salvage(), Err(Error::Format { .. })));
+        assert_eq!(std::fs::read(&file).unwrap(), newer);
+        // Whole but for a bit at either end.
+        for at in [2000, whole.len() - 1, whole.len() - 6] {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1;
+            put_file(&flipped);
+            let (index, _) = open();
+            assert!(index.snapshot().search(&[many[3].hash], 0).is_err());
+            let done = index.salvage().unwrap();
+            assert_eq!((done.saved, done.lost), (many.len() as u64, 0), "{at}");
+            assert!(index.verify().unwrap().is_whole());
+            assert_eq!(std::fs::read(&file).unwrap(), whole);
+        }
+        // Gone.
+        std::fs::remove_file(&file).unwrap();
+        let (index, _) = open();
+        let done = index.salvage().unwrap();
+        assert_eq!((done.saved, done.lost, index.stats().parts), (0, many.len() as u64, 0));
+    }
 }

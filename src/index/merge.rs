@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::live::Shared;
 use super::part::{Layout, MAX_ENTRIES, Part, build};
-use super::snapshot::{Slot, copy};
+use super::snapshot::{Slot, copy, is_damage};
 use super::tables::{self, Record, Swap};
 use super::{Entry, EntryId};
 use crate::cancel::Cancel;
@@ -194,18 +194,25 @@ impl Shared {
     }
 
     /// Saves what is whole of every damaged part into a new one, and leaves the damaged one out of the list. Returns
-    /// entries saved and entries lost.
+    /// entries saved and entries lost. What only cannot be opened now, or by this program, is an error before anything is changed.
     pub(super) fn salvage(&self) -> Result<(u64, u64)> {
         let _alone = Self::lock(&self.maintaining);
         self.refresh()?;
         let snapshot = self.snapshot();
+        let mut errors = snapshot.parts.iter().filter_map(|slot| slot.part.as_ref().err());
+        if let Some(error) = errors.find(|error| !is_damage(error)) {
+            return Err(copy(error));
+        }
         let (mut saved, mut lost) = (0, 0);
         for slot in &snapshot.parts {
             let mut entries = Vec::new();
             let gone = match &slot.part {
                 Ok(part) if whole(part) => continue,
                 Ok(part) => part.salvage(|id, hash| entries.push(Entry { id, hash })) as u64,
-                Err(_) => slot.record.entries,
+                Err(_) => match self.open_by_record(&slot.record)? {
+                    Some(part) => part.salvage(|id, hash| entries.push(Entry { id, hash })) as u64,
+                    None => slot.record.entries,
+                },
             };
             let (mut ids, mut hashes) = (Vec::new(), Vec::new());
             entries.retain(|entry| !snapshot.tombstones.bury(entry.id.owner(), slot.record.number));
@@ -222,6 +229,18 @@ impl Shared {
             self.discard([slot]);
         }
         Ok((saved, lost))
+    }
+
+    /// A part whose header or end is damaged: its record says how it is laid out. `None` if it is gone, or of another length.
+    fn open_by_record(&self, record: &Record) -> Result<Option<Part>> {
+        let path = self.storage.path(&record.name());
+        let bytes = match self.storage.open(&record.name()) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            bytes => bytes.map_err(|source| Error::io(&path, source))?,
+        };
+        let layouts = [Layout::new(record.entries as usize), Layout::bare(record.entries as usize)];
+        let layout = layouts.into_iter().flatten().find(|layout| layout.file as u64 == record.bytes);
+        Ok(layout.and_then(|layout| Part::laid_out(bytes, &path, layout).ok()))
     }
 }
 

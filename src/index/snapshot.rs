@@ -337,7 +337,7 @@ fn whole_rows(part: &Part) -> Vec<std::ops::Range<usize>> {
 }
 
 /// Whether a file has changed or is gone since it was written, the rest being as good as ever.
-fn is_damage(error: &Error) -> bool {
+pub(super) fn is_damage(error: &Error) -> bool {
     match error {
         Error::Corrupt { .. } => true,
         Error::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,

@@ -140,10 +140,12 @@ impl Index {
         Ok(report)
     }
 
-    /// Writes what is whole of each damaged part into a new one and forgets the rest.
+    /// Writes what is whole of each damaged part into a new one and forgets the rest. Of a part that is gone, cut or lengthened
+    /// nothing is whole.
     ///
     /// # Errors
-    /// [`Error::Option`] in a process that only reads, [`Error::Io`].
+    /// [`Error::Option`] in a process that only reads; [`Error::Io`] or [`Error::Format`] if a part cannot be opened now or is of
+    /// another version, and then nothing was forgotten.
     pub fn salvage(&self) -> Result<Salvaged> {
         let (saved, lost) = self.shared.salvage()?;
         Ok(Salvaged { saved, lost })

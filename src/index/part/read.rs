@@ -84,13 +84,23 @@ impl Part {
         #[cfg(test)]
         let layouts = layouts.into_iter().chain([Layout::wide(entries)]);
         let layout = layouts.into_iter().flatten().find(|layout| layout.header() == header);
-        let layout = layout.ok_or_else(|| corrupt("the header contradicts itself"))?;
-        if all.len() != layout.file {
-            return Err(Error::corrupt(path, format!("{} bytes long instead of {}", all.len(), layout.file)));
-        }
+        let part = Self::laid_out(bytes, path, layout.ok_or_else(|| corrupt("the header contradicts itself"))?)?;
+        let (all, layout) = (part.raw(), &part.layout);
         let lists = &all[layout.lists()..layout.file - 8];
         if all[layout.file - 4..] != END || number(all, layout.file - 8, 4) != crc32fast::hash(lists) as usize {
             return Err(corrupt("checksums of the checksums"));
+        }
+        Ok(part)
+    }
+
+    /// Opens the part in `bytes`, of which is known from elsewhere how it is laid out, whatever stands at its two ends.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if it is longer or shorter.
+    pub(in crate::index) fn laid_out(bytes: Bytes, path: &Path, layout: Layout) -> Result<Self> {
+        let all: &[u8] = (*bytes).as_ref();
+        if all.len() != layout.file {
+            return Err(Error::corrupt(path, format!("{} bytes long instead of {}", all.len(), layout.file)));
         }
         // Nobody waits for these.
         will_need(&all[layout.checksums..layout.lists().min(layout.checksums + SUMS)]);
