@@ -96,9 +96,12 @@ impl Part {
     /// Opens the part in `bytes`, of which is known from elsewhere how it is laid out, whatever stands at its two ends.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if it is longer or shorter.
+    /// [`Error::Corrupt`] if it is longer or shorter, or of no entry.
     pub(in crate::index) fn laid_out(bytes: Bytes, path: &Path, layout: Layout) -> Result<Self> {
         let all: &[u8] = (*bytes).as_ref();
+        if layout.entries == 0 {
+            return Err(Error::corrupt(path, "it holds no entry"));
+        }
         if all.len() != layout.file {
             return Err(Error::corrupt(path, format!("{} bytes long instead of {}", all.len(), layout.file)));
         }
@@ -382,4 +385,20 @@ pub(super) fn number(bytes: &[u8], at: usize, len: usize) -> usize {
     let mut value = [0; 8];
     value[..len].copy_from_slice(&bytes[at..at + len]);
     u64::from_le_bytes(value) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_no_entry_is_refused() {
+        let layout = Layout::new(0).unwrap();
+        let mut bytes = layout.header();
+        bytes.extend_from_slice(&crc32fast::hash(&[]).to_le_bytes());
+        bytes.extend_from_slice(&END);
+        assert_eq!(bytes.len(), layout.file);
+        let error = Part::parse(Box::new(bytes), Path::new("none.part")).unwrap_err();
+        assert!(matches!(error, Error::Corrupt { .. }) && error.to_string().contains("none.part"), "{error}");
+    }
 }
