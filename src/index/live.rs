@@ -556,15 +556,10 @@ mod tests {
             (Index::with(&database, Arc::clone(&odd) as Arc<dyn Storage>, false).unwrap(), odd)
         };
         // One that cannot be opened now, whatever was known of it before.
-        for bytes in [&whole[..100], &whole] {
-            put_file(bytes);
-            let (index, odd) = open();
-            odd.shut(io::ErrorKind::Other);
-            if bytes.len() < whole.len() {
-                assert!(matches!(index.salvage(), Err(Error::Io { .. })));
-            }
-            assert!(file.exists());
-        }
+        put_file(&whole[..100]);
+        let (index, odd) = open();
+        odd.shut(io::ErrorKind::Other);
+        assert!(matches!(index.salvage(), Err(Error::Io { .. })) && file.exists());
         // One of a newer version.
         let mut newer = whole.clone();
         newer[8] = 9;
