@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::hash::Algorithm;
 use crate::index::database::Database;
 pub(crate) use crate::index::database::{fenced, from_redb as failed};
-use crate::index::storage::{make_folder, sync_folder, sync_holder};
+use crate::index::storage::{make_folder, put_in_place, sync_folder, sync_holder};
 
 /// The database within a store.
 pub(crate) const FILE: &str = "store.redb";
@@ -62,15 +62,9 @@ pub(crate) fn create(dir: &Path, algorithm: Algorithm) -> Result<()> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let fresh = dir.join(format!("{FILE}.{}-{count}{FRESH}", std::process::id()));
-    let made = make(&fresh, algorithm).and_then(|()| match fs::hard_link(&fresh, &file) {
-        // Where there are no hard links, the last of two that make the store at once wins; both are empty.
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-            fs::rename(&fresh, &file).map_err(|error| Error::io(&file, error))
-        }
-        // Somebody else was quicker, and may have swept this one away.
-        Err(_) if file.exists() => Ok(()),
-        linked => linked.map_err(|error| Error::io(&file, error)),
-    });
+    let _ = fs::remove_file(&fresh); // half of one, by a process of this number
+    let made = make(&fresh, algorithm)
+        .and_then(|()| put_in_place(&fresh, &file).map_err(|error| Error::io(&file, error)));
     let _ = fs::remove_file(&fresh);
     made
 }

@@ -9,6 +9,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use redb::{
 };
 
 use super::overlay::{Overlay, Stamp};
-use super::storage::{Backend, Medium};
+use super::storage::{Backend, Medium, put_in_place};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 
@@ -30,6 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const TRIES: usize = 4;
 /// How long a writer waits at most for readers that were cut off too often.
 const COURTESY: Duration = Duration::from_secs(1);
+
+/// Begins the extension of a database that is being made.
+const FRESH: &str = "new-";
 
 const FILL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("fill");
 /// A value that takes a page of the database for itself.
@@ -117,17 +121,19 @@ impl Database {
     pub(crate) fn create(path: &Path) -> Result<Self> {
         if !path.exists() {
             // Made whole under another name first: a crash half-way would leave what cannot be told from a foreign file.
-            let new = path.with_extension(format!("new-{}", std::process::id()));
-            drop(Self::writer(&new, |builder| builder.create(&new))?);
-            let named = match std::fs::hard_link(&new, path) {
-                Ok(()) => std::fs::remove_file(&new),
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => std::fs::remove_file(&new),
-                Err(_) => std::fs::rename(&new, path), // a file system without links
-            };
+            static COUNT: AtomicU64 = AtomicU64::new(0);
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let new = path.with_extension(format!("{FRESH}{}-{count}", std::process::id()));
+            let _ = std::fs::remove_file(&new); // half of one, by a process of this number
+            let made = Self::writer(&new, |builder| builder.create(&new)).map(drop);
+            made.inspect_err(|_| _ = std::fs::remove_file(&new))?;
+            let named = put_in_place(&new, path);
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             named.and_then(|()| super::storage::sync_folder(folder)).map_err(|source| Error::io(path, source))?;
         }
-        Self::writer(path, |builder| builder.create(path))
+        let database = Self::writer(path, |builder| builder.create(path))?;
+        sweep(path);
+        Ok(database)
     }
 
     /// Opens `path`, which must be there, for writing. Errors as [`Self::create`].
@@ -410,6 +416,21 @@ impl std::fmt::Debug for Database {
     }
 }
 
+/// Takes away what was to become the database at `path` when its process was killed, or the disk was full.
+fn sweep(path: &Path) {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (Some(stem), Ok(entries)) = (path.file_stem().and_then(|stem| stem.to_str()), std::fs::read_dir(folder)) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let rest = name.to_str().and_then(|name| name.strip_prefix(stem)?.strip_prefix('.'));
+        if rest.is_some_and(|rest| rest.starts_with(FRESH)) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 fn may_not_be_written(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied)
 }
@@ -462,9 +483,27 @@ pub(crate) fn from_redb(path: &Path, error: impl Into<redb::Error>) -> Error {
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    use std::sync::atomic::AtomicBool;
 
     use super::*;
+
+    #[test]
+    fn half_of_a_database_is_in_nobody_s_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index.redb");
+        let half = |name: String| std::fs::write(folder.path().join(name), [7; 4096]).unwrap();
+        half(format!("index.new-{}", std::process::id()));
+        (0..64).for_each(|count| half(format!("index.new-{}-{count}", std::process::id())));
+        half("index.new-1-0".into());
+        half("index.newer".into());
+        drop(Database::create(&path).unwrap());
+        let names: std::collections::BTreeSet<_> =
+            std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["index.newer", "index.redb"].map(Into::into).into());
+        // Nothing is left of one that cannot be made either.
+        let error = Database::create(&folder.path().join("missing/index.redb")).unwrap_err();
+        assert!(matches!(error, Error::Io { .. }), "{error}");
+    }
 
     const ONE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("one");
     const OTHER: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("other");

@@ -236,6 +236,23 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// Gives `fresh`, which was made whole, the name `file`, unless something has that name. `fresh` is gone afterwards, or may be swept.
+pub(crate) fn put_in_place(fresh: &Path, file: &Path) -> io::Result<()> {
+    put_with(|from, to| fs::hard_link(from, to), fresh, file)
+}
+
+fn put_with(link: impl FnOnce(&Path, &Path) -> io::Result<()>, fresh: &Path, file: &Path) -> io::Result<()> {
+    let put = match link(fresh, file) {
+        Ok(()) => Ok(()),
+        // Somebody else was quicker, and may have swept this one away.
+        Err(_) if file.exists() => Ok(()),
+        // Without links, of which file systems tell by many an error, the last of two that make the file at once wins.
+        Err(_) => fs::rename(fresh, file),
+    };
+    let _ = fs::remove_file(fresh);
+    put
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use std::cell::RefCell;
@@ -251,6 +268,26 @@ pub(crate) mod tests {
     /// The folders that were synced since the last call.
     pub(crate) fn synced() -> Vec<PathBuf> {
         SYNCED.take()
+    }
+
+    #[test]
+    fn a_file_takes_its_place_with_and_without_links_and_replaces_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let (fresh, file) = (folder.path().join("fresh"), folder.path().join("file"));
+        // As vfat, others, and one that has links say it.
+        let refusals = [Some(io::ErrorKind::PermissionDenied), Some(io::ErrorKind::Unsupported), None];
+        for refused in refusals {
+            let link = |from: &Path, to: &Path| refused.map_or_else(|| fs::hard_link(from, to), |kind| Err(kind.into()));
+            for (text, stands) in [("first", "first"), ("second", "first")] {
+                fs::write(&fresh, text).unwrap();
+                put_with(link, &fresh, &file).unwrap();
+                assert_eq!(fs::read_to_string(&file).unwrap(), stands, "{refused:?}");
+                assert!(!fresh.exists());
+            }
+            put_with(link, &fresh, &file).unwrap();
+            fs::remove_file(&file).unwrap();
+            assert!(put_with(link, &fresh, &file).is_err(), "there is neither");
+        }
     }
 
     #[test]
