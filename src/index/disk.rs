@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::database::Database;
 use super::group::Group;
 use super::live::{BULK, PIECE};
-use super::storage::{Medium, Storage, make_folder};
+use super::storage::{Medium, Storage, make_folder, sync_folder, sync_holder};
 use super::{Entry, Index};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -50,7 +50,7 @@ impl DiskIndex {
     /// [`Error::Locked`] while another process writes to it; [`Error::Corrupt`], [`Error::Format`], [`Error::Io`].
     pub fn create(folder: &Path) -> Result<Self> {
         make_folder(&folder.join(PARTS)).map_err(|source| Error::io(folder, source))?;
-        Self::with(Database::create(&folder.join(DATABASE))?, folder)
+        Self::writer(Database::create(&folder.join(DATABASE))?, folder)
     }
 
     /// Opens the index in `folder`, which must be there, for writing. Errors as [`Self::create`].
@@ -58,7 +58,7 @@ impl DiskIndex {
     /// # Errors
     /// As [`Self::create`].
     pub fn open(folder: &Path) -> Result<Self> {
-        Self::with(Database::open(&folder.join(DATABASE))?, folder)
+        Self::writer(Database::open(&folder.join(DATABASE))?, folder)
     }
 
     /// Opens the index in `folder`, which must be there, for reading; another process may be writing to it.
@@ -95,6 +95,13 @@ impl DiskIndex {
     /// [`Error::Corrupt`], [`Error::Locked`], [`Error::Io`].
     pub fn check(folder: &Path) -> Result<()> {
         Database::check(&folder.join(DATABASE))
+    }
+
+    /// As [`Self::with`], for whoever will report what is added as durable: the one that made the folder may have been killed before
+    /// its names were.
+    fn writer(database: Database, folder: &Path) -> Result<Self> {
+        sync_folder(folder).and_then(|()| sync_holder(folder)).map_err(|source| Error::io(folder, source))?;
+        Self::with(database, folder)
     }
 
     fn with(database: Database, folder: &Path) -> Result<Self> {
@@ -189,6 +196,23 @@ mod tests {
 
     fn entry(owner: u64, ordinal: u32, hash: Hash) -> Entry {
         Entry { id: EntryId::new(owner, ordinal).unwrap(), hash }
+    }
+
+    #[test]
+    fn the_names_of_an_index_are_durable_before_anything_is_added() {
+        use crate::index::storage::tests::synced;
+        let holder = tempfile::tempdir().unwrap();
+        let folder = holder.path().join("index");
+        let names = [folder.clone(), holder.path().to_path_buf()];
+        for open in [DiskIndex::create, DiskIndex::create, DiskIndex::open] {
+            synced();
+            drop(open(&folder).unwrap());
+            let synced = synced();
+            assert!(names.iter().all(|name| synced.contains(name)), "{synced:?}");
+        }
+        synced();
+        drop(DiskIndex::open_reader(&folder).unwrap());
+        assert!(synced().is_empty());
     }
 
     #[test]
