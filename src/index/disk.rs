@@ -172,7 +172,7 @@ impl DiskIndex {
     /// Removes everything that `owner` has, durably and at once.
     ///
     /// # Errors
-    /// As [`Self::add`].
+    /// As [`Self::add`], and [`Error::Option`] past [`EntryId::MAX_OWNER`](super::EntryId::MAX_OWNER).
     pub fn remove(&self, owner: u64) -> Result<()> {
         let txn = self.database.begin_write()?;
         self.index.remove(&txn, owner)?;
@@ -213,6 +213,23 @@ mod tests {
         synced();
         drop(DiskIndex::open_reader(&folder).unwrap());
         assert!(synced().is_empty());
+    }
+
+    #[test]
+    fn owners_that_cannot_be_are_not_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let index = DiskIndex::create(folder.path()).unwrap();
+        index.add(&[entry(EntryId::MAX_OWNER, 0, Hash([7; 32])), entry(1, 0, Hash([7; 32]))]).unwrap();
+        index.merge(&Cancel::new()).unwrap();
+        for owner in [EntryId::MAX_OWNER + 1, u64::MAX] {
+            assert!(matches!(index.remove(owner), Err(Error::Option { name: "owner", .. })));
+        }
+        index.remove(EntryId::MAX_OWNER).unwrap();
+        assert_eq!((index.snapshot().len(), index.stats().tombstones), (1, 1));
+        // One that was removed when that was not refused.
+        for slot in &index.snapshot().parts {
+            assert!(slot.part.as_ref().unwrap().of_owner(u64::MAX).unwrap().is_empty());
+        }
     }
 
     #[test]

@@ -112,6 +112,9 @@ impl Index {
 
     /// Stages the removal of everything that `owner` has so far, in this transaction or before.
     pub(crate) fn remove(&self, txn: &WriteTransaction, owner: u64) -> Result<()> {
+        if owner > EntryId::MAX_OWNER {
+            return Err(Error::option("owner", format!("at most {}, got {owner}", EntryId::MAX_OWNER)));
+        }
         tables::remove(&self.shared.database, txn, owner)
     }
 

@@ -314,7 +314,7 @@ impl Part {
             }
             Ok(low)
         };
-        Ok(search(owner)?..search(owner + 1)?)
+        Ok(search(owner)?..search(owner.saturating_add(1))?)
     }
 
     /// Calls `each` with every entry whose hash and id are whole; returns how many are not.
