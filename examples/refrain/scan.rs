@@ -164,7 +164,8 @@ impl Args {
     fn identity(&self) -> String {
         let radius = self.max_distance.map_or("the banks'".into(), |radius| radius.to_string());
         let exact = if self.exact { ", exact" } else { "" };
-        format!("store {}, distance {radius}{exact}", self.store.path().display())
+        let whole = if self.whole { ", whole" } else { "" };
+        format!("store {}, distance {radius}{exact}{whole}", self.store.path().display())
     }
 }
 

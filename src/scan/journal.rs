@@ -1,11 +1,12 @@
 //! What a scan has done, on disk, so that it goes on where it was stopped: by Ctrl-C, a kill or a power cut.
 //!
 //! JSON lines: a head that says which scan it is, then one line a file that is done, with its size and time of change
-//! and its result. A torn last line (the power cut) is cut off. Only offsets are kept in memory.
+//! and its result. A torn last line (the power cut) is cut off. Only offsets are kept in memory. The file is locked while it is
+//! open: two scans would cut off each other's lines.
 
 use std::collections::HashMap;
-use std::fs::{self, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::fs::{self, OpenOptions, TryLockError};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -61,12 +62,22 @@ impl Journal {
     /// taken over by the same scan.
     ///
     /// # Errors
-    /// [`Error::Option`] if the file is the journal of another scan, [`Error::Format`] if it is none or of another
-    /// version, [`Error::Io`].
+    /// [`Error::Locked`] while another scan keeps its journal there, [`Error::Option`] if the file is the journal of another scan,
+    /// [`Error::Format`] if it is none or of another version, [`Error::Io`].
     pub fn open(path: impl Into<PathBuf>, scan: &str) -> Result<Self> {
         let path = path.into();
         let io = |error| Error::io(&path, error);
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+        let mut how = OpenOptions::new();
+        // What is only appended to cannot be cut on Windows, where the lock keeps others from writing anyway.
+        let how = how.read(true).write(true).append(cfg!(unix)).create(true).truncate(false);
+        let file = how.open(&path).map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Error::Locked { path }),
+            // A file system without locks; what is appended comes whole at least.
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(error)) => return Err(io(error)),
+        }
         let mut reader = BufReader::new(file);
         let mut known = HashMap::new();
         let (mut whole, mut line) = (0, Vec::new());
@@ -245,6 +256,20 @@ mod tests {
         journal.record(&item("z.jpg", 4), 1, &line("z.jpg")).unwrap();
         drop(journal);
         assert_eq!(Journal::open(&path, "a").unwrap().len(), 3);
+    }
+
+    #[test]
+    fn two_scans_do_not_share_a_journal() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let journal = Journal::open(&path, "a").unwrap();
+        journal.record(&item("x.jpg", 1), 1, &line("x.jpg")).unwrap();
+        for scan in ["a", "b"] {
+            assert!(matches!(Journal::open(&path, scan), Err(Error::Locked { path: named }) if named == path));
+        }
+        journal.record(&item("y.jpg", 2), 1, &line("y.jpg")).unwrap();
+        drop(journal);
+        assert_eq!(Journal::open(&path, "a").unwrap().len(), 2);
     }
 
     #[test]
