@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use super::gather::{Gathered, Print};
 use super::{Choice, Edge};
 use crate::error::{Error, Result};
+use crate::fingerprint::VideoFingerprint;
 use crate::hash::Hash;
 use crate::index::{Entry, EntryId, MAX_DISTANCE, Query, Snapshot};
 use crate::matching::align::{Agreement, compare};
@@ -22,7 +23,8 @@ use crate::matching::align::{Agreement, compare};
 const ALONE: u32 = 31;
 /// The radius between frames of films that are looked at closely.
 const FRAMES: u32 = 31;
-/// So many frames of two films must be near each other before they are looked at closely.
+/// So many frames of two films must be near each other before they are looked at closely, or all that the shorter one has: a film
+/// of one still picture has one.
 const HITS: u32 = 2;
 /// So much farther apart than two stills two frames may be, since many of them have to agree in time.
 const WIDER: u32 = 33;
@@ -162,8 +164,16 @@ fn films(gathered: &Gathered, choice: &Choice, folder: &Temporary) -> Result<Vec
         Print::Film(film) => Some(film),
         _ => None,
     };
-    let mut entries = Vec::new();
+    // films of one fingerprint stand behind one of them, as stills do; so the very same bytes are grouped whatever they show
+    let mut first: HashMap<[u8; 32], usize> = HashMap::new();
+    let (mut edges, mut entries) = (Vec::new(), Vec::new());
+    let mut counts = vec![0; gathered.files.len()];
     for (at, film) in (0..gathered.files.len()).filter_map(|at| Some((at, film(at)?))) {
+        let same = *first.entry(digest(film)).or_insert(at);
+        if same != at {
+            edges.push(Edge { a: same as u32, b: at as u32, distance: 0, same: true });
+            continue;
+        }
         let mut before = None;
         for (ordinal, frame) in (0..=EntryId::MAX_ORDINAL).zip(&film.frames) {
             let Some(hash) = frame.hash else { continue };
@@ -174,8 +184,10 @@ fn films(gathered: &Gathered, choice: &Choice, folder: &Temporary) -> Result<Vec
             before = Some(hash);
             let id = EntryId::new(at as u64, ordinal).ok_or_else(too_many)?;
             entries.push(Entry { id, hash });
+            counts[at] += 1;
         }
     }
+    drop(first);
     let cancel = &choice.parallel.cancel;
     let snapshot = Snapshot::of_entries_in(&entries, || folder.folder("films"), cancel)?;
     let hits: Mutex<HashMap<(u64, u64), u32>> = Mutex::default();
@@ -190,9 +202,9 @@ fn films(gathered: &Gathered, choice: &Choice, folder: &Temporary) -> Result<Vec
     let hits = hits.into_inner().unwrap_or_else(PoisonError::into_inner);
     let wider = (choice.max_distance + WIDER).min(MAX_DISTANCE);
     let agreement = Agreement { max_distance: wider, ..Agreement::default() };
-    let candidates: Vec<(u64, u64)> =
-        hits.into_iter().filter(|(_, hits)| *hits >= HITS).map(|(pair, _)| pair).collect();
-    let edges: Vec<Option<Edge>> = candidates
+    let enough = |&((a, b), hits): &((u64, u64), u32)| hits >= HITS.min(counts[a as usize]).min(counts[b as usize]);
+    let candidates: Vec<(u64, u64)> = hits.into_iter().filter(enough).map(|(pair, _)| pair).collect();
+    let near: Vec<Option<Edge>> = candidates
         .par_iter()
         .map(|&(a, b)| {
             cancel.check()?;
@@ -211,7 +223,22 @@ fn films(gathered: &Gathered, choice: &Choice, folder: &Temporary) -> Result<Vec
             Ok(Some(Edge { a: a as u32, b: b as u32, distance, same: false }))
         })
         .collect::<Result<_>>()?;
-    Ok(edges.into_iter().flatten().collect())
+    edges.extend(near.into_iter().flatten());
+    Ok(edges)
+}
+
+/// What tells films apart: all that they are compared by.
+fn digest(film: &VideoFingerprint) -> [u8; 32] {
+    let mut digest = blake3::Hasher::new();
+    digest.update(&film.duration.to_bits().to_le_bytes());
+    for frame in &film.frames {
+        digest.update(&frame.time.to_bits().to_le_bytes());
+        for hash in [frame.hash, frame.detail.as_ref().map(|detail| detail.hash)] {
+            digest.update(&[u8::from(hash.is_some())]);
+            digest.update(&hash.unwrap_or_default().0);
+        }
+    }
+    *digest.finalize().as_bytes()
 }
 
 /// The seconds that lie in one of the intervals or more.
@@ -253,6 +280,58 @@ mod tests {
         assert_ne!(folders[0].parent(), folders[2].parent());
         drop((one, other, Temporary::default()));
         assert!(folders.iter().all(|folder| !folder.parent().unwrap().exists()));
+    }
+
+    fn gathered(films: &[Vec<Hash>]) -> Gathered {
+        use crate::dedupe::FileInfo;
+        use crate::dedupe::gather::File;
+        use crate::fingerprint::{FrameHash, Role, View};
+        let file = |(at, hashes): (usize, &Vec<Hash>)| {
+            let frame = |(second, &hash): (usize, &Hash)| {
+                FrameHash::of_hashes(second as f64, Role::Frame, View::Full, hash, Some(hash))
+            };
+            let frames = hashes.iter().enumerate().map(frame).collect();
+            let film = VideoFingerprint::of_frames(hashes.len() as f64, frames);
+            let info = FileInfo {
+                path: format!("{at}.mp4").into(),
+                links: Vec::new(),
+                kind: "video",
+                width: 320,
+                height: 240,
+                duration: film.duration,
+                bytes: 1000,
+                modified: None,
+                reference: false,
+                warnings: Vec::new(),
+            };
+            File { info, print: Print::Film(film) }
+        };
+        Gathered { files: films.iter().enumerate().map(file).collect(), failed: Vec::new() }
+    }
+
+    #[test]
+    fn films_of_one_still_picture_are_near_one_another() {
+        let hash = |seed: u64| {
+            Hash::from_words([1, 2, 3, 4].map(|word: u64| (seed * 4 + word).wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+        };
+        let mut bent = hash(1);
+        bent.0[3] ^= 7;
+        let scenes = |seeds: std::ops::Range<u64>| seeds.flat_map(|seed| [hash(seed); 3]).collect::<Vec<_>>();
+        let films = [
+            vec![hash(1); 12],
+            vec![hash(1); 12],
+            vec![bent; 12],
+            vec![hash(2); 12],
+            scenes(10..16),
+            scenes(10..16),
+            // it shows the still picture for a moment
+            [scenes(20..30), vec![hash(1); 3]].concat(),
+        ];
+        let mut edges = edges(&gathered(&films), &Choice::default()).unwrap();
+        edges.sort_by_key(|edge| (edge.a, edge.b));
+        let told: Vec<_> = edges.iter().map(|edge| (edge.a, edge.b, edge.same)).collect();
+        assert_eq!(told, [(0, 1, true), (0, 2, false), (4, 5, true)]);
+        assert_eq!(crate::dedupe::complete_linkage(films.len(), &edges), [vec![0, 1, 2], vec![4, 5]]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::scan::{Cache, Digest, Key, fingerprint_cached, name_within, ordered};
 
 /// Raised whenever the same fingerprints may give other groups than before, or are kept in another way.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 /// So many files, or members of groups, are worth a thread's while.
 const PART: usize = 1024;
 /// The longest entry.
