@@ -135,13 +135,20 @@ impl<'t> Tx<'t> {
             return Ok(None);
         };
         let sequence = sequence.value();
-        let record = self.log.get(sequence).map_err(|error| failed(self.file, error))?.ok_or_else(|| {
+        self.logged(sequence)?.map(Some).ok_or_else(|| {
             Error::corrupt(
                 self.file,
                 format!("operation {operation:?} points at record {sequence}, which is not there"),
             )
-        })?;
-        records::decode(record.value(), self.file, format_args!("log record {sequence}")).map(Some)
+        })
+    }
+
+    /// One record of the log.
+    pub(crate) fn logged(&self, sequence: u64) -> Result<Option<LogRecord>> {
+        let record = self.log.get(sequence).map_err(|error| failed(self.file, error))?;
+        record
+            .map(|record| records::decode(record.value(), self.file, format_args!("log record {sequence}")))
+            .transpose()
     }
 
     /// Writes one mutation into the log.

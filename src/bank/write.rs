@@ -19,7 +19,7 @@ pub(crate) const DETAIL: u32 = 1 << 23;
 /// Changes a store in somebody's name, under an id given by the caller.
 ///
 /// An id that was applied before changes nothing and gives the earlier answer: a caller that does not know whether a
-/// request arrived can send it again.
+/// request arrived can send it again. As another change than before it is refused with [`Error::Option`].
 #[derive(Clone)]
 #[must_use]
 pub struct Writer<'s> {
@@ -75,7 +75,7 @@ impl<'s> Writer<'s> {
         self.store.write(|tx| {
             if let Some(record) = tx.applied(&self.by)? {
                 again(&record, matches!(&record.change, Change::BankRemoved { name: was } if was == name))?;
-                return Ok(Some(0));
+                return removed_with(tx, &record, name).map(Some);
             }
             if tx.bank(name)?.is_none() {
                 return Ok(None);
@@ -132,7 +132,11 @@ impl<'s> Writer<'s> {
     /// [`Error::Limit`] if a text is too long.
     pub fn edit_reference(&self, reference: &Reference) -> Result<bool> {
         reference.check()?;
-        self.change(&reference.bank, &reference.id, |record| {
+        let same = |was: &Change| {
+            matches!(was, Change::ReferenceEdited { bank, id, labels, source, .. }
+                if *bank == reference.bank && *id == reference.id && *labels == reference.labels && *source == reference.source)
+        };
+        self.change(&reference.bank, &reference.id, same, |record| {
             record.labels.clone_from(&reference.labels);
             record.source.clone_from(&reference.source);
             record.metadata.clone_from(&reference.metadata);
@@ -151,7 +155,10 @@ impl<'s> Writer<'s> {
     /// # Errors
     /// Those of the database.
     pub fn set_state(&self, bank: &str, id: &str, state: State) -> Result<bool> {
-        self.change(bank, id, |record| {
+        let same = |was: &Change| {
+            matches!(was, Change::ReferenceState { bank: b, id: i, state: s, .. } if b == bank && i == id && *s == state)
+        };
+        self.change(bank, id, same, |record| {
             record.state = state;
             Change::ReferenceState { bank: record.bank.clone(), id: record.id.clone(), number: record.number, state }
         })
@@ -163,7 +170,11 @@ impl<'s> Writer<'s> {
     /// [`Error::Limit`] if the party's name is too long.
     pub fn set_opinion(&self, bank: &str, id: &str, party: &str, opinion: Opinion) -> Result<bool> {
         check_text("party", party)?;
-        self.change(bank, id, |record| {
+        let same = |was: &Change| {
+            matches!(was, Change::ReferenceOpinion { bank: b, id: i, party: p, opinion: o, .. }
+                if b == bank && i == id && p == party && *o == opinion)
+        };
+        self.change(bank, id, same, |record| {
             record.opinions.insert(party.to_string(), opinion);
             Change::ReferenceOpinion {
                 bank: record.bank.clone(),
@@ -213,7 +224,14 @@ impl<'s> Writer<'s> {
         check_text("upload", upload.name())?;
         self.store.write(|tx| {
             if let Some(record) = tx.applied(&self.by)? {
-                again(&record, matches!(record.change, Change::PairRefused { .. } | Change::PairRestored { .. }))?;
+                let same = match (&record.change, refuse) {
+                    (Change::PairRefused { bank: b, id: i, upload: u, .. }, true)
+                    | (Change::PairRestored { bank: b, id: i, upload: u, .. }, false) => {
+                        b == bank && i == id && u == upload.name()
+                    }
+                    _ => false,
+                };
+                again(&record, same)?;
                 return Ok(true);
             }
             let Some(record) = tx.reference(bank, id)? else { return Ok(false) };
@@ -236,9 +254,17 @@ impl<'s> Writer<'s> {
         })
     }
 
-    fn change(&self, bank: &str, id: &str, change: impl FnOnce(&mut ReferenceRecord) -> Change) -> Result<bool> {
+    /// Makes a change of a reference, unless the operation has made it before; `same` knows the change again.
+    fn change(
+        &self,
+        bank: &str,
+        id: &str,
+        same: impl FnOnce(&Change) -> bool,
+        change: impl FnOnce(&mut ReferenceRecord) -> Change,
+    ) -> Result<bool> {
         self.store.write(|tx| {
-            if tx.applied(&self.by)?.is_some() {
+            if let Some(record) = tx.applied(&self.by)? {
+                again(&record, same(&record.change))?;
                 return Ok(true);
             }
             let Some(was) = tx.reference(bank, id)? else { return Ok(false) };
@@ -266,6 +292,20 @@ fn again(record: &LogRecord, same: bool) -> Result<()> {
         "operation",
         format!("{:?} was applied as record {} and was another change", record.operation, record.sequence),
     ))
+}
+
+/// How many references were removed with their bank: their own records, of the same moment, end right before the bank's.
+fn removed_with(tx: &Tx<'_>, record: &LogRecord, name: &str) -> Result<u64> {
+    let mut count = 0;
+    for sequence in (1..record.sequence).rev() {
+        let Some(before) = tx.logged(sequence)? else { break };
+        let by_itself = before.time != record.time || before.author != record.author || !before.operation.starts_with('#');
+        if by_itself || !matches!(&before.change, Change::ReferenceRemoved { bank, .. } if bank == name) {
+            break;
+        }
+        count += 1;
+    }
+    Ok(count)
 }
 
 /// Tells the error of one reference, which the others survive, from one of the store.

@@ -215,6 +215,18 @@ fn every_change_is_one_record_and_applies_once() {
     assert_eq!(store.reference("removed", "a").unwrap().unwrap().state, State::Active);
     assert!(matches!(writer.clone().operation("op-1").remove_reference("removed", "a"), Err(Error::Option { .. })));
     assert!(matches!(writer.clone().operation("#9").remove_reference("removed", "a"), Err(Error::Option { .. })));
+    // Under one id there is one change.
+    let refused = |outcome: crate::Result<bool>| matches!(outcome, Err(Error::Option { name: "operation", .. }));
+    let under = |id: &str| writer.clone().operation(id);
+    assert!(refused(under("op-1").set_state("removed", "a", State::Withdrawn)));
+    assert!(refused(under("op-2").set_state("removed", "a", State::Active)));
+    assert!(refused(under("op-2").set_state("removed", "b", State::Withdrawn)));
+    assert!(refused(under("op-2").set_opinion("removed", "a", "ngo", Opinion::Dispute)));
+    assert!(refused(under("op-3").set_opinion("removed", "a", "ngo", Opinion::Agree)));
+    assert!(refused(under("op-4").restore(&Upload::Id("u1"), "removed", "a")));
+    assert!(refused(under("op-4").refuse(&Upload::Id("u2"), "removed", "a")));
+    assert!(refused(under("op-5").edit_reference(&removed("a").source("desk 3"))));
+    assert!(under("op-4").refuse(&Upload::Id("u1"), "removed", "a").unwrap());
     writer.clone().operation("op-6").remove_reference("removed", "a").unwrap();
     drop(store);
     let store = Store::open(folder.path().join("s")).unwrap();
@@ -225,6 +237,25 @@ fn every_change_is_one_record_and_applies_once() {
     assert!(log[1..6].iter().all(|record| record.author == "alice" && record.time > 0));
     assert!(matches!(&log[7].change, Change::ReferenceRemoved { id, number: 1, .. } if id == "a"));
     assert_eq!(store.log(8).unwrap().count(), 1);
+}
+
+#[test]
+fn a_bank_that_was_removed_is_told_of_as_before() {
+    let (_folder, store) = fresh();
+    for seed in 1..=4 {
+        store.add_hash(&removed(&seed.to_string()), hash(seed), None).unwrap();
+    }
+    store.add_hash(&Reference::new("5").bank("other"), hash(5), None).unwrap();
+    store.writer().operation("one").remove_reference("removed", "4").unwrap();
+    for _ in 0..2 {
+        assert_eq!(store.writer().operation("all").remove_bank("removed").unwrap(), Some(3));
+    }
+    assert!(matches!(store.writer().operation("all").remove_bank("other"), Err(Error::Option { .. })));
+    store.set_bank(&BankConfig::new("empty")).unwrap();
+    for _ in 0..2 {
+        assert_eq!(store.writer().operation("none").remove_bank("empty").unwrap(), Some(0));
+    }
+    assert_eq!(store.stats().unwrap().references, 1);
 }
 
 #[test]
