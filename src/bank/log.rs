@@ -37,7 +37,7 @@ pub enum Change {
         /// Its name.
         name: String,
     },
-    /// A reference was added.
+    /// A reference was added, as an active one: of one that a list has as withdrawn, that follows.
     ReferenceAdded {
         /// Its bank.
         bank: String,

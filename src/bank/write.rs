@@ -415,6 +415,11 @@ pub(crate) fn add(
             skipped,
         },
     )?;
+    if state != State::Active {
+        // Whoever follows the log takes what was added for active.
+        let (bank, id) = (reference.bank.clone(), reference.id.clone());
+        tx.record(&By { operation: None, ..by.clone() }, Change::ReferenceState { bank, id, number, state })?;
+    }
     Ok(Added { number, hashes, skipped, new: true })
 }
 

@@ -240,6 +240,31 @@ fn every_change_is_one_record_and_applies_once() {
 }
 
 #[test]
+fn whoever_follows_the_log_knows_what_was_imported_as_withdrawn() {
+    let (_folder, store) = fresh();
+    store.add_hash(&removed("a"), hash(1), None).unwrap();
+    store.add_hash(&removed("b"), hash(2), None).unwrap();
+    store.withdraw_reference("removed", "b").unwrap();
+    let mut list = Vec::new();
+    store.export(&mut list, lists::Format::JsonLines, None).unwrap();
+    let (_folder, other) = fresh();
+    let options = lists::ImportOptions::new(lists::Format::JsonLines, "removed");
+    let imported = other.import(&list[..], &options, |_, _| std::ops::ControlFlow::Continue(())).unwrap();
+    assert_eq!(imported.added, 2);
+    let mut states = std::collections::BTreeMap::new();
+    for record in other.log(0).unwrap() {
+        match record.unwrap().change {
+            Change::ReferenceAdded { number, .. } => states.insert(number, State::Active),
+            Change::ReferenceState { number, state, .. } => states.insert(number, state),
+            _ => None,
+        };
+    }
+    let kept: Vec<_> = other.references(None).unwrap().map(|record| record.unwrap()).collect();
+    assert_eq!(kept.iter().map(|record| (record.number, record.state)).collect::<Vec<_>>(), Vec::from_iter(states));
+    assert_eq!(kept[1].state, State::Withdrawn);
+}
+
+#[test]
 fn a_bank_that_was_removed_is_told_of_as_before() {
     let (_folder, store) = fresh();
     for seed in 1..=4 {
