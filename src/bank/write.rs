@@ -20,6 +20,10 @@ pub(crate) const DETAIL: u32 = 1 << 23;
 ///
 /// An id that was applied before changes nothing and gives the earlier answer: a caller that does not know whether a
 /// request arrived can send it again. As another change than before it is refused with [`Error::Option`].
+///
+/// One change is made at a time, in one transaction. What a call is given to read from or to tell (the iterator of
+/// [`Writer::add_many`], the list and the callback of [`Store::import`]) runs within that transaction: if it changes the same store it waits for itself
+/// for ever, and while it waits for anything else nobody can write.
 #[derive(Clone)]
 #[must_use]
 pub struct Writer<'s> {
@@ -102,6 +106,9 @@ impl<'s> Writer<'s> {
 
     /// Adds many references in one transaction: all of them last, or none does. A reference that is refused (see
     /// [`Writer::add`]) has its own error and does not hinder the others.
+    ///
+    /// `references` is gone through within the transaction: it must not change the store, which would wait for ever, and others
+    /// cannot write before it has ended. What takes its time (fingerprinting, a slow source) is better gathered before.
     ///
     /// # Errors
     /// Those of the database; then nothing was added.
