@@ -111,7 +111,8 @@ impl Query {
     /// The same question, where only what is within `certain`, inclusive, has to be found. Entries further off are found if
     /// they agree with the query in one of the bands of bits that they are stored by, up to as few bits as the search
     /// for the nearer ones tries out; in parts that are scanned, all are. So which of them are found may depend on how the
-    /// index is laid out in parts; that nothing beyond `max_distance` is found does not.
+    /// index is laid out in parts, and, since these decide what is looked up, swept or scanned, on the other queries of the batch, the
+    /// threads, and the processor's instructions; that nothing beyond `max_distance` is found does not.
     #[must_use]
     pub const fn certain(mut self, certain: u32) -> Self {
         self.certain = if certain < self.max_distance { certain } else { self.max_distance };
