@@ -63,8 +63,8 @@ pub(crate) fn create(dir: &Path, algorithm: Algorithm) -> Result<()> {
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let fresh = dir.join(format!("{FILE}.{}-{count}{FRESH}", std::process::id()));
     let _ = fs::remove_file(&fresh); // half of one, by a process of this number
-    let made = make(&fresh, algorithm)
-        .and_then(|()| put_in_place(&fresh, &file).map_err(|error| Error::io(&file, error)));
+    let made =
+        make(&fresh, algorithm).and_then(|()| put_in_place(&fresh, &file).map_err(|error| Error::io(&file, error)));
     let _ = fs::remove_file(&fresh);
     made
 }

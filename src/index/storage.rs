@@ -277,7 +277,8 @@ pub(crate) mod tests {
         // As vfat, others, and one that has links say it.
         let refusals = [Some(io::ErrorKind::PermissionDenied), Some(io::ErrorKind::Unsupported), None];
         for refused in refusals {
-            let link = |from: &Path, to: &Path| refused.map_or_else(|| fs::hard_link(from, to), |kind| Err(kind.into()));
+            let link =
+                |from: &Path, to: &Path| refused.map_or_else(|| fs::hard_link(from, to), |kind| Err(kind.into()));
             for (text, stands) in [("first", "first"), ("second", "first")] {
                 fs::write(&fresh, text).unwrap();
                 put_with(link, &fresh, &file).unwrap();
