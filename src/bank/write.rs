@@ -163,7 +163,8 @@ impl<'s> Writer<'s> {
     /// Those of the database.
     pub fn set_state(&self, bank: &str, id: &str, state: State) -> Result<bool> {
         let same = |was: &Change| {
-            matches!(was, Change::ReferenceState { bank: b, id: i, state: s, .. } if b == bank && i == id && *s == state)
+            matches!(was, Change::ReferenceState { bank: b, id: i, state: s, .. }
+                if b == bank && i == id && *s == state)
         };
         self.change(bank, id, same, |record| {
             record.state = state;
@@ -306,7 +307,8 @@ fn removed_with(tx: &Tx<'_>, record: &LogRecord, name: &str) -> Result<u64> {
     let mut count = 0;
     for sequence in (1..record.sequence).rev() {
         let Some(before) = tx.logged(sequence)? else { break };
-        let by_itself = before.time != record.time || before.author != record.author || !before.operation.starts_with('#');
+        let by_itself =
+            before.time != record.time || before.author != record.author || !before.operation.starts_with('#');
         if by_itself || !matches!(&before.change, Change::ReferenceRemoved { bank, .. } if bank == name) {
             break;
         }
