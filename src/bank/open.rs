@@ -111,8 +111,10 @@ fn checked(database: Database) -> Result<Database> {
         let read = database.begin_read()?;
         let meta = match read.open_table(META) {
             Ok(meta) => meta,
-            Err(error @ redb::TableError::Storage(_)) => return Err(failed(&file, error)),
-            Err(_) => return Err(other("another program's database".into())),
+            Err(redb::TableError::TableDoesNotExist(_) | redb::TableError::TableTypeMismatch { .. }) => {
+                return Err(other("another program's database".into()));
+            }
+            Err(error) => return Err(failed(&file, error)),
         };
         Ok(meta.get("format").map_err(|error| failed(&file, error))?.map(|found| found.value()))
     })?;

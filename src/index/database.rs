@@ -476,6 +476,11 @@ pub(crate) fn from_redb(path: &Path, error: impl Into<redb::Error>) -> Error {
         redb::Error::TableTypeMismatch { table, .. } => {
             Error::Format { path, expected: format!("the table {table} of this version"), got: "other types".into() }
         }
+        // What this program never writes.
+        other @ (redb::Error::TypeDefinitionChanged { .. }
+        | redb::Error::TableIsMultimap(_)
+        | redb::Error::TableIsNotMultimap(_)
+        | redb::Error::TableDoesNotExist(_)) => Error::Corrupt { path, detail: other.to_string() },
         other => Error::Io { path, source: std::io::Error::other(other) },
     }
 }
@@ -503,6 +508,24 @@ mod tests {
         // Nothing is left of one that cannot be made either.
         let error = Database::create(&folder.path().join("missing/index.redb")).unwrap_err();
         assert!(matches!(error, Error::Io { .. }), "{error}");
+    }
+
+    #[test]
+    fn tables_that_this_program_never_makes_are_damage() {
+        let path = Path::new("some/store.redb");
+        let name = || "names".to_string();
+        let changed =
+            redb::TableError::TypeDefinitionChanged { name: redb::TypeName::new("&str"), alignment: 1, width: Some(0) };
+        let errors = [
+            changed,
+            redb::TableError::TableDoesNotExist(name()),
+            redb::TableError::TableIsMultimap(name()),
+            redb::TableError::TableIsNotMultimap(name()),
+        ];
+        for error in errors {
+            let error = from_redb(path, error);
+            assert!(matches!(&error, Error::Corrupt { path: named, .. } if named == path), "{error:?}");
+        }
     }
 
     const ONE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("one");
