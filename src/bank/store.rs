@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
 use crate::hash::{Algorithm, Hash};
 use crate::index::database::Database;
+use crate::index::quiet::Quiet;
 use crate::index::{Index, MAX_DISTANCE};
 use crate::matching::Altered;
 
@@ -310,14 +311,14 @@ impl Store {
 
     /// Runs `work` in one transaction and makes what it did last.
     pub(crate) fn write<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-        let (done, changed) = fenced(&self.file, || {
+        let (done, changed) = self.database.writing(|| {
             let room = self.index.make_room();
-            let write = self.database.begin_write()?;
+            let write = Quiet::new(self.database.begin_write()?);
             let mut tx = Tx::open(&write, &self.index, room, &self.file)?;
             let done = work(&mut tx)?;
             let changed = tx.close()?;
             if changed {
-                write.commit().map_err(|error| failed(&self.file, error))?;
+                write.into_inner().commit().map_err(|error| failed(&self.file, error))?;
             }
             Ok((done, changed))
         })?;

@@ -18,6 +18,7 @@ use redb::{
 };
 
 use super::overlay::{Overlay, Stamp};
+use super::quiet::{Quiet, abandon};
 use super::storage::{Backend, Medium, put_in_place};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -88,29 +89,6 @@ enum Inner {
     Repaired(Quiet<redb::Database>, Stamp),
     /// A writer's, which could not be written since then, and could not be opened anew so far.
     Lost(Instant),
-}
-
-/// What may panic once more while it is dropped after the database gave up on a damaged file; that says nothing new.
-struct Quiet<T>(Option<T>);
-
-impl<T> Quiet<T> {
-    fn new(inner: T) -> Self {
-        Self(Some(inner))
-    }
-}
-
-impl<T> std::ops::Deref for Quiet<T> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        self.0.as_ref().expect("only dropping takes it")
-    }
-}
-
-impl<T> Drop for Quiet<T> {
-    fn drop(&mut self) {
-        let inner = self.0.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(inner)));
-    }
 }
 
 impl Database {
@@ -268,6 +246,18 @@ impl Database {
                 Ok(_) => Ok(()),
                 Err(error) => Err(from_redb(path, error)),
             }
+        })
+    }
+
+    /// As [`fenced`], for what writes. After a panic the database is let go of as a killed writer would let go of it, and opened anew
+    /// by whoever needs it next.
+    pub(crate) fn writing<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+            let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+            if matches!(&**inner, Inner::Writer(_)) {
+                abandon(std::mem::replace(&mut *inner, Arc::new(Inner::Lost(Instant::now()))), PATIENCE);
+            }
+            Err(contradicts(&self.path))
         })
     }
 
@@ -443,8 +433,11 @@ fn builder() -> Builder {
 
 /// redb may panic on a file that was altered behind its back; that becomes [`Error::Corrupt`].
 pub(crate) fn fenced<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(Error::corrupt(path, "the database's pages contradict one another")))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(contradicts(path)))
+}
+
+fn contradicts(path: &Path) -> Error {
+    Error::corrupt(path, "the database's pages contradict one another")
 }
 
 /// What redb says, in this crate's words.

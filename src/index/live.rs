@@ -153,7 +153,7 @@ impl Index {
             let shared = Arc::clone(&self.shared);
             let work = move || {
                 // What fails here fails again, aloud, before a later add, in `maintain` or `merge`.
-                let _ = shared.maintain(&shared.stop);
+                let _ = shared.database.writing(|| shared.maintain(&shared.stop));
             };
             *background = std::thread::Builder::new().name("refrain-index".into()).spawn(work).ok();
         }

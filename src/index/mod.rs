@@ -10,6 +10,7 @@ mod map;
 mod merge;
 mod overlay;
 mod part;
+pub(crate) mod quiet;
 pub(crate) mod rebuild;
 mod search;
 mod snapshot;

@@ -6,6 +6,7 @@
 use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 
 use super::database::Database;
+use super::quiet::Quiet;
 use super::{Entry, EntryId};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
@@ -223,7 +224,7 @@ pub(super) struct Swap {
 /// Stages a change of the list of parts, and drops the batches and tombstones that are no longer needed.
 pub(super) fn swap(database: &Database, txn: &WriteTransaction, swap: &Swap) -> Result<()> {
     let error = |e: redb::StorageError| database.error(e);
-    let mut table = txn.open_table(PARTS).map_err(|e| database.error(e))?;
+    let mut table = Quiet::new(txn.open_table(PARTS).map_err(|e| database.error(e))?);
     for number in &swap.old {
         table.remove(number).map_err(error)?;
     }
