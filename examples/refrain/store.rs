@@ -147,6 +147,9 @@ pub fn verify(args: &VerifyArgs) -> Result<Exit, Stop> {
     for problem in &found.problems {
         out::tell(words::causes(problem));
     }
+    if !args.salvage && found.problems.iter().any(|problem| matches!(problem, Error::Corrupt { .. })) {
+        out::tell(MENDS);
+    }
     out::line(format_args!(
         "{} references and {} changes read, {} problems",
         found.references,

@@ -47,7 +47,7 @@ pub(crate) fn reader(dir: &Path) -> Result<Database> {
     checked(Database::open_reader(&present(dir)?)?)
 }
 
-/// Checks the structure of the database of the store in `dir`, which nobody else may have open for writing.
+/// Compares the pages of the database of the store in `dir` with their checksums, and changes nothing.
 pub(crate) fn check(dir: &Path) -> Result<()> {
     Database::check(&present(dir)?)
 }

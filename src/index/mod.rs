@@ -9,6 +9,7 @@ mod live;
 mod map;
 mod merge;
 mod overlay;
+mod pages;
 mod part;
 pub(crate) mod quiet;
 pub(crate) mod rebuild;
