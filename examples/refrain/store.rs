@@ -60,7 +60,8 @@ impl StoreArg {
     }
 }
 
-const MENDS: &str = "`refrain verify --salvage` makes a damaged index anew";
+const MENDS: &str =
+    "`refrain verify --salvage` makes a damaged index anew, and a damaged database as far as it can be read";
 
 /// What was said about damage of the store: each thing once, not with every upload.
 #[derive(Default)]
@@ -122,7 +123,8 @@ Examples:
 pub struct VerifyArgs {
     #[command(flatten)]
     store: StoreArg,
-    /// Make a damaged index anew from the references, then say what is still damaged; nobody else may write meanwhile
+    /// Make a damaged index anew from the references, and a damaged database from what can be read of it, then say what is still damaged;
+    /// nobody else may write meanwhile
     #[arg(long)]
     salvage: bool,
 }
@@ -133,6 +135,12 @@ pub fn verify(args: &VerifyArgs) -> Result<Exit, Stop> {
             Store::salvage(&args.store.dir, &signal::cancel_on_interrupt()).map_err(|error| args.store.hint(error))?;
         for damage in &done.damage {
             out::tell(format_args!("mended: {}", words::causes(damage)));
+        }
+        for old in &done.replaced {
+            out::tell(format_args!(
+                "{} is the database as it was: what could be read of it may be older than the last change, so compare with a backup",
+                old.display()
+            ));
         }
         match (done.damage.len(), done.kept) {
             (0, _) => out::line("the index is whole")?,

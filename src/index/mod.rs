@@ -16,7 +16,7 @@ pub(crate) mod rebuild;
 mod search;
 mod snapshot;
 pub mod storage;
-mod tables;
+pub(crate) mod tables;
 mod tombstones;
 mod transient;
 mod verify;
