@@ -604,3 +604,45 @@ fn writing_to_a_damaged_database_is_an_error_and_leaves_what_could_be_read() {
     println!("{refused} of {tried} refused");
     assert!(refused > 0, "{tried}");
 }
+
+#[test]
+fn a_damaged_row_of_the_index_costs_no_more_than_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = whole(folder.path());
+    let dir = folder.path().join("row");
+    for (table, found) in [("index_batches", COUNT - 2), ("index_tombstones", COUNT - 1), ("index_parts", 0)] {
+        copy(&from, &dir);
+        if table == "index_parts" {
+            Store::open(&dir).unwrap().merge(&Cancel::new()).unwrap();
+        }
+        let number = {
+            let database = redb::Database::open(dir.join("store.redb")).unwrap();
+            let rows: TableDefinition<'_, u64, &[u8]> = TableDefinition::new(table);
+            let rows = database.begin_read().unwrap().open_table(rows).unwrap();
+            redb::ReadableTable::first(&rows).unwrap().unwrap().0.value()
+        };
+        damage_row(&dir, table, number);
+        let store = Store::open_reader(&dir).unwrap();
+        assert_eq!(store.references(None).unwrap().filter(Result::is_ok).count() as u64, COUNT - 1);
+        assert_eq!(store.banks().len(), 1);
+        let error = store.ask_hash(&hash(20)).unwrap_err();
+        assert!(matches!(error, Error::Corrupt { .. }) && error.to_string().contains("index "), "{error}");
+        names(&error, &dir);
+        let bearing = AskOptions::default().despite_damage();
+        let mut answered = 0;
+        for seed in 0..COUNT {
+            let verdict = store.ask_hash_with(&hash(seed), &bearing).unwrap();
+            assert!(verdict.damage.iter().any(|told| told.contains("index ")), "{table}: {:?}", verdict.damage);
+            answered += u64::from(verdict.outcome == Outcome::Match);
+        }
+        assert_eq!(answered, found, "{table}");
+        let problems = store.verify().unwrap().problems;
+        assert!(problems.iter().any(|problem| problem.to_string().contains("index ")), "{table}: {problems:?}");
+        assert!(matches!(Store::open(&dir), Err(Error::Corrupt { .. })), "{table}: who writes has to know all of it");
+        drop(store);
+        let done = Store::salvage(&dir, &Cancel::new()).unwrap();
+        assert!(!done.damage.is_empty() && done.problems.is_empty() && done.replaced.is_empty(), "{table}: {done:?}");
+        assert!(Store::check(&dir).unwrap().problems.is_empty());
+        read(&Store::open_reader(&dir).unwrap()).unwrap();
+    }
+}

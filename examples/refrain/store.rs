@@ -31,13 +31,13 @@ impl StoreArg {
 
     /// For adding: as [`StoreArg::write`], and makes the store if there is none.
     pub fn create(&self) -> Result<Store, Stop> {
-        Ok(Store::create_or_open(&self.dir)?)
+        Store::create_or_open(&self.dir).map_err(Self::mends)
     }
 
     /// As [`StoreArg::create`], with the hash that a new store is built on.
     pub fn create_with(&self, algorithm: Option<Algorithm>) -> Result<Store, Stop> {
         match algorithm {
-            Some(algorithm) => Ok(Store::create_or_open_with(&self.dir, algorithm)?),
+            Some(algorithm) => Store::create_or_open_with(&self.dir, algorithm).map_err(Self::mends),
             None => self.create(),
         }
     }
@@ -48,13 +48,26 @@ impl StoreArg {
     }
 
     fn hint(&self, error: Error) -> Stop {
-        if let Error::Io { source, .. } = &error
+        self.missing(&error);
+        Self::mends(error)
+    }
+
+    /// Says how a store is made if there is none.
+    fn missing(&self, error: &Error) {
+        if let Error::Io { source, .. } = error
             && source.kind() == std::io::ErrorKind::NotFound
         {
             out::tell(format_args!(
                 "there is no store at {}; make one with `refrain add --store {0} --bank removed FOLDER`",
                 self.dir.display()
             ));
+        }
+    }
+
+    /// Says what helps against damage.
+    fn mends(error: Error) -> Stop {
+        if matches!(error, Error::Corrupt { .. }) {
+            out::tell(MENDS);
         }
         error.into()
     }
@@ -131,8 +144,8 @@ pub struct VerifyArgs {
 
 pub fn verify(args: &VerifyArgs) -> Result<Exit, Stop> {
     if args.salvage {
-        let done =
-            Store::salvage(&args.store.dir, &signal::cancel_on_interrupt()).map_err(|error| args.store.hint(error))?;
+        let done = Store::salvage(&args.store.dir, &signal::cancel_on_interrupt())
+            .inspect_err(|error| args.store.missing(error))?;
         for damage in &done.damage {
             out::tell(format_args!("mended: {}", words::causes(damage)));
         }

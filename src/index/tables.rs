@@ -166,51 +166,54 @@ pub(super) fn remove(database: &Database, txn: &WriteTransaction, owner: u64) ->
     Ok(())
 }
 
-/// Calls `each` with every batch numbered `from` or more.
+/// Calls `each` with every batch numbered `from` or more, or what is wrong with it.
 pub(super) fn batches(
     database: &Database,
     txn: &ReadTransaction,
     from: u64,
-    mut each: impl FnMut(u64, Vec<Entry>),
+    mut each: impl FnMut(u64, Result<Vec<Entry>>) -> Result<()>,
 ) -> Result<()> {
     let Some(table) = optional(database, txn.open_table(BATCHES))? else { return Ok(()) };
     for row in table.range(from..).map_err(|e| database.error(e))? {
         let (number, bytes) = row.map_err(|e| database.error(e))?;
         let entries = decode(bytes.value())
-            .ok_or_else(|| Error::corrupt(database.path(), format!("index batch {}", number.value())))?;
-        each(number.value(), entries);
+            .ok_or_else(|| Error::corrupt(database.path(), format!("index batch {}", number.value())));
+        each(number.value(), entries)?;
     }
     Ok(())
 }
 
-/// Calls `each` with number and owner of every tombstone numbered `from` or more.
+/// Calls `each` with number and owner of every tombstone numbered `from` or more, or what is wrong with it.
 pub(super) fn tombstones(
     database: &Database,
     txn: &ReadTransaction,
     from: u64,
-    mut each: impl FnMut(u64, u64),
+    mut each: impl FnMut(u64, Result<u64>) -> Result<()>,
 ) -> Result<()> {
     let Some(table) = optional(database, txn.open_table(TOMBSTONES))? else { return Ok(()) };
     for row in table.range(from..).map_err(|e| database.error(e))? {
         let (number, bytes) = row.map_err(|e| database.error(e))?;
         let owner = tombstone(bytes.value())
-            .ok_or_else(|| Error::corrupt(database.path(), format!("index tombstone {}", number.value())))?;
-        each(number.value(), owner);
+            .ok_or_else(|| Error::corrupt(database.path(), format!("index tombstone {}", number.value())));
+        each(number.value(), owner)?;
     }
     Ok(())
 }
 
-/// The parts, by number.
-pub(super) fn parts(database: &Database, txn: &ReadTransaction) -> Result<Vec<Record>> {
-    let Some(table) = optional(database, txn.open_table(PARTS))? else { return Ok(Vec::new()) };
-    let mut parts = Vec::new();
+/// Calls `each` with every part, by number, or what is wrong with its record.
+pub(super) fn parts(
+    database: &Database,
+    txn: &ReadTransaction,
+    mut each: impl FnMut(Result<Record>) -> Result<()>,
+) -> Result<()> {
+    let Some(table) = optional(database, txn.open_table(PARTS))? else { return Ok(()) };
     for row in table.range::<u64>(..).map_err(|e| database.error(e))? {
         let (number, bytes) = row.map_err(|e| database.error(e))?;
         let record = Record::decode(number.value(), bytes.value())
-            .ok_or_else(|| Error::corrupt(database.path(), format!("record of index part {}", number.value())))?;
-        parts.push(record);
+            .ok_or_else(|| Error::corrupt(database.path(), format!("record of index part {}", number.value())));
+        each(record)?;
     }
-    Ok(parts)
+    Ok(())
 }
 
 /// A change of the list of parts.
