@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -485,5 +486,163 @@ fn uploads_from_before_are_found_by_what_is_whole() {
         assert_eq!((found, told.is_empty()), (left, left == 10), "{at}: {told:?}");
         let strict = store.retro(0, |_| Ok(()));
         assert_eq!(strict.is_ok(), left == 10, "{at}: {strict:?}");
+    }
+}
+
+/// A store of three hundred references in no part, and its database as it was when there were fewer. Each page of the one in the place of
+/// its like in the other is what a write that was lost leaves.
+fn lost_writes(folder: &Path) -> (PathBuf, Vec<u8>, Vec<usize>) {
+    let dir = folder.join("lost");
+    let add = |from: u64, count: u64| {
+        let store = Store::create_or_open(&dir).unwrap();
+        for seed in from..from + count {
+            store.add_hash(&Reference::new(format!("r{seed}")).bank("removed"), hash(seed), None).unwrap();
+        }
+    };
+    add(0, 250);
+    let before = fs::read(dir.join("store.redb")).unwrap();
+    add(250, 30);
+    Store::open(&dir).unwrap().remove_reference("removed", "r7").unwrap();
+    add(280, 20);
+    let after = fs::read(dir.join("store.redb")).unwrap();
+    let page = |bytes: &[u8], at: usize| bytes[at..bytes.len().min(at + 4096)].to_vec();
+    let pages = (4096..before.len().min(after.len())).step_by(4096);
+    let changed = pages.filter(|&at| page(&before, at) != page(&after, at)).collect();
+    (dir, before, changed)
+}
+
+fn lose_write(dir: &Path, before: &[u8], at: usize) {
+    let mut bytes = fs::read(dir.join("store.redb")).unwrap();
+    bytes[at..at + 4096].copy_from_slice(&before[at..at + 4096]);
+    fs::write(dir.join("store.redb"), bytes).unwrap();
+}
+
+/// The names of all references that can be read, and how many of them are found.
+fn readable(dir: &Path) -> (BTreeSet<String>, usize) {
+    let Ok(store) = Store::open_reader(dir) else { return Default::default() };
+    let names = store.references(None).map(|records| records.filter_map(|record| Some(record.ok()?.id)).collect());
+    let bearing = AskOptions::default().despite_damage();
+    let found = |seed: &u64| {
+        let verdict = store.ask_hash_with(&hash(*seed), &bearing);
+        verdict.is_ok_and(|verdict| verdict.outcome == Outcome::Match)
+    };
+    (names.unwrap_or_default(), (0..300).filter(found).count())
+}
+
+#[test]
+fn a_write_that_was_lost_is_found_and_mended_or_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, before, pages) = lost_writes(folder.path());
+    let (all, found) = readable(&from);
+    assert!(Store::check(&from).unwrap().problems.is_empty() && (all.len(), found) == (299, 299));
+    let dir = folder.path().join("damaged");
+    let file = dir.join("store.redb");
+    let (mut silent, mut mended, mut left, mut still_answers) = (0, 0, 0, 0);
+    for at in pages {
+        copy(&from, &dir);
+        lose_write(&dir, &before, at);
+        let bytes = fs::read(&file).unwrap();
+        let before = readable(&dir);
+        let problems = Store::check(&dir).map_or(1, |found| found.problems.len());
+        assert!(fs::read(&file).unwrap() == bytes, "page at {at}: looking changes nothing");
+        if problems == 0 {
+            silent += 1;
+            assert_eq!(before, (all.clone(), found), "page at {at}");
+        }
+        still_answers += u32::from(problems > 0 && before == (all.clone(), found));
+        match Store::salvage(&dir, &Cancel::new()) {
+            Ok(done) => {
+                mended += u32::from(!done.replaced.is_empty());
+                assert_eq!(done.replaced.is_empty(), problems == 0, "page at {at}: {done:?}");
+                assert!(done.replaced.iter().all(|old| fs::read(old).unwrap() == bytes), "page at {at}");
+                let after = readable(&dir);
+                assert!(after.0.is_superset(&before.0) && after.1 >= before.1, "page at {at}");
+                assert!(Store::check(&dir).unwrap().problems.iter().all(|_| !done.problems.is_empty()), "page at {at}");
+                let store = Store::open(&dir).unwrap();
+                store.add_hash(&Reference::new("new").bank("removed"), hash(999), None).unwrap();
+                store.merge(&Cancel::new()).unwrap();
+                assert_eq!(store.ask_hash(&hash(999)).unwrap().outcome, Outcome::Match);
+            }
+            Err(error) => {
+                left += 1;
+                names(&error, &dir);
+                assert!(fs::read(&file).unwrap() == bytes, "page at {at}: {error}");
+                assert_eq!(readable(&dir), before, "page at {at}");
+            }
+        }
+        assert!(!dir.join("store.redb.salvage").exists());
+    }
+    println!(
+        "{silent} in free space, {mended} mended, {left} left as they were, {still_answers} answered all the same"
+    );
+    assert!(mended > 0 && still_answers > 0, "{silent} {mended} {left} {still_answers}");
+}
+
+#[test]
+fn writing_to_a_damaged_database_is_an_error_and_leaves_what_could_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, before, pages) = lost_writes(folder.path());
+    let dir = folder.path().join("damaged");
+    let (mut refused, mut tried) = (0, 0);
+    for at in pages {
+        copy(&from, &dir);
+        lose_write(&dir, &before, at);
+        let before = readable(&dir);
+        let Ok(store) = Store::open(&dir) else { continue };
+        tried += 1;
+        let added = store.add_hash(&Reference::new("new").bank("removed"), hash(999), None);
+        let Err(error) = added else { continue };
+        refused += 1;
+        names(&error, &dir);
+        // The process goes on as well, reading.
+        let _ = store.references(None).map(|records| records.count());
+        assert!(store.add_hash(&Reference::new("other").bank("removed"), hash(998), None).is_err(), "page at {at}");
+        drop(store);
+        let after = readable(&dir);
+        assert_eq!(after, before, "page at {at}: {error}");
+    }
+    println!("{refused} of {tried} refused");
+    assert!(refused > 0, "{tried}");
+}
+
+#[test]
+fn a_damaged_row_of_the_index_costs_no_more_than_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = whole(folder.path());
+    let dir = folder.path().join("row");
+    for (table, found) in [("index_batches", COUNT - 2), ("index_tombstones", COUNT - 1), ("index_parts", 0)] {
+        copy(&from, &dir);
+        if table == "index_parts" {
+            Store::open(&dir).unwrap().merge(&Cancel::new()).unwrap();
+        }
+        let number = {
+            let database = redb::Database::open(dir.join("store.redb")).unwrap();
+            let rows: TableDefinition<'_, u64, &[u8]> = TableDefinition::new(table);
+            let rows = database.begin_read().unwrap().open_table(rows).unwrap();
+            redb::ReadableTable::first(&rows).unwrap().unwrap().0.value()
+        };
+        damage_row(&dir, table, number);
+        let store = Store::open_reader(&dir).unwrap();
+        assert_eq!(store.references(None).unwrap().filter(Result::is_ok).count() as u64, COUNT - 1);
+        assert_eq!(store.banks().len(), 1);
+        let error = store.ask_hash(&hash(20)).unwrap_err();
+        assert!(matches!(error, Error::Corrupt { .. }) && error.to_string().contains("index "), "{error}");
+        names(&error, &dir);
+        let bearing = AskOptions::default().despite_damage();
+        let mut answered = 0;
+        for seed in 0..COUNT {
+            let verdict = store.ask_hash_with(&hash(seed), &bearing).unwrap();
+            assert!(verdict.damage.iter().any(|told| told.contains("index ")), "{table}: {:?}", verdict.damage);
+            answered += u64::from(verdict.outcome == Outcome::Match);
+        }
+        assert_eq!(answered, found, "{table}");
+        let problems = store.verify().unwrap().problems;
+        assert!(problems.iter().any(|problem| problem.to_string().contains("index ")), "{table}: {problems:?}");
+        assert!(matches!(Store::open(&dir), Err(Error::Corrupt { .. })), "{table}: who writes has to know all of it");
+        drop(store);
+        let done = Store::salvage(&dir, &Cancel::new()).unwrap();
+        assert!(!done.damage.is_empty() && done.problems.is_empty() && done.replaced.is_empty(), "{table}: {done:?}");
+        assert!(Store::check(&dir).unwrap().problems.is_empty());
+        read(&Store::open_reader(&dir).unwrap()).unwrap();
     }
 }

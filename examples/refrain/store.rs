@@ -31,13 +31,13 @@ impl StoreArg {
 
     /// For adding: as [`StoreArg::write`], and makes the store if there is none.
     pub fn create(&self) -> Result<Store, Stop> {
-        Ok(Store::create_or_open(&self.dir)?)
+        Store::create_or_open(&self.dir).map_err(Self::mends)
     }
 
     /// As [`StoreArg::create`], with the hash that a new store is built on.
     pub fn create_with(&self, algorithm: Option<Algorithm>) -> Result<Store, Stop> {
         match algorithm {
-            Some(algorithm) => Ok(Store::create_or_open_with(&self.dir, algorithm)?),
+            Some(algorithm) => Store::create_or_open_with(&self.dir, algorithm).map_err(Self::mends),
             None => self.create(),
         }
     }
@@ -48,7 +48,13 @@ impl StoreArg {
     }
 
     fn hint(&self, error: Error) -> Stop {
-        if let Error::Io { source, .. } = &error
+        self.missing(&error);
+        Self::mends(error)
+    }
+
+    /// Says how a store is made if there is none.
+    fn missing(&self, error: &Error) {
+        if let Error::Io { source, .. } = error
             && source.kind() == std::io::ErrorKind::NotFound
         {
             out::tell(format_args!(
@@ -56,14 +62,23 @@ impl StoreArg {
                 self.dir.display()
             ));
         }
-        if let Error::Locked { .. } = &error {
-            out::tell("one command at a time may change a store; `match` without --remember and `scan` do not");
+    }
+
+    /// Says what helps against damage, or that somebody else writes.
+    fn mends(error: Error) -> Stop {
+        match &error {
+            Error::Corrupt { .. } => out::tell(MENDS),
+            Error::Locked { .. } => {
+                out::tell("one command at a time may change a store; `match` without --remember and `scan` do not");
+            }
+            _ => {}
         }
         error.into()
     }
 }
 
-const MENDS: &str = "`refrain verify --salvage` makes a damaged index anew";
+const MENDS: &str =
+    "`refrain verify --salvage` makes a damaged index anew, and a damaged database as far as it can be read";
 
 /// What was said about damage of the store: each thing once, not with every upload.
 #[derive(Default)]
@@ -125,17 +140,24 @@ Examples:
 pub struct VerifyArgs {
     #[command(flatten)]
     store: StoreArg,
-    /// Make a damaged index anew from the references, then say what is still damaged; nobody else may write meanwhile
+    /// Make a damaged index anew from the references, and a damaged database from what can be read of it, then say what is still damaged;
+    /// nobody else may write meanwhile
     #[arg(long)]
     salvage: bool,
 }
 
 pub fn verify(args: &VerifyArgs) -> Result<Exit, Stop> {
     if args.salvage {
-        let done =
-            Store::salvage(&args.store.dir, &signal::cancel_on_interrupt()).map_err(|error| args.store.hint(error))?;
+        let done = Store::salvage(&args.store.dir, &signal::cancel_on_interrupt())
+            .inspect_err(|error| args.store.missing(error))?;
         for damage in &done.damage {
             out::tell(format_args!("mended: {}", words::causes(damage)));
+        }
+        for old in &done.replaced {
+            out::tell(format_args!(
+                "{} is the database as it was: what could be read of it may be older than the last change, so compare with a backup",
+                old.display()
+            ));
         }
         match (done.damage.len(), done.kept) {
             (0, _) => out::line("the index is whole")?,
@@ -149,6 +171,9 @@ pub fn verify(args: &VerifyArgs) -> Result<Exit, Stop> {
     let found = args.store.read()?.verify()?;
     for problem in &found.problems {
         out::tell(words::causes(problem));
+    }
+    if !args.salvage && found.problems.iter().any(|problem| matches!(problem, Error::Corrupt { .. })) {
+        out::tell(MENDS);
     }
     out::line(format_args!(
         "{} references and {} changes read, {} problems",

@@ -3,7 +3,7 @@
 //! The database keeps pages that it does not need any more as free space, with whatever stood in them. So after a removal the
 //! free space is overwritten once.
 
-use super::open::{failed, fenced};
+use super::open::failed;
 use super::records::META;
 use super::store::Store;
 use crate::cancel::Cancel;
@@ -24,7 +24,7 @@ impl Store {
         if !self.writes() {
             return Err(Error::option("store", "opened for reading; open it for writing to merge"));
         }
-        fenced(&self.file, || {
+        self.database.writing(|| {
             self.index.merge(cancel)?;
             self.overwrite(cancel)
         })?;

@@ -18,6 +18,7 @@ mod read;
 mod records;
 mod reference;
 mod refuse;
+mod rewrite;
 mod salvage;
 mod store;
 mod thin;

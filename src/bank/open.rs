@@ -17,6 +17,8 @@ use crate::index::storage::{make_folder, put_in_place, sync_folder, sync_holder}
 
 /// The database within a store.
 pub(crate) const FILE: &str = "store.redb";
+/// The database that a salvage makes, until it is whole.
+pub(crate) const SALVAGED: &str = "store.redb.salvage";
 /// Within the name of a store that is being made.
 const FRESH: &str = ".new";
 /// The folder of the index's parts within a store.
@@ -31,12 +33,13 @@ pub(crate) fn writer(dir: &Path) -> Result<Database> {
     Ok(database)
 }
 
-/// Takes away stores that were being made here when their programs were killed.
+/// Takes away stores that were being made or salvaged here when their programs were killed.
 fn sweep(dir: &Path) {
     let Ok(entries) = fs::read_dir(dir) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with(FILE) && name.contains(FRESH)) {
+        let begun = |name: &str| name.starts_with(FILE) && name.contains(FRESH) || name == SALVAGED;
+        if name.to_str().is_some_and(begun) {
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -47,9 +50,14 @@ pub(crate) fn reader(dir: &Path) -> Result<Database> {
     checked(Database::open_reader(&present(dir)?)?)
 }
 
-/// Checks the structure of the database of the store in `dir`, which nobody else may have open for writing.
+/// Compares the pages of the database of the store in `dir` with their checksums, and changes nothing.
 pub(crate) fn check(dir: &Path) -> Result<()> {
     Database::check(&present(dir)?)
+}
+
+/// Opens the database of the store in `dir` as [`Database::open_aside`] does.
+pub(crate) fn aside(dir: &Path) -> Result<Database> {
+    checked(Database::open_aside(&present(dir)?)?)
 }
 
 /// Makes an empty store in `dir` unless there is one.
@@ -111,8 +119,10 @@ fn checked(database: Database) -> Result<Database> {
         let read = database.begin_read()?;
         let meta = match read.open_table(META) {
             Ok(meta) => meta,
-            Err(error @ redb::TableError::Storage(_)) => return Err(failed(&file, error)),
-            Err(_) => return Err(other("another program's database".into())),
+            Err(redb::TableError::TableDoesNotExist(_) | redb::TableError::TableTypeMismatch { .. }) => {
+                return Err(other("another program's database".into()));
+            }
+            Err(error) => return Err(failed(&file, error)),
         };
         Ok(meta.get("format").map_err(|error| failed(&file, error))?.map(|found| found.value()))
     })?;

@@ -1,14 +1,15 @@
-//! Mending a store whose index is damaged: every hash in it comes from a fingerprint that the store keeps, so that the index
-//! can be made anew.
+//! Mending a store. If pages of its database are damaged, a new one is made of what can be read (see `rewrite`); if its index is: every
+//! hash in it comes from a fingerprint that the store keeps, so that the index can be made anew.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::config::BankConfig;
 use super::log::Change;
 use super::open::{self, PARTS, fenced};
 use super::read::Reading;
+use super::rewrite::rewrite;
 use super::store::Store;
 use super::uploads;
 use super::write::entries;
@@ -21,10 +22,12 @@ use crate::index::{Entry, Index};
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Salvaged {
-    /// What was wrong with the index; empty if it was whole, and then nothing was done.
+    /// What was wrong with the database's pages or the index; empty if both were whole, and then nothing was done.
     pub damage: Vec<Error>,
     /// Hashes of the new index that were made from the fingerprints of references.
     pub rebuilt: u64,
+    /// The database as it was, of each that was made anew because its pages were damaged.
+    pub replaced: Vec<PathBuf>,
     /// Hashes that were taken over from the old index, their references' fingerprints being damaged.
     pub kept: u64,
     /// What could not be mended: damage of the records themselves.
@@ -35,6 +38,7 @@ impl Salvaged {
     fn and(&mut self, other: Self) {
         self.damage.extend(other.damage);
         self.problems.extend(other.problems);
+        self.replaced.extend(other.replaced);
         self.rebuilt += other.rebuilt;
         self.kept += other.kept;
     }
@@ -48,9 +52,13 @@ impl Store {
     ///
     /// The new index stands beside the old one until it is whole; a crash leaves one of them.
     ///
+    /// If pages of the database do not agree with their checksums, all of its rows are written to a new one first, which takes
+    /// as much room again, and the damaged one is kept beside it ([`Salvaged::replaced`]): some of what could be read may be older than the last
+    /// change, as a write that was lost leaves it. Whoever has the store open for reading goes on with the old one, and should open it anew.
+    ///
     /// # Errors
-    /// [`Error::Locked`] while another process writes to it, [`Error::Cancelled`] with the store as it was,
-    /// and as [`Store::open`].
+    /// [`Error::Locked`] while another process writes to it, [`Error::Cancelled`] with the store as it was, [`Error::Corrupt`] if rows of the
+    /// database cannot be read, with the store as it was, and as [`Store::open`].
     pub fn salvage(dir: impl AsRef<Path>, cancel: &Cancel) -> Result<Salvaged> {
         let dir = dir.as_ref();
         let mut done = salvage(dir, cancel)?;
@@ -65,7 +73,10 @@ impl Store {
 fn salvage(dir: &Path, cancel: &Cancel) -> Result<Salvaged> {
     let mut done = Salvaged::default();
     match open::check(dir) {
-        Err(error @ Error::Corrupt { .. }) => done.problems.push(error),
+        Err(error @ Error::Corrupt { .. }) => {
+            done.replaced.push(rewrite(dir).map_err(|why| unmended(&error, why))?);
+            done.damage.push(error);
+        }
         checked => checked?,
     }
     let database = open::writer(dir)?;
@@ -126,6 +137,16 @@ fn salvage(dir: &Path, cancel: &Cancel) -> Result<Salvaged> {
         new.finish()
     })?;
     Ok(done)
+}
+
+/// What is wrong with a database that cannot be made anew.
+fn unmended(damage: &Error, why: Error) -> Error {
+    match (damage, why) {
+        (Error::Corrupt { path, detail }, Error::Corrupt { detail: why, .. }) => {
+            Error::corrupt(path, format!("{detail}; it cannot be salvaged ({why}), and is as it was"))
+        }
+        (_, why) => why,
+    }
 }
 
 /// The entries of a reference, as they were when it was added.

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
 use crate::hash::{Algorithm, Hash};
 use crate::index::database::Database;
+use crate::index::quiet::Quiet;
 use crate::index::{Index, MAX_DISTANCE};
 use crate::matching::Altered;
 
@@ -310,14 +311,14 @@ impl Store {
 
     /// Runs `work` in one transaction and makes what it did last.
     pub(crate) fn write<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-        let (done, changed) = fenced(&self.file, || {
+        let (done, changed) = self.database.writing(|| {
             let room = self.index.make_room();
-            let write = self.database.begin_write()?;
+            let write = Quiet::new(self.database.begin_write()?);
             let mut tx = Tx::open(&write, &self.index, room, &self.file)?;
             let done = work(&mut tx)?;
             let changed = tx.close()?;
             if changed {
-                write.commit().map_err(|error| failed(&self.file, error))?;
+                write.into_inner().commit().map_err(|error| failed(&self.file, error))?;
             }
             Ok((done, changed))
         })?;
@@ -478,14 +479,17 @@ impl Store {
 
     /// Reads everything, earlier uploads included, and lists what is damaged.
     ///
-    /// What the database itself keeps beside the records is checked by [`Store::check`] only, which needs the store to
-    /// itself.
+    /// The pages of the database are compared with their checksums as well, unless another process or thread writes to it again and again.
     ///
     /// # Errors
     /// Those that keep it from being looked at; damage is in the list.
     pub fn verify(&self) -> Result<Verification> {
         let mut found = Verification::default();
         let mut hashes = 0;
+        match self.database.check_pages() {
+            Err(error @ Error::Corrupt { .. }) => found.problems.push(error),
+            checked => checked?,
+        }
         self.refresh()?;
         let before = self.known().sequence;
         for record in self.references(None)? {
@@ -532,26 +536,15 @@ impl Store {
         Ok(found)
     }
 
-    /// Checks the store in the directory `dir` from end to end: the database's own structure and then all that
-    /// [`Store::verify`] reads.
+    /// Opens the store in the directory `dir` for reading, and does what [`Store::verify`] does. Of one that is too damaged to be opened that is the
+    /// list.
     ///
     /// # Errors
-    /// [`Error::Locked`] while another process writes to it, and as [`Store::open`]; damage is in the list.
+    /// As [`Store::open_reader`]; damage is in the list.
     pub fn check(dir: impl AsRef<Path>) -> Result<Verification> {
-        let dir = dir.as_ref();
-        let structure = open::check(dir);
-        let contents = match &structure {
-            Ok(()) | Err(Error::Corrupt { .. }) => Self::open_reader(dir).and_then(|store| store.verify()),
-            Err(_) => Ok(Verification::default()),
-        };
-        match (structure, contents) {
-            (Ok(()), contents) => contents,
-            (Err(error @ Error::Corrupt { .. }), contents) => {
-                let mut found = contents.unwrap_or_default();
-                found.problems.insert(0, error);
-                Ok(found)
-            }
-            (Err(error), _) => Err(error),
+        match Self::open_reader(dir).and_then(|store| store.verify()) {
+            Err(error @ Error::Corrupt { .. }) => Ok(Verification { problems: vec![error], ..Verification::default() }),
+            found => found,
         }
     }
 }

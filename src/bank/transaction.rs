@@ -16,6 +16,7 @@ use super::reference::ReferenceRecord;
 use super::refuse::Refusal;
 use crate::error::{Error, Result};
 use crate::hash::Algorithm;
+use crate::index::quiet::Quiet;
 use crate::index::{Entry, Index};
 
 /// Entries are handed to the index in portions of this size.
@@ -39,14 +40,14 @@ pub(crate) struct Tx<'t> {
     file: &'t Path,
     write: &'t WriteTransaction,
     index: &'t Index,
-    meta: Table<'t, &'static str, u64>,
-    banks: Table<'t, &'static str, &'static [u8]>,
-    references: Table<'t, u64, &'static [u8]>,
-    names: Table<'t, (&'static str, &'static str), u64>,
-    fingerprints: Table<'t, u64, &'static [u8]>,
-    log: Table<'t, u64, &'static [u8]>,
-    operations: Table<'t, &'static str, u64>,
-    refused: Table<'t, (u64, &'static str), &'static [u8]>,
+    meta: Quiet<Table<'t, &'static str, u64>>,
+    banks: Quiet<Table<'t, &'static str, &'static [u8]>>,
+    references: Quiet<Table<'t, u64, &'static [u8]>>,
+    names: Quiet<Table<'t, (&'static str, &'static str), u64>>,
+    fingerprints: Quiet<Table<'t, u64, &'static [u8]>>,
+    log: Quiet<Table<'t, u64, &'static [u8]>>,
+    operations: Quiet<Table<'t, &'static str, u64>>,
+    refused: Quiet<Table<'t, (u64, &'static str), &'static [u8]>>,
     entries: Vec<Entry>,
     /// Why nothing may be added, if the index could not keep up.
     full: Option<Error>,
@@ -62,6 +63,15 @@ pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
+/// A table that may be dropped while redb panics about another.
+fn table<'t, K: redb::Key + 'static, V: redb::Value + 'static>(
+    write: &'t WriteTransaction,
+    definition: redb::TableDefinition<'_, K, V>,
+    file: &Path,
+) -> Result<Quiet<Table<'t, K, V>>> {
+    write.open_table(definition).map(Quiet::new).map_err(|error| failed(file, error))
+}
+
 impl<'t> Tx<'t> {
     /// All tables; `room` says whether the index can take more: see [`Index::make_room`].
     pub(crate) fn open(
@@ -70,8 +80,7 @@ impl<'t> Tx<'t> {
         room: Result<()>,
         file: &'t Path,
     ) -> Result<Self> {
-        let wrong = |error: redb::TableError| failed(file, error);
-        let meta = write.open_table(META).map_err(wrong)?;
+        let meta = table(write, META, file)?;
         let counter = |name| -> Result<u64> {
             Ok(meta.get(name).map_err(|error| failed(file, error))?.map_or(0, |value| value.value()))
         };
@@ -83,13 +92,13 @@ impl<'t> Tx<'t> {
             number: counter("number")?,
             plain: counter(PLAIN)?,
             meta,
-            banks: write.open_table(BANKS).map_err(wrong)?,
-            references: write.open_table(REFERENCES).map_err(wrong)?,
-            names: write.open_table(NAMES).map_err(wrong)?,
-            fingerprints: write.open_table(FINGERPRINTS).map_err(wrong)?,
-            log: write.open_table(LOG).map_err(wrong)?,
-            operations: write.open_table(OPERATIONS).map_err(wrong)?,
-            refused: write.open_table(REFUSED).map_err(wrong)?,
+            banks: table(write, BANKS, file)?,
+            references: table(write, REFERENCES, file)?,
+            names: table(write, NAMES, file)?,
+            fingerprints: table(write, FINGERPRINTS, file)?,
+            log: table(write, LOG, file)?,
+            operations: table(write, OPERATIONS, file)?,
+            refused: table(write, REFUSED, file)?,
             entries: Vec::new(),
             full: room.err(),
             now: now(),
@@ -294,5 +303,62 @@ impl<'t> Tx<'t> {
     /// The sequence number that the next record gets.
     pub(crate) fn next_sequence(&self) -> u64 {
         self.sequence + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::{TableDefinition, TypeName, Value};
+
+    use crate::bank::Reference;
+    use crate::hash::Hash;
+    use crate::{Error, Store};
+
+    /// redb asks for the name of a type while it holds the lock that every table takes as it is dropped.
+    #[derive(Debug)]
+    struct Panics;
+
+    impl Value for Panics {
+        type SelfType<'a> = ();
+        type AsBytes<'a> = [u8; 0];
+        fn fixed_width() -> Option<usize> {
+            Some(0)
+        }
+        fn from_bytes<'a>(_: &'a [u8])
+        where
+            Self: 'a,
+        {
+        }
+        fn as_bytes<'a, 'b: 'a>((): &'a ()) -> [u8; 0]
+        where
+            Self: 'b,
+        {
+            []
+        }
+        fn type_name() -> TypeName {
+            panic!("as on a damaged page")
+        }
+    }
+
+    #[test]
+    fn a_panic_of_the_database_ends_a_change_and_not_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::create_or_open(folder.path()).unwrap();
+        let add = |id: &str, byte: u8| store.add_hash(&Reference::new(id).bank("b"), Hash([byte; 32]), None);
+        add("a", 1).unwrap();
+        let error = store
+            .write(|tx| {
+                tx.drop_reference("b", "a")?;
+                drop(tx.write.open_table(TableDefinition::<u64, Panics>::new("other")));
+                Ok(())
+            })
+            .unwrap_err();
+        assert!(matches!(&error, Error::Corrupt { path, .. } if path.starts_with(folder.path())), "{error}");
+        // Nothing of it has happened, and as the file is whole it is written to again.
+        assert!(store.reference("b", "a").unwrap().is_some());
+        add("c", 2).unwrap();
+        drop(store);
+        let found = Store::check(folder.path()).unwrap();
+        assert!(found.references == 2 && found.problems.is_empty(), "{found:?}");
     }
 }

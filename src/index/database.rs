@@ -3,6 +3,7 @@
 //! One process writes, any number read beside it and follow its commits (redb's single-writer mode, which locks byte
 //! ranges of the file). A second writer is told [`Error::Locked`]. A database that a killed writer left behind is
 //! repaired by whoever opens it next, a reader included: in the file, or, where that may not be written, in memory.
+//! Of a file whose pages are damaged nothing is repaired: it is read as it lies, and nobody writes to it (see `pages`).
 //! redb trusts a file no more that could not be written once, as that of a full disk; so a writer opens it anew, which
 //! is what a killed one would do, and goes on from the last commit. Whoever reads at that moment is cut off, and begins once
 //! more on the new one ([`Database::steady`]).
@@ -17,13 +18,15 @@ use redb::{
     Builder, ConcurrencyMode, ReadTransaction, ReadableDatabase, StorageBackend, TableDefinition, WriteTransaction,
 };
 
-use super::overlay::{Overlay, Stamp};
+use super::overlay::{Overlay, Stamp, is_marked};
+use super::quiet::{Quiet, abandon};
+use super::snapshot::copy;
 use super::storage::{Backend, Medium, put_in_place};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 
 /// Memory that redb may keep pages in.
-const CACHE_BYTES: usize = 64 << 20;
+pub(super) const CACHE_BYTES: usize = 64 << 20;
 
 /// How long a database that is to be opened anew waits until everybody has let go of the old one, a transaction that failed included.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -45,7 +48,7 @@ pub(crate) struct Database {
     inner: Arc<RwLock<Arc<Inner>>>,
     path: Arc<Path>,
     /// What it lives in, if that is no file.
-    medium: Option<Arc<dyn Medium>>,
+    pub(super) medium: Option<Arc<dyn Medium>>,
     hurried: Arc<Hurried>,
 }
 
@@ -81,36 +84,17 @@ impl Hurried {
     }
 }
 
-enum Inner {
+pub(super) enum Inner {
     Writer(Quiet<redb::Database>),
     Reader(Quiet<redb::ReadOnlyDatabase>),
     /// What a killed writer left where nothing may be written, repaired in memory, and the file as it was then.
     Repaired(Quiet<redb::Database>, Stamp),
+    /// What cannot be repaired, read as it lies, and the file as it was then, with what is wrong.
+    AsItLies(Quiet<redb::ReadOnlyDatabase>, Stamp, Arc<Error>),
+    /// A writer's of which the file sees nothing.
+    Aside(Quiet<redb::Database>),
     /// A writer's, which could not be written since then, and could not be opened anew so far.
     Lost(Instant),
-}
-
-/// What may panic once more while it is dropped after the database gave up on a damaged file; that says nothing new.
-struct Quiet<T>(Option<T>);
-
-impl<T> Quiet<T> {
-    fn new(inner: T) -> Self {
-        Self(Some(inner))
-    }
-}
-
-impl<T> std::ops::Deref for Quiet<T> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        self.0.as_ref().expect("only dropping takes it")
-    }
-}
-
-impl<T> Drop for Quiet<T> {
-    fn drop(&mut self) {
-        let inner = self.0.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(inner)));
-    }
 }
 
 impl Database {
@@ -157,11 +141,11 @@ impl Database {
         Ok(database)
     }
 
-    fn new(inner: Inner, path: &Path) -> Self {
+    pub(super) fn new(inner: Inner, path: &Path) -> Self {
         Self { inner: Arc::new(RwLock::new(Arc::new(inner))), path: path.into(), medium: None, hurried: Arc::default() }
     }
 
-    fn inner(&self) -> Arc<Inner> {
+    pub(super) fn inner(&self) -> Arc<Inner> {
         Arc::clone(&self.inner.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -174,7 +158,7 @@ impl Database {
                 _ => return Ok(()), // another thread was first
             },
             Inner::Lost(since) => *since,
-            Inner::Reader(_) | Inner::Repaired(..) => return Ok(()),
+            _ => return Ok(()),
         };
         let waits = || {
             std::thread::sleep(Duration::from_millis(1));
@@ -194,6 +178,10 @@ impl Database {
             match self.open_anew() {
                 // The transaction that failed still holds the file, until it ends.
                 Err(Error::Locked { .. }) if waits() => {}
+                Err(error @ Error::Corrupt { .. }) if self.medium.is_none() => {
+                    *inner = Arc::new(Self::as_it_lies(&self.path, error)?);
+                    return Ok(());
+                }
                 opened => {
                     *inner = Arc::new(Inner::Writer(Quiet::new(opened?)));
                     return Ok(());
@@ -208,7 +196,7 @@ impl Database {
                 Some(medium) => {
                     Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(Backend(Arc::clone(medium)))
                 }
-                None => builder().open(&self.path),
+                None => checking().open(&self.path),
             }
             .map_err(|error| from_redb(&self.path, error))
         })
@@ -224,13 +212,14 @@ impl Database {
                 Ok(reader) => reader,
                 // The last writer was killed: become a writer for a moment, which repairs it.
                 Err(redb::DatabaseError::RepairAborted) => {
-                    match builder().open(path) {
-                        Ok(repaired) => drop(repaired),
-                        Err(redb::DatabaseError::DatabaseAlreadyOpen) => {} // somebody else is at it
-                        Err(error) => match from_redb(path, error) {
-                            Error::Io { source, .. } if may_not_be_written(&source) => return Self::repaired(path),
-                            error => return Err(error),
-                        },
+                    match fenced(path, || checking().open(path).map_err(|error| from_redb(path, error))) {
+                        Ok(repaired) => drop(Quiet::new(repaired)),
+                        Err(Error::Locked { .. }) => {} // somebody else is at it
+                        Err(Error::Io { source, .. }) if may_not_be_written(&source) => return Self::repaired(path),
+                        Err(error @ Error::Corrupt { .. }) => {
+                            return Ok(Self::new(Self::as_it_lies(path, error)?, path));
+                        }
+                        Err(error) => return Err(error),
                     }
                     builder().open_read_only(path).map_err(|error| from_redb(path, error))?
                 }
@@ -245,29 +234,34 @@ impl Database {
         let io = |source| Error::io(path, source);
         let stamp = Stamp::of(path).map_err(io)?;
         let overlay = Overlay::new(path).map_err(io)?;
-        let database = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(overlay);
-        let database = database.map_err(|error| from_redb(path, error))?;
-        Ok(Self::new(Inner::Repaired(Quiet::new(database), stamp), path))
+        let mut builder = Builder::new();
+        builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
+        let database = fenced(path, || builder.create_with_backend(overlay).map_err(|error| from_redb(path, error)));
+        let inner = match database {
+            Err(error @ Error::Corrupt { .. }) => Self::as_it_lies(path, error)?,
+            database => Inner::Repaired(Quiet::new(database?), stamp),
+        };
+        Ok(Self::new(inner, path))
     }
 
     fn writer(path: &Path, open: impl FnOnce(&Builder) -> Result<redb::Database, redb::DatabaseError>) -> Result<Self> {
         fenced(path, || {
-            let database = open(&builder()).map_err(|error| from_redb(path, error))?;
+            // What a killed writer left is checked before anything is written.
+            let builder = if is_marked(path) { checking() } else { builder() };
+            let database = open(&builder).map_err(|error| from_redb(path, error))?;
             Ok(Self::new(Inner::Writer(Quiet::new(database)), path))
         })
     }
 
-    /// Checks the database file from end to end, repairing what a crash left.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] if any page differs from its checksum; [`Error::Locked`] while somebody writes to it.
-    pub(crate) fn check(path: &Path) -> Result<()> {
-        fenced(path, || {
-            let mut database = builder().open(path).map_err(|error| from_redb(path, error))?;
-            match database.check_integrity() {
-                Ok(_) => Ok(()),
-                Err(error) => Err(from_redb(path, error)),
+    /// As [`fenced`], for what writes. After a panic the database is let go of as a killed writer would let go of it, and opened anew
+    /// by whoever needs it next.
+    pub(crate) fn writing<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+            let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+            if matches!(&**inner, Inner::Writer(_)) {
+                abandon(std::mem::replace(&mut *inner, Arc::new(Inner::Lost(Instant::now()))), PATIENCE);
             }
+            Err(contradicts(&self.path))
         })
     }
 
@@ -286,9 +280,11 @@ impl Database {
         self.begin(|inner| match inner {
             Inner::Writer(database) => Ok(database.begin_read()),
             Inner::Reader(database) => Ok(database.begin_read()),
+            Inner::Aside(database) => Ok(database.begin_read()),
             Inner::Repaired(database, stamp) if stamp.holds() => Ok(database.begin_read()),
+            Inner::AsItLies(database, stamp, _) if stamp.holds() => Ok(database.begin_read()),
             Inner::Lost(_) => Ok(Err(redb::StorageError::PreviousIo.into())),
-            Inner::Repaired(..) => {
+            Inner::Repaired(..) | Inner::AsItLies(..) => {
                 let source =
                     std::io::Error::other("somebody has written to it since it was repaired in memory; open it anew");
                 Err(Error::io(&*self.path, source))
@@ -305,7 +301,8 @@ impl Database {
             self.begin(|inner| match inner {
                 Inner::Writer(database) => Ok(database.begin_write()),
                 Inner::Lost(_) => Ok(Err(redb::StorageError::PreviousIo.into())),
-                Inner::Reader(_) | Inner::Repaired(..) => {
+                Inner::AsItLies(_, _, damage) => Err(copy(damage)),
+                Inner::Reader(_) | Inner::Repaired(..) | Inner::Aside(_) => {
                     Err(Error::option("store", "it was opened for reading; open it for writing"))
                 }
             })
@@ -435,16 +432,26 @@ fn may_not_be_written(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied)
 }
 
-fn builder() -> Builder {
+pub(super) fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.set_concurrency_mode(ConcurrencyMode::SingleWriter).set_cache_size(CACHE_BYTES);
     builder
 }
 
+/// As [`builder`], for a file that may be damaged: every page is compared with its checksum before anything is written.
+fn checking() -> Builder {
+    let mut builder = builder();
+    builder.set_check_integrity_on_open(true);
+    builder
+}
+
 /// redb may panic on a file that was altered behind its back; that becomes [`Error::Corrupt`].
 pub(crate) fn fenced<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(Error::corrupt(path, "the database's pages contradict one another")))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(contradicts(path)))
+}
+
+fn contradicts(path: &Path) -> Error {
+    Error::corrupt(path, "the database's pages contradict one another")
 }
 
 /// What redb says, in this crate's words.
@@ -476,6 +483,11 @@ pub(crate) fn from_redb(path: &Path, error: impl Into<redb::Error>) -> Error {
         redb::Error::TableTypeMismatch { table, .. } => {
             Error::Format { path, expected: format!("the table {table} of this version"), got: "other types".into() }
         }
+        // What this program never writes.
+        other @ (redb::Error::TypeDefinitionChanged { .. }
+        | redb::Error::TableIsMultimap(_)
+        | redb::Error::TableIsNotMultimap(_)
+        | redb::Error::TableDoesNotExist(_)) => Error::Corrupt { path, detail: other.to_string() },
         other => Error::Io { path, source: std::io::Error::other(other) },
     }
 }
@@ -503,6 +515,24 @@ mod tests {
         // Nothing is left of one that cannot be made either.
         let error = Database::create(&folder.path().join("missing/index.redb")).unwrap_err();
         assert!(matches!(error, Error::Io { .. }), "{error}");
+    }
+
+    #[test]
+    fn tables_that_this_program_never_makes_are_damage() {
+        let path = Path::new("some/store.redb");
+        let name = || "names".to_string();
+        let changed =
+            redb::TableError::TypeDefinitionChanged { name: redb::TypeName::new("&str"), alignment: 1, width: Some(0) };
+        let errors = [
+            changed,
+            redb::TableError::TableDoesNotExist(name()),
+            redb::TableError::TableIsMultimap(name()),
+            redb::TableError::TableIsNotMultimap(name()),
+        ];
+        for error in errors {
+            let error = from_redb(path, error);
+            assert!(matches!(&error, Error::Corrupt { path: named, .. } if named == path), "{error:?}");
+        }
     }
 
     const ONE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("one");

@@ -88,11 +88,10 @@ impl DiskIndex {
         self
     }
 
-    /// Checks every page of the database of the index in `folder`, which nobody may have open for writing, and repairs
-    /// what a crash left. [`Index::verify`] checks the parts.
+    /// Checks every page of the database of the index in `folder`, and changes nothing. [`Index::verify`] checks the parts.
     ///
     /// # Errors
-    /// [`Error::Corrupt`], [`Error::Locked`], [`Error::Io`].
+    /// [`Error::Corrupt`], [`Error::Locked`] while another process writes to it again and again, [`Error::Io`].
     pub fn check(folder: &Path) -> Result<()> {
         Database::check(&folder.join(DATABASE))
     }

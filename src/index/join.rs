@@ -108,6 +108,7 @@ impl Snapshot {
         if max_distance > MAX_DISTANCE {
             return Err(too_wide(max_distance));
         }
+        self.ensure_sound(&[])?;
         let mut sources: Vec<Source<'_>> = self.delta.chunks.iter().map(|chunk| Source::Chunk(chunk)).collect();
         for slot in &self.parts {
             let part = slot.part.as_ref().map_err(|error| copy(error))?;

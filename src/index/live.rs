@@ -11,7 +11,7 @@ use redb::WriteTransaction;
 use super::database::Database;
 use super::merge::FLUSH;
 use super::part::{Built, Layout, Part};
-use super::snapshot::{Slot, Snapshot, copy};
+use super::snapshot::{Flaw, Slot, Snapshot, copy};
 use super::storage::{Folder, Storage};
 use super::tables::{self, Meta, Record};
 use super::{Entry, EntryId, Stats};
@@ -153,7 +153,7 @@ impl Index {
             let shared = Arc::clone(&self.shared);
             let work = move || {
                 // What fails here fails again, aloud, before a later add, in `maintain` or `merge`.
-                let _ = shared.maintain(&shared.stop);
+                let _ = shared.database.writing(|| shared.maintain(&shared.stop));
             };
             *background = std::thread::Builder::new().name("refrain-index".into()).spawn(work).ok();
         }
@@ -257,14 +257,32 @@ impl Shared {
         for attempt in 1.. {
             let txn = self.database.begin_read()?;
             let meta = Meta::read(&self.database, &txn)?;
-            if meta == before.meta && before.parts.iter().all(|slot| slot.part.is_ok()) {
+            let unsound = self.database.damage();
+            let as_sound = unsound.is_some() == before.unsound;
+            if meta == before.meta && as_sound && before.parts.iter().all(|slot| slot.part.is_ok()) {
                 return Ok(false);
+            }
+            // Who writes puts the new beside the old, and has to know all of it; who reads answers from the rest.
+            let bears = !self.database.is_writer();
+            let mut flaws = before.flaws.clone();
+            flaws.retain(|flaw| flaw.number.is_some_and(|number| number >= meta.flushed.min(meta.cleared)));
+            let mut note = |number: Option<u64>, error: Error| match error {
+                Error::Corrupt { .. } if bears => {
+                    flaws.push(Flaw { number, error: Arc::new(error) });
+                    Ok(())
+                }
+                error => Err(error),
+            };
+            if let Some(damage) = &unsound {
+                note(None, copy(damage))?;
             }
             let mut next = Snapshot {
                 meta,
                 delta: before.delta.clone(),
                 tombstones: before.tombstones.clone(),
                 parts: Vec::new(),
+                flaws: Vec::new(),
+                unsound: unsound.is_some(),
                 dead: OnceLock::new(),
                 kernels: before.kernels,
             };
@@ -272,13 +290,42 @@ impl Shared {
                 next.delta.drop_below(meta.flushed);
             }
             let new = before.meta.next;
-            tables::batches(&self.database, &txn, new, |number, entries| next.delta.push(number, &entries))?;
-            tables::tombstones(&self.database, &txn, new, |number, owner| next.tombstones.insert(owner, number))?;
+            let batches = tables::batches(&self.database, &txn, new, |number, entries| {
+                entries.map_or_else(
+                    |error| note(Some(number), error),
+                    |entries| {
+                        next.delta.push(number, &entries);
+                        Ok(())
+                    },
+                )
+            });
+            batches.or_else(|error| note(Some(new), error))?;
+            let tombstones = tables::tombstones(&self.database, &txn, new, |number, owner| {
+                owner.map_or_else(
+                    |error| note(Some(number), error),
+                    |owner| {
+                        next.tombstones.insert(owner, number);
+                        Ok(())
+                    },
+                )
+            });
+            tombstones.or_else(|error| note(Some(new), error))?;
             if meta.cleared > before.meta.cleared {
                 next.tombstones.drop_below(meta.cleared);
             }
-            let (mut gone, mut refused) = (false, None);
-            for record in tables::parts(&self.database, &txn)? {
+            let (mut gone, mut refused, mut records) = (false, None, Vec::new());
+            let parts = tables::parts(&self.database, &txn, |record| {
+                record.map_or_else(
+                    |error| note(None, error),
+                    |record| {
+                        records.push(record);
+                        Ok(())
+                    },
+                )
+            });
+            parts.or_else(|error| note(None, error))?;
+            next.flaws = flaws;
+            for record in records {
                 let usable = |slot: &&Slot| slot.part.as_ref().is_ok_and(|part| !part.is_damaged());
                 let known = before.parts.iter().filter(usable).find(|slot| slot.record.digest == record.digest);
                 let part = match known {
@@ -308,7 +355,7 @@ impl Shared {
                 return Err(error);
             }
             let mut pairs = before.parts.iter().zip(&next.parts);
-            if meta == before.meta && pairs.all(|(old, new)| old.part.is_ok() == new.part.is_ok()) {
+            if meta == before.meta && as_sound && pairs.all(|(old, new)| old.part.is_ok() == new.part.is_ok()) {
                 return Ok(false);
             }
             *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);

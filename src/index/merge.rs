@@ -100,6 +100,7 @@ impl Shared {
     /// done twice: a part without postings takes the place of the old ones, and the whole part takes its place.
     fn rewrite(&self, numbers: &[u64], delta: bool, threads: usize, cancel: &Cancel) -> Result<()> {
         let snapshot = self.snapshot();
+        snapshot.ensure_sound(&[])?;
         let old: Vec<&Slot> = snapshot.parts.iter().filter(|slot| numbers.contains(&slot.record.number)).collect();
         let (mut ids, mut hashes) = (Vec::new(), Vec::new());
         {

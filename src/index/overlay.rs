@@ -1,24 +1,45 @@
 //! A database file that may not be written: what is written stays in memory, on top of it.
 //!
 //! A database that a killed writer left behind has to be repaired before it can be read, which changes it. On a read-only
-//! file system the repair is done here, for as long as it is open.
+//! file system the repair is done here, for as long as it is open; and so is whatever looks at a file that may be damaged, which
+//! a repair could make worse.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::ops::Range;
+use std::ops::{Bound, Range};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use redb::StorageBackend;
+use redb::backends::FileBackend;
+use redb::{BackendError, StorageBackend};
 
+/// Two writes that are further apart have different times on any file system that tells them to a hundredth of a second.
+pub(super) const SETTLED: Duration = Duration::from_millis(50);
 /// Bytes that are kept together.
 const BLOCK: u64 = 4096;
 
+/// Where redb keeps the mark that a writer has the file open, or was killed: a bit of a byte of the header.
+const OPEN: (u64, u8) = (9, 2);
+
 /// The file and what lies on top of it.
 #[derive(Debug)]
-pub(super) struct Overlay(Mutex<Layers>);
+pub(super) struct Overlay {
+    layers: Mutex<Layers>,
+    locks: Locks,
+}
+
+/// What redb is told when it locks ranges of the file.
+#[derive(Debug)]
+enum Locks {
+    /// That there is nothing to lock.
+    Unknown,
+    /// That it has them.
+    Granted,
+    /// What the file says.
+    Real(FileBackend),
+}
 
 #[derive(Debug)]
 struct Layers {
@@ -35,12 +56,50 @@ impl Overlay {
     pub(super) fn new(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let len = file.metadata()?.len();
-        Ok(Self(Mutex::new(Layers { file, below: len, len, written: BTreeMap::new() })))
+        let layers = Mutex::new(Layers { file, below: len, len, written: BTreeMap::new() });
+        Ok(Self { layers, locks: Locks::Unknown })
+    }
+
+    /// As [`Self::new`], for a reader that takes the file as it lies, although its writer was killed.
+    pub(super) fn as_it_lies(path: &Path) -> io::Result<Self> {
+        let overlay = Self { locks: Locks::Granted, ..Self::new(path)? };
+        let (at, bit) = OPEN;
+        let mut byte = [0];
+        overlay.read(at, &mut byte)?;
+        overlay.write(at, &[byte[0] & !bit])?;
+        Ok(overlay)
+    }
+
+    /// As [`Self::new`], with the locks of the file: nobody writes to it meanwhile.
+    pub(super) fn locking(path: &Path) -> io::Result<Self> {
+        let file = File::options().read(true).write(true).open(path)?;
+        let file = FileBackend::new(file).map_err(io::Error::other)?;
+        Ok(Self { locks: Locks::Real(file), ..Self::new(path)? })
     }
 
     fn lock(&self) -> MutexGuard<'_, Layers> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// What the file's locks say, or what is said in their place.
+    fn locks<T>(
+        &self,
+        granted: T,
+        real: impl FnOnce(&FileBackend) -> Result<T, BackendError>,
+    ) -> Result<T, BackendError> {
+        match &self.locks {
+            Locks::Unknown => Err(BackendError::Unsupported),
+            Locks::Granted => Ok(granted),
+            Locks::Real(file) => real(file),
+        }
+    }
+}
+
+/// Whether the file is marked as one that a writer has open, or had when it was killed.
+pub(super) fn is_marked(path: &Path) -> bool {
+    let (at, bit) = OPEN;
+    let mut head = vec![0; at as usize + 1];
+    File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head[at as usize] & bit != 0
 }
 
 /// The blocks that `len` bytes at `at` lie in: number, which bytes of it, and which of those bytes.
@@ -115,6 +174,37 @@ impl StorageBackend for Overlay {
         }
         Ok(())
     }
+
+    fn close(&self) -> io::Result<()> {
+        match &self.locks {
+            Locks::Real(file) => file.close(),
+            _ => Ok(()),
+        }
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.locks(true, |file| file.try_lock_range(start, end))
+    }
+
+    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.locks(true, |file| file.try_lock_shared_range(start, end))
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.locks((), |file| file.lock_range(start, end))
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.locks((), |file| file.lock_shared_range(start, end))
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.locks((), |file| file.unlock_range(start, end))
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.locks(false, |file| file.query_lock_range(start, end))
+    }
 }
 
 /// What tells whether a file was written since.
@@ -129,6 +219,12 @@ impl Stamp {
     pub(super) fn of(path: &Path) -> io::Result<Self> {
         let found = std::fs::metadata(path)?;
         Ok(Self { path: path.to_path_buf(), is: (found.len(), found.modified().ok()) })
+    }
+
+    /// Whether it was written so long ago that a write after this stamp has another time.
+    pub(super) fn is_settled(&self) -> bool {
+        // One in the future is that of no write just now.
+        self.is.1.is_none_or(|modified| modified.elapsed().map_or(true, |age| age >= SETTLED))
     }
 
     /// Whether the file is what it was.

@@ -37,6 +37,10 @@ pub struct Snapshot {
     pub(super) delta: Delta,
     pub(super) tombstones: Tombstones,
     pub(super) parts: Vec<Slot>,
+    /// What of the database could not be taken up.
+    pub(super) flaws: Vec<Flaw>,
+    /// Whether the database is damaged as a whole; then that is one of the flaws.
+    pub(super) unsound: bool,
     /// Buried entries of each part, once somebody asks.
     pub(super) dead: OnceLock<Vec<u64>>,
     pub(super) kernels: Option<Kernels>,
@@ -47,6 +51,14 @@ pub struct Snapshot {
 pub(super) struct Slot {
     pub(super) record: Record,
     pub(super) part: Result<Arc<Part>, Arc<Error>>,
+}
+
+/// Something of the database that is damaged, so that entries may be missing, or found though they were removed.
+#[derive(Debug, Clone)]
+pub(super) struct Flaw {
+    /// Under which number it came; `None` for what each look tells anew.
+    pub(super) number: Option<u64>,
+    pub(super) error: Arc<Error>,
 }
 
 /// The hits of a batch of queries.
@@ -97,7 +109,7 @@ impl Snapshot {
     /// As [`Self::search_each`] but for [`Error::Corrupt`]; [`Error::Format`] for a part of another version.
     pub fn search_whole(&self, queries: &[Query], cap: usize) -> Result<(Hits, Vec<Error>)> {
         // Every damaged file is met once; then all of them are known.
-        let mut damage: Vec<Error> = Vec::new();
+        let mut damage: Vec<Error> = self.flaws.iter().map(|flaw| copy(&flaw.error)).collect();
         loop {
             match self.search_among(queries, cap, &damage) {
                 Ok(hits) => return Ok((hits, damage)),
@@ -188,6 +200,7 @@ impl Snapshot {
         if let Some(query) = queries.iter().find(|query| query.max_distance > MAX_DISTANCE) {
             return Err(too_wide(query.max_distance));
         }
+        self.ensure_sound(damage)?;
         let (kernels, threads) = (self.kernels(), rayon::current_num_threads());
         let (mut tasks, mut total) = (Vec::new(), 0.0);
         let mut everything = None;
@@ -244,6 +257,12 @@ impl Snapshot {
             }
         }
         Ok((tasks, total))
+    }
+
+    /// An error if something of the database is damaged, unless `damage` names it.
+    pub(super) fn ensure_sound(&self, damage: &[Error]) -> Result<()> {
+        let flaw = self.flaws.iter().find(|flaw| !names(damage, &flaw.error));
+        flaw.map_or(Ok(()), |flaw| Err(copy(&flaw.error)))
     }
 
     fn run(&self, task: &Task<'_>, each: &mut dyn FnMut(Hit) -> ControlFlow<()>) -> Result<ControlFlow<()>> {

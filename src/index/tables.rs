@@ -3,9 +3,13 @@
 //! Everything that changes the index takes the next number of one sequence: a batch of added entries, a tombstone.
 //! A tombstone buries what its owner had under *smaller* numbers, so an owner may be added again later.
 
-use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
+use redb::{
+    Key, ReadTransaction, ReadableTable, ReadableTableMetadata, Table, TableDefinition, TableError, TableHandle, Value,
+    WriteTransaction,
+};
 
 use super::database::Database;
+use super::quiet::Quiet;
 use super::{Entry, EntryId};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
@@ -162,51 +166,54 @@ pub(super) fn remove(database: &Database, txn: &WriteTransaction, owner: u64) ->
     Ok(())
 }
 
-/// Calls `each` with every batch numbered `from` or more.
+/// Calls `each` with every batch numbered `from` or more, or what is wrong with it.
 pub(super) fn batches(
     database: &Database,
     txn: &ReadTransaction,
     from: u64,
-    mut each: impl FnMut(u64, Vec<Entry>),
+    mut each: impl FnMut(u64, Result<Vec<Entry>>) -> Result<()>,
 ) -> Result<()> {
     let Some(table) = optional(database, txn.open_table(BATCHES))? else { return Ok(()) };
     for row in table.range(from..).map_err(|e| database.error(e))? {
         let (number, bytes) = row.map_err(|e| database.error(e))?;
         let entries = decode(bytes.value())
-            .ok_or_else(|| Error::corrupt(database.path(), format!("index batch {}", number.value())))?;
-        each(number.value(), entries);
+            .ok_or_else(|| Error::corrupt(database.path(), format!("index batch {}", number.value())));
+        each(number.value(), entries)?;
     }
     Ok(())
 }
 
-/// Calls `each` with number and owner of every tombstone numbered `from` or more.
+/// Calls `each` with number and owner of every tombstone numbered `from` or more, or what is wrong with it.
 pub(super) fn tombstones(
     database: &Database,
     txn: &ReadTransaction,
     from: u64,
-    mut each: impl FnMut(u64, u64),
+    mut each: impl FnMut(u64, Result<u64>) -> Result<()>,
 ) -> Result<()> {
     let Some(table) = optional(database, txn.open_table(TOMBSTONES))? else { return Ok(()) };
     for row in table.range(from..).map_err(|e| database.error(e))? {
         let (number, bytes) = row.map_err(|e| database.error(e))?;
         let owner = tombstone(bytes.value())
-            .ok_or_else(|| Error::corrupt(database.path(), format!("index tombstone {}", number.value())))?;
-        each(number.value(), owner);
+            .ok_or_else(|| Error::corrupt(database.path(), format!("index tombstone {}", number.value())));
+        each(number.value(), owner)?;
     }
     Ok(())
 }
 
-/// The parts, by number.
-pub(super) fn parts(database: &Database, txn: &ReadTransaction) -> Result<Vec<Record>> {
-    let Some(table) = optional(database, txn.open_table(PARTS))? else { return Ok(Vec::new()) };
-    let mut parts = Vec::new();
+/// Calls `each` with every part, by number, or what is wrong with its record.
+pub(super) fn parts(
+    database: &Database,
+    txn: &ReadTransaction,
+    mut each: impl FnMut(Result<Record>) -> Result<()>,
+) -> Result<()> {
+    let Some(table) = optional(database, txn.open_table(PARTS))? else { return Ok(()) };
     for row in table.range::<u64>(..).map_err(|e| database.error(e))? {
         let (number, bytes) = row.map_err(|e| database.error(e))?;
         let record = Record::decode(number.value(), bytes.value())
-            .ok_or_else(|| Error::corrupt(database.path(), format!("record of index part {}", number.value())))?;
-        parts.push(record);
+            .ok_or_else(|| Error::corrupt(database.path(), format!("record of index part {}", number.value())));
+        each(record)?;
     }
-    Ok(parts)
+    Ok(())
 }
 
 /// A change of the list of parts.
@@ -223,7 +230,7 @@ pub(super) struct Swap {
 /// Stages a change of the list of parts, and drops the batches and tombstones that are no longer needed.
 pub(super) fn swap(database: &Database, txn: &WriteTransaction, swap: &Swap) -> Result<()> {
     let error = |e: redb::StorageError| database.error(e);
-    let mut table = txn.open_table(PARTS).map_err(|e| database.error(e))?;
+    let mut table = Quiet::new(txn.open_table(PARTS).map_err(|e| database.error(e))?);
     for number in &swap.old {
         table.remove(number).map_err(error)?;
     }
@@ -310,6 +317,40 @@ fn decode(bytes: &[u8]) -> Option<Vec<Entry>> {
         Some(Entry { id: EntryId::from_u64(u64::from_le_bytes(*id)), hash: Hash(hash.try_into().ok()?) })
     };
     rows.iter().map(entry).collect()
+}
+
+/// Copies all tables from one database to another that has none of them. An error leaves `to` without them if it is then dropped.
+pub(crate) fn carry(from: &ReadTransaction, to: &WriteTransaction) -> Result<(), redb::Error> {
+    let there: Vec<String> = from.list_tables()?.map(|table| table.name().to_string()).collect();
+    let has = |table: &dyn TableHandle| there.iter().any(|name| name == table.name());
+    if has(&META) {
+        copy_table(from, to, META)?;
+    }
+    for table in [BATCHES, PARTS, TOMBSTONES].into_iter().filter(|table| has(table)) {
+        copy_table(from, to, table)?;
+    }
+    Ok(())
+}
+
+/// Copies a table, all of whose rows have to be there, to another database.
+pub(crate) fn copy_table<K: Key + 'static, V: Value + 'static>(
+    from: &ReadTransaction,
+    to: &WriteTransaction,
+    definition: TableDefinition<'_, K, V>,
+) -> Result<(), redb::Error> {
+    let (from, mut to) = (from.open_table(definition)?, Quiet::new(to.open_table(definition)?));
+    let mut copied = 0;
+    for row in from.iter()? {
+        let (key, value) = row?;
+        to.insert(key.value(), value.value())?;
+        copied += 1;
+    }
+    let (counted, kept) = (from.len()?, to.len()?);
+    if counted != copied || kept != copied {
+        let detail = format!("{counted} rows of the table {} are counted, {copied} are there", definition.name());
+        return Err(redb::Error::Corrupted(detail));
+    }
+    Ok(())
 }
 
 /// A table that nobody has written to yet is an empty one.

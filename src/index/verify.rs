@@ -80,8 +80,10 @@ impl Index {
     /// [`Error::Io`] if the database cannot be read at all; damage is in the report.
     pub fn verify(&self) -> Result<Report> {
         let mut report = Report::default();
-        if let Err(error) = self.refresh() {
-            report.damage.push(error);
+        // What is damaged of the tables is told below.
+        match self.refresh() {
+            Err(error) if !matches!(error, Error::Corrupt { .. }) => report.damage.push(error),
+            _ => {}
         }
         let snapshot = self.snapshot();
         for slot in &snapshot.parts {
@@ -126,15 +128,27 @@ impl Index {
         let tables = super::database::fenced(database.path(), || {
             database.steady(|| {
                 let txn = database.begin_read()?;
-                let mut entries = 0;
-                tables::batches(database, &txn, 0, |_, batch| entries += batch.len() as u64)?;
-                tables::tombstones(database, &txn, 0, |_, _| {})?;
-                tables::parts(database, &txn)?;
-                Ok(entries)
+                let (mut entries, mut damage) = (0, Vec::new());
+                tables::batches(database, &txn, 0, |_, batch| {
+                    batch.map_or_else(|error| damage.push(error), |batch| entries += batch.len() as u64);
+                    Ok(())
+                })?;
+                tables::tombstones(database, &txn, 0, |_, owner| {
+                    damage.extend(owner.err());
+                    Ok(())
+                })?;
+                tables::parts(database, &txn, |record| {
+                    damage.extend(record.err());
+                    Ok(())
+                })?;
+                Ok((entries, damage))
             })
         });
         match tables {
-            Ok(entries) => report.entries += entries,
+            Ok((entries, damage)) => {
+                report.entries += entries;
+                report.damage.extend(damage);
+            }
             Err(error) => report.damage.push(error),
         }
         Ok(report)

@@ -33,20 +33,16 @@ const APART: f64 = 0.9;
 const MOST_LINES: usize = 8;
 const LEAST_VOTES: f64 = 2.0;
 /// A change of the line costs as much as so many pictures, and all of them together have to bring more than one line does.
-const CHANGE: f64 = 3.0;
-const GAIN: f64 = 5.0;
+const CHANGE: f64 = 4.0;
+const GAIN: f64 = 6.0;
 /// .. and that part of what one line does.
-const BETTER: f64 = 0.15;
+const BETTER: f64 = 0.2;
 /// What each part has for it at least.
 const LEAST_SAID: f64 = 3.0;
 /// The shortest part, in seconds.
 const SHORTEST: f64 = 1.2;
 /// Most hashes of the reference that are asked.
 const MOST_KNOWN: usize = 512;
-
-fn env(name: &str, or: f64) -> f64 {
-    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(or)
-}
 
 /// A stretch of the query and the line along which it shows the reference.
 #[derive(Debug, Clone, Copy)]
@@ -108,28 +104,11 @@ pub(super) fn parts(tracks: &Tracks, query: [f64; 2], reference: [f64; 2], found
     let alone = (0..lines.len()).map(|of| said.iter().map(|bin| bin[of]).sum::<f64>()).fold(f64::MIN, f64::max);
     let followed: f64 = path.iter().zip(&said).map(|(&of, bin)| bin[of]).sum();
     let runs = runs(&path);
-    if std::env::var("DBGP").is_ok() {
-        eprintln!(
-            "parts q {query:?} pictures {} lines {:?}",
-            pictures.len(),
-            lines.iter().map(|l| (l.speed, l.offset)).collect::<Vec<_>>()
-        );
-        eprintln!(
-            "  alone {alone:.1} followed {followed:.1} runs {:?}",
-            runs.iter()
-                .map(|&(of, from, to)| (of, query[0] + from as f64 * STEP, query[0] + to as f64 * STEP))
-                .collect::<Vec<_>>()
-        );
-        eprintln!(
-            "  each {:?}",
-            (0..lines.len()).map(|of| said.iter().map(|bin| bin[of]).sum::<f64>().round()).collect::<Vec<_>>()
-        );
-    }
     let says = |&(of, from, to): &(usize, usize, usize)| said[from..to].iter().map(|bin| bin[of]).sum::<f64>();
     let changes = (runs.len() - 1) as f64;
     if runs.len() < 2
-        || followed - env("CHANGE", CHANGE) * changes < alone + env("GAIN", GAIN).max(env("REL", BETTER) * alone)
-        || runs.iter().any(|run| says(run) < env("LEASTPART", LEAST_SAID))
+        || followed - CHANGE * changes < alone + GAIN.max(BETTER * alone)
+        || runs.iter().any(|run| says(run) < LEAST_SAID)
     {
         return Vec::new();
     }
@@ -254,15 +233,14 @@ fn said(pictures: &[Picture], lines: &[Line], from: f64, bins: usize) -> Vec<Vec
 
 /// For each stretch of time the line, such that most is said for them less what changes cost.
 fn best_path(said: &[Vec<f64>], lines: usize) -> Vec<usize> {
-    let change = env("CHANGE", CHANGE);
     let mut sums = vec![0.0; lines];
     let mut from: Vec<Vec<usize>> = Vec::with_capacity(said.len());
     let best = |sums: &[f64]| (0..lines).max_by(|&a, &b| sums[a].total_cmp(&sums[b]).then(b.cmp(&a))).unwrap_or(0);
     for bin in said {
         let most = best(&sums);
-        let come = |of: usize| if sums[most] - change > sums[of] { most } else { of };
+        let come = |of: usize| if sums[most] - CHANGE > sums[of] { most } else { of };
         let came: Vec<usize> = (0..lines).map(come).collect();
-        let next = |(of, &before): (usize, &usize)| sums[before] - if before == of { 0.0 } else { change } + bin[of];
+        let next = |(of, &before): (usize, &usize)| sums[before] - if before == of { 0.0 } else { CHANGE } + bin[of];
         sums = came.iter().enumerate().map(next).collect();
         from.push(came);
     }

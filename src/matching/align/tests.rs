@@ -310,3 +310,37 @@ fn a_scene_that_is_shown_for_hours_is_given_up() {
     let hits: Vec<FrameHit> = (0..9_000).map(still).collect();
     assert!(align(&hits, [FILM; 2], &Agreement::default()).is_empty());
 }
+
+/// Seconds of the query, and seconds of the reference that they show, of the latter backwards if it says so.
+type Piece = ([f64; 2], [f64; 2], bool);
+
+#[test]
+fn parts_are_told_apart_however_little_lies_between_them() {
+    let mut random = Random(17);
+    let edits: [&[Piece]; 6] = [
+        &[([0.0, 6.0], [10.0, 16.0], false), ([6.0, 12.0], [17.5, 23.5], false)],
+        &[([0.0, 5.0], [10.0, 15.0], false), ([5.0, 11.0], [19.0, 25.0], false)],
+        &[([0.0, 5.0], [18.0, 23.0], false), ([5.0, 10.0], [10.0, 15.0], false)],
+        &[([0.0, 4.0], [12.0, 16.0], false), ([4.0, 8.0], [12.0, 16.0], false), ([8.0, 12.0], [12.0, 16.0], false)],
+        &[([0.0, 5.0], [11.0, 16.0], false), ([5.0, 10.0], [11.0, 16.0], true)],
+        &[([0.0, 5.0], [10.0, 15.0], true), ([5.0, 12.0], [15.0, 22.0], false)],
+    ];
+    for round in 0..60 {
+        let (id, truth) = (7000 + round as u64, edits[round % edits.len()]);
+        let reference = film(id, 40.0, 0.25);
+        let shows = |t: f64| {
+            let (query, known, back) = truth.iter().find(|(query, ..)| (query[0]..query[1]).contains(&t))?;
+            Some((id, if *back { known[1] - (t - query[0]) } else { known[0] + t - query[0] }))
+        };
+        let seconds = truth.last().map_or(0.0, |last| last.0[1]);
+        let query = edited(seconds, 0.25, shows, 12, &mut random);
+        let mut segments = compare(&query, &reference, &Agreement::default());
+        segments.sort_by(|a, b| a.query[0].total_cmp(&b.query[0]));
+        assert_eq!(segments.len(), truth.len(), "round {round}: {segments:?}");
+        for (segment, (asked, known, back)) in segments.iter().zip(truth) {
+            assert!(near(segment.query, *asked, 0.5), "round {round}: {asked:?} {segments:?}");
+            assert!(near(segment.reference, *known, 0.6), "round {round}: {known:?} {segments:?}");
+            assert_eq!(segment.is_reversed(), *back, "round {round}: {segments:?}");
+        }
+    }
+}
