@@ -126,7 +126,8 @@ mod tests {
 
     /// An ISO file of these brands, the second one its version, and of boxes of 16 bytes each.
     fn boxes(brands: &[&[u8; 4]], kinds: &[&[u8; 4]]) -> Vec<u8> {
-        let mut file = [&(8 + 4 * brands.len() as u32).to_be_bytes()[..], b"ftyp", &brands.concat()[..]].concat();
+        let brands: Vec<u8> = brands.iter().flat_map(|brand| **brand).collect();
+        let mut file = [&(8 + brands.len() as u32).to_be_bytes()[..], b"ftyp", &brands].concat();
         for kind in kinds {
             file.extend([&16u32.to_be_bytes()[..], &kind[..], &[0; 8]].concat());
         }
@@ -178,8 +179,7 @@ mod tests {
             let file = boxes(brands, kinds);
             assert_eq!((sniff(&file), of(&file)), (*kind, *kind), "{:?}", String::from_utf8_lossy(&file));
         }
-        let long = [&[&b"meta"[..4]; 1][..], &[&b"free"[..4]; MAX_BOXES]].concat();
-        let long: Vec<&[u8; 4]> = long.iter().filter_map(|kind| kind.first_chunk()).collect();
+        let long: Vec<&[u8; 4]> = std::iter::once(b"meta").chain([b"free"; MAX_BOXES]).collect();
         assert_eq!(of(&boxes(&[b"avif", b"\0\0\0\0"], &long)), Kind::Film);
         // A film behind what the first bytes show of a still.
         let mut late = boxes(&[b"avif", b"\0\0\0\0"], &[b"meta"]);
