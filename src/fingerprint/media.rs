@@ -10,7 +10,7 @@ use super::{Fingerprint, Glance, ImageFingerprint, VideoFingerprint, ViewSet};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::hash::Algorithm;
-use crate::image::kind::{HEAD, Kind, sniff};
+use crate::image::kind::{self, HEAD, Kind, sniff};
 use crate::image::{Decoded, Streamed, decode, stream};
 use crate::limits::Limits;
 use crate::video;
@@ -248,7 +248,7 @@ pub(crate) fn see(media: &Media<'_>, options: &Options, glance: bool) -> Result<
 
 fn look(media: &Media<'_>, options: &Options, glance: bool) -> Result<Seen> {
     let limits = &options.limits;
-    let (head, reader) = match media.in_memory() {
+    let (head, mut reader) = match media.in_memory() {
         Some(bytes) => (bytes[..bytes.len().min(HEAD)].to_vec(), None),
         None => {
             let mut reader = media.reader(limits)?;
@@ -258,7 +258,17 @@ fn look(media: &Media<'_>, options: &Options, glance: bool) -> Result<Seen> {
     if head.is_empty() {
         return Err(Error::decode("the file is empty"));
     }
-    match sniff(&head) {
+    // What the boxes of a file make it that claims to be a still is only told by all of them.
+    let mut read = None;
+    let kind = match (media.in_memory(), &mut reader) {
+        _ if !kind::claims_a_still(&head) => sniff(&head),
+        (Some(bytes), _) => kind::of(bytes),
+        (None, Some(reader)) if reader.length() <= limits.memory => {
+            kind::of(read.insert(whole(media, reader, limits)?))
+        }
+        _ => sniff(&head),
+    };
+    match kind {
         Kind::Film if options.algorithm != Algorithm::Pdq => Err(films_have_pdq(options.algorithm)),
         Kind::Film => {
             // Whoever asks for another sampling gets that.
@@ -277,24 +287,24 @@ fn look(media: &Media<'_>, options: &Options, glance: bool) -> Result<Seen> {
         }
         _ => match (media.in_memory(), reader) {
             (Some(bytes), _) => still(bytes, options).map(Seen::Whole),
-            (None, reader) => {
-                let mut bytes = Vec::new();
-                if let Some(mut reader) = reader {
-                    // A picture is held in memory whole, so its encoded size counts as memory too.
-                    if reader.length() > limits.memory {
-                        return Err(Error::limit("memory", limits.memory, reader.length()));
-                    }
-                    let room = limits.bytes.min(limits.memory);
-                    reader
-                        .by_ref()
-                        .take(room)
-                        .read_to_end(&mut bytes)
-                        .map_err(|error| Error::io(&media.name, error))?;
-                }
+            (None, Some(mut reader)) => {
+                let bytes = read.map_or_else(|| whole(media, &mut reader, limits), Ok)?;
                 still(&bytes, options).map(Seen::Whole)
             }
+            (None, None) => Err(Error::decode("the file is empty")),
         },
     }
+}
+
+/// All bytes of a picture. It is held in memory whole, so its encoded size counts as memory too.
+fn whole(media: &Media<'_>, reader: &mut Reader, limits: &Limits) -> Result<Vec<u8>> {
+    if reader.length() > limits.memory {
+        return Err(Error::limit("memory", limits.memory, reader.length()));
+    }
+    let mut bytes = Vec::new();
+    let room = limits.bytes.min(limits.memory);
+    reader.by_ref().take(room).read_to_end(&mut bytes).map_err(|error| Error::io(&media.name, error))?;
+    Ok(bytes)
 }
 
 fn still(bytes: &[u8], options: &Options) -> Result<Fingerprint> {

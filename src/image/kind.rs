@@ -37,7 +37,7 @@ pub(crate) fn sniff(head: &[u8]) -> Kind {
 }
 
 /// Tells what a medium is by all of its bytes: as [`sniff`], and a film that only begins as a still is a film.
-pub(super) fn of(bytes: &[u8]) -> Kind {
+pub(crate) fn of(bytes: &[u8]) -> Kind {
     tell(&bytes[..bytes.len().min(HEAD)], bytes)
 }
 
@@ -89,6 +89,13 @@ fn iso(bytes: &[u8]) -> Kind {
         rest = rest.get(size..).unwrap_or_default();
     }
     brand(brands).filter(|_| still).map_or(Kind::Film, Kind::Heif)
+}
+
+/// Whether the first bytes are of an ISO file that claims to be a still.
+pub(crate) fn claims_a_still(head: &[u8]) -> bool {
+    let size = |size: &[u8; 4]| (u32::from_be_bytes(*size) as usize).min(head.len());
+    let brands = head.first_chunk().and_then(|first| head.get(8..size(first)));
+    head.get(4..8) == Some(b"ftyp") && brands.and_then(brand).is_some()
 }
 
 /// The kind of still that the major brand claims, or AVIF among those that it is compatible with; between them stands a
@@ -187,5 +194,21 @@ mod tests {
         assert_eq!((sniff(&late[..HEAD]), of(&late)), (Kind::Heif("AVIF"), Kind::Heif("AVIF")));
         late.extend(b"\0\0\0\x10moov\0\0\0\0\0\0\0\0");
         assert_eq!(of(&late), Kind::Film);
+    }
+
+    #[test]
+    fn a_claim_to_be_a_still_is_told_by_the_first_bytes() {
+        assert!(claims_a_still(&boxes(&[b"avif", b"\0\0\0\0", b"mif1"], &[b"mdat"])));
+        assert!(claims_a_still(&boxes(&[b"isom", b"\0\0\0\0", b"avif"], &[b"moov"])));
+        for head in [boxes(&[b"isom", b"avif", b"avc1"], &[b"moov"]), b"ftypavif".to_vec(), Vec::new()] {
+            assert!(!claims_a_still(&head), "{head:?}");
+        }
+        // What makes it a film comes late.
+        let mut film = boxes(&[b"avif", b"\0\0\0\0"], &[b"meta"]);
+        film.extend([&(2 * HEAD as u32).to_be_bytes()[..], b"free"].concat());
+        film.resize(film.len() - 8 + 2 * HEAD, 0);
+        film.extend(b"\0\0\0\x10moov\0\0\0\0\0\0\0\0");
+        assert!(matches!(sniff(&film[..HEAD]), Kind::Heif(_)));
+        assert_eq!(of(&film), Kind::Film);
     }
 }
