@@ -29,6 +29,8 @@ const STEP: f64 = 0.25;
 const TOGETHER: usize = 1;
 /// Lines of one speed are no nearer to one another than this, in seconds: a segment's borders are told no more exactly.
 const APART: f64 = 0.9;
+/// Most segments that are looked at together.
+const MOST_FOUND: usize = 16;
 /// Most lines that are tried for either direction, and what pictures have to say for one.
 const MOST_LINES: usize = 8;
 const LEAST_VOTES: f64 = 2.0;
@@ -79,7 +81,7 @@ impl Picture {
 
 /// The parts of a stretch of the query in order, if there is more than one; `found` are the lines along which segments were found in it.
 pub(super) fn parts(tracks: &Tracks, query: [f64; 2], reference: [f64; 2], found: &[Line]) -> Vec<Part> {
-    if found.is_empty() {
+    if found.is_empty() || found.len() > MOST_FOUND {
         return Vec::new();
     }
     let query = [query[0] - AROUND, query[1] + AROUND];
@@ -153,13 +155,23 @@ fn pictures(tracks: &Tracks, query: [f64; 2], reference: [f64; 2], lines: &[Line
     let step = tracks.kinds.iter().map(|kind| within(kind).len()).sum::<usize>().div_ceil(MOST_KNOWN).max(1);
     let mut measured = Near::default();
     let mut picture = |kind: &Kind, (r, hash): (f64, &Hash)| {
-        let at = || lines.iter().map(|line| (r - line.offset) / line.speed);
-        let (first, last) = (at().fold(f64::MAX, f64::min), at().fold(f64::MIN, f64::max));
-        let around = [query[0].max(first - ASIDE), query[1].min(last + ASIDE)];
+        let beside = |line: &Line| {
+            let at = (r - line.offset) / line.speed;
+            [query[0].max(at - ASIDE), query[1].min(at + ASIDE)]
+        };
+        let mut around: Vec<[f64; 2]> = lines.iter().map(beside).filter(|[from, to]| from < to).collect();
+        around.sort_by(|a, b| a[0].total_cmp(&b[0]));
         let mut near: Vec<(f64, u32)> = Vec::new();
-        for asked in tracks.kinds.iter().filter(|asked| asked.mean == kind.mean) {
-            measured.measure(&asked.asked, around, hash);
-            near.extend_from_slice(measured.timed(&asked.asked));
+        let mut seen = f64::NEG_INFINITY;
+        for [from, to] in around {
+            // What two of them have in common is measured once.
+            if to > seen {
+                for asked in tracks.kinds.iter().filter(|asked| asked.mean == kind.mean) {
+                    measured.measure(&asked.asked, [from.max(seen.next_up()), to], hash);
+                    near.extend_from_slice(measured.timed(&asked.asked));
+                }
+                seen = to;
+            }
         }
         let least = near.iter().map(|&(_, distance)| distance).min().filter(|least| *least <= FAR)?;
         let middle = near.len() / 2;
