@@ -8,9 +8,9 @@
 
 use std::cmp::Ordering;
 
-pub use super::borders::settle;
 pub use super::compare::compare;
 pub use super::runs::{Run, runs};
+pub use super::settle::settle;
 use super::{PDQ_LIMIT, Segment};
 use crate::hash::pdq::Transform;
 

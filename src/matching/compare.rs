@@ -1,8 +1,8 @@
 //! Two films at hand, hash by hash.
 
 use super::align::{Agreement, FrameHit, Gathered, Side};
-use super::borders::settle;
 use super::runs::runs;
+use super::settle::settle;
 use super::{PDQ_LIMIT, Segment, film_slack, inverse};
 use crate::fingerprint::{FrameHash, VideoFingerprint, ViewSet};
 use crate::hash::Hash;

@@ -1,7 +1,7 @@
 //! What the hits on one film amount to when the query is a film: stretches of both that show the same.
 
 use super::align::{Agreement, FrameHit, Run, Side, align_each, runs};
-use super::borders::settle;
+use super::settle::settle;
 use super::{Look, PDQ_LIMIT, Pair, Segment, film_slack, inverse};
 use crate::fingerprint::{ABOVE_LOWER_THIRD, Fingerprint, VideoFingerprint, View};
 use crate::hash::Hash;

@@ -12,6 +12,7 @@ mod parts;
 mod profile;
 mod runs;
 mod segment;
+mod settle;
 mod shots;
 mod sighting;
 mod still;
