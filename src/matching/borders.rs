@@ -84,7 +84,7 @@ fn end(moments: &[Moment], ends: [f64; 2], cuts: &[Cut]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::super::Segment;
-    use super::super::settle::places;
+    use super::super::settle::{places, settle};
     use crate::fingerprint::{FrameHash, Role, VideoFingerprint, View, Window};
     use crate::hash::Hash;
     use crate::hash::pdq::Transform;
