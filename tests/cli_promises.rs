@@ -164,7 +164,8 @@ fn files_of_one_name_are_all_added() {
     for _ in 0..2 {
         run(dir.path(), &["add", "--store", "s", "--bank", "removed", "sn"]).expect(0);
         let listed = run(dir.path(), &["reference", "list", "--store", "s", "--json"]).expect(0);
-        let ids: Vec<String> = listed.lines().iter().map(|line| line["id"].as_str().unwrap().into()).collect();
+        let mut ids: Vec<String> = listed.lines().iter().map(|line| line["id"].as_str().unwrap().into()).collect();
+        ids.sort();
         assert_eq!(ids, ["meadow.jpg", "sn/b/x.jpg", "x.jpg"]);
     }
 }

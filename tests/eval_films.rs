@@ -5,6 +5,7 @@ use refrain::Cancel;
 use refrain::eval::Config;
 use refrain::eval::data::Data;
 use refrain::eval::film;
+use refrain::fingerprint::RECIPE;
 
 #[test]
 fn quick_run_on_the_films_of_the_fixtures() {
@@ -51,7 +52,8 @@ fn quick_run_on_the_films_of_the_fixtures() {
             kept.iter().filter(|name| name.ends_with(".print")).partition(|name| name.starts_with("source-"));
         assert_eq!(sources.len(), 4, "{kept:?}");
         assert!(
-            !made.is_empty() && made.iter().all(|name| name.len() == "0123456789abcdef0123.9.print".len()),
+            !made.is_empty()
+                && made.iter().all(|name| name.len() == format!("0123456789abcdef0123.{RECIPE}.print").len()),
             "{made:?}"
         );
         assert!(excluded.iter().any(|file| file.name == "broken.mp4"), "{excluded:?}");

@@ -64,11 +64,15 @@ fn decode<T: bincode::Decode<()>>(bytes: &[u8]) -> Result<(T, usize), DecodeErro
         bincode::decode_from_slice(bytes, bincode::config::standard().with_limit::<MOST>())
     }
     // Decoding counts integers and tags by their size in memory, whatever they take: of what `fits`, no more than as much again.
-    match bytes.len().saturating_mul(2) {
-        ..=ANY_BYTES => within::<T, ANY_BYTES>(bytes),
-        ..=MORE => within::<T, MORE>(bytes),
-        ..=MOST => within::<T, MOST>(bytes),
-        _ => Err(DecodeError::LimitExceeded),
+    let twice = bytes.len().saturating_mul(2);
+    if twice <= ANY_BYTES {
+        within::<T, ANY_BYTES>(bytes)
+    } else if twice <= MORE {
+        within::<T, MORE>(bytes)
+    } else if twice <= MOST {
+        within::<T, MOST>(bytes)
+    } else {
+        Err(DecodeError::LimitExceeded)
     }
 }
 

@@ -164,11 +164,14 @@ mod tests {
         }
     }
 
+    /// Brands, or kinds of boxes.
+    type Names = &'static [&'static [u8; 4]];
+
     #[test]
     fn iso_files_are_what_their_boxes_make_them() {
         let (avif, heic) = (Kind::Heif("AVIF"), Kind::Heif("HEIC"));
-        let still: &[&[u8; 4]] = &[b"meta", b"mdat"];
-        let cases: &[(&[&[u8; 4]], &[&[u8; 4]], Kind)] = &[
+        let still: Names = &[b"meta", b"mdat"];
+        let cases: &[(Names, Names, Kind)] = &[
             (&[b"avif", b"\0\0\0\0", b"avif", b"mif1", b"miaf"], still, avif),
             (&[b"mif1", b"\0\0\0\0", b"mif1", b"avif", b"miaf"], still, avif),
             (&[b"heic", b"\0\0\0\0", b"mif1", b"heic"], still, heic),
