@@ -103,7 +103,7 @@ fn signals_end_what_waits_for_standard_input() {
         for name in ["INT", "TERM"] {
             let mut child = piped(dir.path(), &args);
             // Its input stays open; it is given time to come to it.
-            std::thread::sleep(Duration::from_millis(700));
+            std::thread::sleep(Duration::from_millis(1500));
             signal(&child, name);
             assert_eq!(ended(&mut child), Some(130), "{args:?} {name}");
         }
