@@ -144,7 +144,7 @@ fn a_film_that_is_broken_off_is_no_success() {
         let film = fixture("uploads/long-film.mp4");
         let mut child = piped(dir.path(), &[args, &[&film]].concat());
         drop(child.stdout.take()); // nobody reads it, and it must not fill up
-        std::thread::sleep(Duration::from_millis(500));
+        std::thread::sleep(Duration::from_millis(1000));
         signal(&child, "INT");
         let code = ended(&mut child);
         let mut err = String::new();
