@@ -14,15 +14,15 @@ const ASIDE: f64 = 15.0;
 /// Pictures further apart than this say nothing, and nearer ones less and less the nearer they come to it.
 const FAR: u32 = 70;
 const SURE: f64 = 40.0;
-/// What is so many bits further away than the best is as good; so does what is not further away than half of what is usual say
-/// nothing for or against, if that is so many bits at least.
+/// What is so many bits further away than the best is as good as that. What is half as far from it as is usual says nothing for or
+/// against, if that is so many bits at least.
 const AS_GOOD: f64 = 2.0;
 const LEAST_WORSE: f64 = 6.0;
 /// A picture that usually is so many bits further away says all that it has to say.
 const STANDS_OUT: f64 = 20.0;
 /// Seconds of the query by which a hash may lie beside a line.
 const BESIDE: f64 = 0.35;
-/// Hashes that lie no more further away from it are of one moment.
+/// Hashes that lie no more than this further from it than the nearest are of one moment, in seconds.
 const AT_ONCE: f64 = 0.06;
 /// Offsets are counted in steps of so many seconds, and what lies within so many steps together.
 const STEP: f64 = 0.25;
@@ -37,7 +37,7 @@ const LEAST_VOTES: f64 = 2.0;
 /// A change of the line costs as much as so many pictures, and all of them together have to bring more than one line does.
 const CHANGE: f64 = 4.0;
 const GAIN: f64 = 6.0;
-/// .. and that part of what one line does.
+/// They have to bring that part of what one line does more, too.
 const BETTER: f64 = 0.2;
 /// What each part has for it at least.
 const LEAST_SAID: f64 = 3.0;
