@@ -22,8 +22,9 @@ const PART_CLOSE: f64 = 1.0;
 const SHORTEST: f64 = 0.5;
 
 /// Lays the lines of the segments that [`align`](super::align::align) found anew, by all that both films' fingerprints hold, puts their borders
-/// where the films part, and drops those that turn out to be others again: the strongest come first, and hide later ones. What is too
-/// short, or of which the fingerprints tell nothing more, comes back as it was. [`compare`](super::align::compare) has done it.
+/// where the films part, and drops those that turn out to be others again: the strongest come first, and hide later ones. Segments that meet
+/// may come back as other ones, a part of the reference each, between which hits and scores are shared out by what speaks for them. What is
+/// too short, or of which the fingerprints tell nothing more, comes back as it was. [`compare`](super::align::compare) has done it.
 ///
 /// The hashes of both films are in order of time, as [`VideoFingerprint::of_frames`] leaves them; where they are not, borders lie anywhere.
 pub fn settle(segments: Vec<Segment>, query: &VideoFingerprint, reference: &VideoFingerprint) -> Vec<Segment> {
