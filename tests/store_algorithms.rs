@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use refrain::bank::lists::{ExportOptions, Format};
 use refrain::bank::{BankConfig, Reference};
 use refrain::hash::Algorithm;
 use refrain::matching::Outcome;
@@ -63,9 +64,9 @@ fn hashes_of_another_algorithm_are_refused() {
     let mean = fingerprint(media("rgb.png"), &options(Algorithm::Mean)).unwrap();
     store.add(&Reference::new("a").bank("b"), &mean).unwrap();
     // A PDQ list has no words for it; refrain's own keeps it.
-    wrong(store.export(Vec::new(), refrain::bank::lists::Format::Pdq, None).map(|_| ()));
+    wrong(store.export(Vec::new(), &ExportOptions::new(Format::Pdq)).map(|_| ()));
     let mut list = Vec::new();
-    store.export(&mut list, refrain::bank::lists::Format::JsonLines, None).unwrap();
+    store.export(&mut list, &ExportOptions::new(Format::JsonLines)).unwrap();
     assert!(String::from_utf8(list).unwrap().contains(r#""algorithm":"mean""#));
     drop(store);
     wrong(Store::create_or_open_with(&path, Algorithm::Pdq).map(|_| ()));

@@ -6,7 +6,7 @@ use std::io::{self, BufReader, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use refrain::bank::lists::{Format, ImportOptions, Imported};
+use refrain::bank::lists::{ExportOptions, Format, ImportOptions, Imported};
 use refrain::bank::{AskOptions, BankConfig, Reference, State};
 use refrain::fingerprint::{Fingerprint, ImageFingerprint};
 use refrain::hash::{Format as Layout, Hash, Pixels};
@@ -34,7 +34,7 @@ fn import(store: &Store, format: Format, list: &[u8]) -> (Imported, Vec<(u64, St
 
 fn export(store: &Store, format: Format) -> String {
     let mut out = Vec::new();
-    store.export(&mut out, format, None).unwrap();
+    store.export(&mut out, &ExportOptions::new(format)).unwrap();
     String::from_utf8(out).unwrap()
 }
 

@@ -10,6 +10,7 @@ use refrain::scan::{self, Parallel, Patterns};
 use refrain::{Error, Fingerprint};
 
 use crate::cache::CacheArg;
+use crate::limits::LimitsArg;
 use crate::store::StoreArg;
 use crate::{Exit, Stop, out, signal};
 
@@ -39,6 +40,8 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     algorithm: Option<Algorithm>,
     #[command(flatten)]
+    limits: LimitsArg,
+    #[command(flatten)]
     cache: CacheArg,
     /// Files, or folders with media
     #[arg(required = true, value_name = "PATH")]
@@ -62,6 +65,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     options.algorithm = store.algorithm();
     options.views = store.bank(&args.bank).map(|bank| bank.views).unwrap_or_default();
     options.cancel = cancel.clone();
+    args.limits.apply(&mut options.limits);
     let mut how = Parallel::default();
     how.cancel = cancel;
     how.window = 64;

@@ -11,6 +11,7 @@ use refrain::scan::{Decided, Decisions, Ruling};
 use serde_json::json;
 
 use crate::cache::CacheArg;
+use crate::limits::LimitsArg;
 use crate::store::StoreArg;
 use crate::{Exit, Stop, out, signal};
 
@@ -32,6 +33,8 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    limits: LimitsArg,
+    #[command(flatten)]
     cache: CacheArg,
     /// The file that the report saved; `-` for standard input
     file: PathBuf,
@@ -48,6 +51,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     let mut options = Options::default();
     options.algorithm = store.algorithm();
     options.cancel = signal::cancel_on_interrupt();
+    args.limits.apply(&mut options.limits);
     let (mut confirmed, mut refused, mut failed) = (0u64, 0u64, 0u64);
     for decision in &decisions.decisions {
         let kept = decisions.keep(decision, &store, &args.author, &options, cache.as_deref());

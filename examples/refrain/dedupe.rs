@@ -9,6 +9,7 @@ use refrain::scan::{self, Patterns};
 use serde_json::json;
 
 use crate::cache::CacheArg;
+use crate::limits::LimitsArg;
 use crate::progress::Bar;
 use crate::{Exit, Stop, out, signal};
 
@@ -58,6 +59,8 @@ pub struct Args {
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
     #[command(flatten)]
+    limits: LimitsArg,
+    #[command(flatten)]
     cache: CacheArg,
     /// No progress and no summary
     #[arg(long, short)]
@@ -81,6 +84,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     choice.max_distance = args.max_distance;
     choice.turned = args.turned;
     choice.share = args.share;
+    args.limits.apply(&mut choice.media.limits);
     choice.references = args.reference.clone();
     choice.parallel.threads = args.threads;
     choice.cache = args.cache.open();

@@ -7,6 +7,7 @@ use refrain::report::json::HashLine;
 use refrain::report::words;
 use refrain::scan::{self, Parallel, Patterns};
 
+use crate::limits::LimitsArg;
 use crate::{Exit, Stop, out, signal};
 
 /// Fingerprint pictures and films: hash, quality, stability; for films the hashes with their times.
@@ -32,6 +33,8 @@ pub struct Args {
     /// Only the keyframes of a film: the quickest look
     #[arg(long, group = "sampling")]
     keyframes: bool,
+    #[command(flatten)]
+    limits: LimitsArg,
     /// Files, or folders with media
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -55,6 +58,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     let mut options = Options::default();
     options.sampling = args.sampling()?;
     options.cancel = cancel.clone();
+    args.limits.apply(&mut options.limits);
     let listing = scan::walk(&args.paths, &Patterns::default(), &cancel)?;
     let mut how = Parallel::default();
     how.cancel = cancel;

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use refrain::Error;
-use refrain::bank::lists::{Format, ImportOptions};
+use refrain::bank::lists::{ExportOptions, Format, ImportOptions};
 use refrain::report::words;
 
 use crate::store::StoreArg;
@@ -42,7 +42,7 @@ struct Import {
     #[arg(long)]
     bank: String,
     /// pdq: `hash` or `hash,metadata` a line; vpdq: the frames of one film; threatexchange: `type value` or CSV; jsonl:
-    /// everything that refrain keeps
+    /// references with all their hashes, labels and states, and the banks' policies
     #[arg(long, value_parser = ["pdq", "vpdq", "threatexchange", "jsonl"])]
     format: String,
     /// The reference's id, for a vPDQ list; otherwise the list's file name
@@ -57,14 +57,20 @@ struct Import {
 
 /// Export references as a hash list
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  refrain list export --store known.refrain --format jsonl known.jsonl")]
+#[command(after_help = "\
+Examples:
+  refrain list export --store known.refrain --format jsonl known.jsonl
+  refrain list export --store known.refrain --format vpdq --bank shared --id film film.txt")]
 struct Export {
     #[command(flatten)]
     store: StoreArg,
     /// Only this bank
     #[arg(long)]
     bank: Option<String>,
-    /// As for import; only jsonl loses nothing
+    /// Only the reference with this id; a vPDQ list is of one film
+    #[arg(long)]
+    id: Option<String>,
+    /// As for import; only jsonl has all hashes and what is known of a reference
     #[arg(long, value_parser = ["pdq", "vpdq", "threatexchange", "jsonl"])]
     format: String,
     /// Where to; standard output if left out or `-`
@@ -115,11 +121,13 @@ impl Export {
     fn run(&self) -> Result<Exit, Stop> {
         let store = self.store.read()?;
         self.bank.iter().try_for_each(|bank| crate::bank::there(&store, bank))?;
-        let format = self.format.parse::<Format>()?;
+        let mut options = ExportOptions::new(self.format.parse::<Format>()?);
+        options.bank.clone_from(&self.bank);
+        options.id.clone_from(&self.id);
         let exported = match self.file.as_deref().filter(|file| !is_dash(file)) {
             Some(file) => {
                 let mut target = out::Draft::create(file)?;
-                let exported = store.export(&mut target, format, self.bank.as_deref());
+                let exported = store.export(&mut target, &options);
                 let exported = exported.map_err(|error| match error {
                     Error::Io { source, .. } => Error::io(file, source),
                     other => other,
@@ -129,7 +137,7 @@ impl Export {
             }
             None => {
                 let target = io::BufWriter::new(io::stdout().lock());
-                match store.export(target, format, self.bank.as_deref()) {
+                match store.export(target, &options) {
                     Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
                         return Err(Stop::Closed);
                     }
@@ -141,6 +149,16 @@ impl Export {
         if exported.skipped > 0 {
             let skipped = exported.skipped;
             out::tell(format_args!("{skipped} left out: a {} list has no words for them, jsonl has", self.format));
+        }
+        if exported.lost > 0 {
+            out::tell(format_args!(
+                "{} have lost their fingerprints and are not in the list; see `refrain verify`",
+                exported.lost
+            ));
+            return Ok(Exit::Failed);
+        }
+        if let Some(id) = self.id.as_ref().filter(|_| exported.written + exported.skipped == 0) {
+            return Err(Error::option("--id", format!("there is no reference {id:?}")).into());
         }
         Ok(Exit::Done)
     }

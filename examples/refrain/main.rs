@@ -8,6 +8,7 @@ mod decide;
 mod dedupe;
 mod eval;
 mod hash;
+mod limits;
 mod list;
 mod manual;
 mod matches;
@@ -18,6 +19,8 @@ mod retro;
 mod scan;
 mod signal;
 mod store;
+mod vpdq;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -55,12 +58,14 @@ enum Command {
     Add(add::Args),
     Match(matches::Args),
     Scan(scan::Args),
+    Watch(watch::Args),
     Decide(decide::Args),
     Dedupe(dedupe::Args),
     Retro(retro::Args),
     Bank(bank::Args),
     Reference(reference::Args),
     List(list::Args),
+    Vpdq(vpdq::Args),
     Eval(eval::Args),
     Stats(store::StatsArgs),
     Verify(store::VerifyArgs),
@@ -123,12 +128,14 @@ fn main() -> ExitCode {
         Command::Add(args) => add::run(&args),
         Command::Match(args) => matches::run(&args),
         Command::Scan(args) => scan::run(&args),
+        Command::Watch(args) => watch::run(&args),
         Command::Decide(args) => decide::run(&args),
         Command::Dedupe(args) => dedupe::run(&args),
         Command::Retro(args) => retro::run(&args),
         Command::Bank(args) => bank::run(&args),
         Command::Reference(args) => reference::run(&args),
         Command::List(args) => list::run(&args),
+        Command::Vpdq(args) => vpdq::run(&args),
         Command::Eval(args) => eval::run_eval(&args),
         Command::Stats(args) => store::stats(&args),
         Command::Verify(args) => store::verify(&args),

@@ -11,6 +11,7 @@ use refrain::report::words;
 use refrain::scan::{self, Asking, Patterns};
 use refrain::{Error, Hash, Store};
 
+use crate::limits::LimitsArg;
 use crate::store::{Damage, StoreArg};
 use crate::{Exit, Stop, out, signal};
 
@@ -50,6 +51,8 @@ pub struct Args {
     /// Ask about hashes instead: a file with one of 64 hexadecimal digits a line, `-` for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "paths")]
     hashes: Option<PathBuf>,
+    #[command(flatten)]
+    limits: LimitsArg,
     /// Files, or folders with media; `-` reads one upload from standard input
     #[arg(required_unless_present = "hashes", value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -71,6 +74,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     how.ask.max_distance = args.max_distance;
     how.ask.despite_damage = true;
     how.whole = args.whole;
+    args.limits.apply(&mut how.media.limits);
     if args.exact {
         how.ask = how.ask.exact();
     }

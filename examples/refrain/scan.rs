@@ -12,6 +12,7 @@ use refrain::report::words;
 use refrain::scan::{self, Asking, Journal, Patterns, Progress};
 
 use crate::cache::CacheArg;
+use crate::limits::LimitsArg;
 use crate::progress::Bar;
 use crate::store::{Damage, StoreArg};
 use crate::{Exit, Stop, out, signal};
@@ -64,6 +65,8 @@ pub struct Args {
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
     #[command(flatten)]
+    limits: LimitsArg,
+    #[command(flatten)]
     cache: CacheArg,
     /// No progress and no summary
     #[arg(long, short)]
@@ -86,6 +89,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     how.ask.despite_damage = true;
     how.parallel.threads = args.threads;
     how.whole = args.whole;
+    args.limits.apply(&mut how.media.limits);
     if args.exact {
         how.ask = how.ask.exact();
     }

@@ -140,8 +140,8 @@ impl Journal {
         (same && entry.store == store).then_some(entry.line)
     }
 
-    /// Keeps the result of a file. Problems that may pass (unreadable files, formats that this machine lacks the libraries for)
-    /// are not kept: they are tried again. So is what a damaged store was asked.
+    /// Keeps the result of a file. Problems that may pass (unreadable files, formats that this machine lacks the libraries for,
+    /// limits that may be others the next time) are not kept: they are tried again. So is what a damaged store was asked.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -150,7 +150,7 @@ impl Journal {
         if line.store_error.is_some() {
             return Ok(());
         }
-        if line.error.as_ref().is_some_and(|error| matches!(error.code.as_ref(), "io" | "unsupported")) {
+        if line.error.as_ref().is_some_and(|error| matches!(error.code.as_ref(), "io" | "unsupported" | "limit")) {
             return Ok(());
         }
         let raw = item.path.to_str().is_none().then(|| hex(&path_bytes(&item.path)));

@@ -39,7 +39,7 @@ pub struct Asking {
 }
 
 /// How media are fingerprinted for this store.
-fn media(store: &Store, how: &Asking) -> Options {
+pub(super) fn media(store: &Store, how: &Asking) -> Options {
     Options { algorithm: store.algorithm(), ..how.media.clone() }
 }
 

@@ -15,6 +15,7 @@ mod parallel;
 mod place;
 mod progress;
 mod walk;
+mod watch;
 
 pub(crate) use self::cache::Digest;
 pub use self::cache::{Cache, Key};
@@ -28,6 +29,7 @@ pub(crate) use self::progress::Meter;
 pub use self::progress::Progress;
 use self::walk::named;
 pub use self::walk::{File, IGNORE_FILE, Item, Listing, Patterns, Problem, read_list, walk};
+pub use self::watch::{Pace, watch};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -2,7 +2,7 @@
 //!
 //! FFmpeg hands over frames, [`Grid`] reduces each of them to 128x128 mean samples, and [`Builder`] makes hashes of
 //! those: means over windows of time, frames chosen by content, keyframes. Nothing but a few seconds of grids is held
-//! at any time, whatever the length of the film. Animations and live streams use the same [`Builder`].
+//! at any time, whatever the length of the film. Animations and live streams ([`follow`]) use the same [`Builder`].
 
 mod builder;
 #[cfg(feature = "video")]
@@ -18,9 +18,12 @@ mod freed;
 mod glance;
 mod grid;
 mod held;
+#[cfg(feature = "video")]
+mod incoming;
 mod inner;
 #[cfg(feature = "video")]
 mod late;
+mod mixed;
 #[cfg(feature = "video")]
 mod pass;
 mod shown;
@@ -34,6 +37,11 @@ pub use grid::Grid;
 pub(crate) use grid::SIDE as GRID_SIDE;
 pub(crate) use strip::strip;
 pub(crate) use timeline::Timeline;
+
+use std::io::Read;
+use std::ops::ControlFlow;
+#[cfg(feature = "video")]
+use std::time::Duration;
 
 use crate::error::Result;
 use crate::fingerprint::{Glance, Media, Options, VideoFingerprint};
@@ -70,6 +78,48 @@ pub fn fingerprint(media: &Media<'_>, _options: &Options) -> Result<VideoFingerp
 #[cfg(not(feature = "video"))]
 pub(crate) fn film_or_frame(media: &Media<'_>, options: &Options) -> Result<(VideoFingerprint, Option<PixelBuf>)> {
     Ok((fingerprint(media, options)?, None))
+}
+
+/// Decodes and fingerprints a stream while it comes in, such as what a pipe or a connection brings, without seeking in it.
+///
+/// Every `every` seconds of its own time, at least 0.04, `each` is handed the builder, which tells what is known of the stream so far
+/// ([`Builder::so_far`]), and may be told to forget what is older than what is to be asked about ([`Builder::forget`]): memory then
+/// stays the same for however long the stream goes on. [`ControlFlow::Break`] ends it. What comes back is the fingerprint of all that
+/// was not forgotten.
+///
+/// A stream has no length and comes at its own pace: of the limits, those on bytes, frames, duration and time say nothing here.
+/// The containers are those that can be read in order: MPEG-TS, Matroska and WebM, fragmented MP4 (CMAF) and MP4 whose header comes
+/// first, FLV, Ogg, ASF, NUT, MPEG-PS, plain H.264, HEVC and the like.
+///
+/// # Errors
+/// As [`fingerprint`], and those of `each`; [`Error::Cancelled`](crate::Error::Cancelled) once [`Options::cancel`] is set and the
+/// stream brings more. A stream whose reader fails is taken as ended, with a warning.
+#[cfg(feature = "video")]
+pub fn follow(
+    stream: impl Read + Send + 'static,
+    options: &Options,
+    every: f64,
+    each: impl FnMut(&mut Builder) -> Result<ControlFlow<()>>,
+) -> Result<VideoFingerprint> {
+    let mut options = options.clone();
+    let limits = &mut options.limits;
+    (limits.bytes, limits.frames, limits.duration, limits.time) = (u64::MAX, u64::MAX, f64::INFINITY, Duration::MAX);
+    let stream = incoming::Incoming::new(Box::new(stream), &options.limits, &options.cancel);
+    pass::follow(stream, &options, every.max(0.04), each)
+}
+
+/// Decodes and fingerprints a stream while it comes in.
+///
+/// # Errors
+/// Always [`Error::Unsupported`](crate::Error::Unsupported): this build is without the feature `video`.
+#[cfg(not(feature = "video"))]
+pub fn follow(
+    _stream: impl Read + Send + 'static,
+    _options: &Options,
+    _every: f64,
+    _each: impl FnMut(&mut Builder) -> Result<ControlFlow<()>>,
+) -> Result<VideoFingerprint> {
+    Err(crate::Error::unsupported("films: this build has no FFmpeg (feature `video`)"))
 }
 
 /// Looks at few frames of a film, for a question that most films answer with "not known": keyframes if there is one at

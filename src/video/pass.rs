@@ -1,8 +1,11 @@
 //! One pass over a medium: which frames are taken, and what becomes of them.
 
-use super::ffmpeg::{FILMS, STILLS, decode, decode_stretches};
+use std::ops::ControlFlow;
+
+use super::ffmpeg::{FILMS, STILLS, STREAMS, decode, decode_stretches};
 use super::glance::{Pick, Watch};
 use super::grid::Shape;
+use super::incoming::Incoming;
 use super::timeline::Timeline;
 use super::{Builder, freed};
 use crate::error::{Error, Result};
@@ -53,6 +56,31 @@ pub(super) fn fingerprint(reader: Reader, options: &Options) -> Result<(VideoFin
     let film = film.finish(builder);
     freed::give_back(film.duration);
     Ok((film, only))
+}
+
+/// Decodes what comes in, and hands its builder to `each` every so many seconds of its time, until that breaks it off.
+pub(super) fn follow(
+    stream: Incoming,
+    options: &Options,
+    every: f64,
+    mut each: impl FnMut(&mut Builder) -> Result<ControlFlow<()>>,
+) -> Result<VideoFingerprint> {
+    let mut builder = Builder::new(options);
+    let (mut next, mut enough) = (every, false);
+    let pick = if options.sampling == Sampling::Keyframes { Pick::Keyframes } else { Pick::Every };
+    let film = decode(stream, options, STREAMS, pick, &mut Watch::none(), |frame| {
+        builder.push_frame(frame.time, frame.duration, frame.key, &frame.pixels, frame.shape)?;
+        if frame.time >= next {
+            next = frame.time + every;
+            enough = each(&mut builder)?.is_break();
+        }
+        // The loop over the frames knows no other way out before the end.
+        if enough { Err(Error::Cancelled) } else { Ok(()) }
+    });
+    match film {
+        Err(Error::Cancelled) if enough => Ok(builder.finish()),
+        film => Ok(film?.finish(builder)),
+    }
 }
 
 /// A frame as an upright picture in full range.

@@ -8,7 +8,7 @@ use std::io::{BufRead, Write};
 
 use crate::bank::lists::lines::Lines;
 use crate::error::{Error, Result};
-use crate::fingerprint::{FrameHash, Role, VideoFingerprint, View};
+use crate::fingerprint::{FrameHash, Media, Options, Role, Sampling, VideoFingerprint, View};
 use crate::hash::Hash;
 
 /// The latest time that is read of a list, inclusive, in seconds: thirty days. Films from strangers are decoded up to twelve
@@ -128,6 +128,22 @@ pub fn lines(film: &VideoFingerprint, rate: f64) -> Vec<Line> {
             })
         })
         .collect()
+}
+
+/// Hashes a film as vPDQ does: every frame, or one every so many seconds (above 0) by the film's mean frame rate, numbered as they come.
+/// What was wrong with the film comes as well.
+///
+/// # Errors
+/// As [`video::fingerprint`](super::fingerprint).
+pub fn hash(media: &Media<'_>, options: &Options, every: f64) -> Result<(Vec<Line>, Vec<String>)> {
+    let options = Options { sampling: Sampling::EveryFrame, ..options.clone() };
+    let film = super::fingerprint(media, &options)?;
+    let rate = if film.duration > 0.0 { film.frames.len() as f64 / film.duration } else { 0.0 };
+    let step = (every * rate).round().max(1.0) as usize;
+    let lines = (0..).zip(&film.frames).step_by(step).filter_map(|(number, frame)| {
+        Some(Line { frame: number, quality: frame.quality, hash: frame.hash?, seconds: frame.time })
+    });
+    Ok((lines.collect(), film.warnings))
 }
 
 /// A list as a fingerprint that can be matched and stored; it has no detail hashes.

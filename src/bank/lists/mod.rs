@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, FrameHash, MAX_BYTES};
 use crate::hash::Hash;
 
-pub use transfer::{Exported, ImportOptions, Imported};
+pub use transfer::{ExportOptions, Exported, ImportOptions, Imported};
 
 /// The longest line of a list in bytes: a film in JSON is one line.
 pub const MAX_LINE: usize = 64 << 20;

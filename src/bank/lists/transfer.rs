@@ -51,6 +51,39 @@ impl ImportOptions {
     }
 }
 
+/// What is written as a list.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ExportOptions {
+    /// The list's layout.
+    pub format: Format,
+    /// The bank whose references are written; all banks' if there is none.
+    pub bank: Option<String>,
+    /// The one reference that is written, of each bank; all if there is none.
+    pub id: Option<String>,
+}
+
+impl ExportOptions {
+    /// Everything, in this layout.
+    pub fn new(format: Format) -> Self {
+        Self { format, bank: None, id: None }
+    }
+
+    /// Only this bank.
+    #[must_use]
+    pub fn bank(mut self, bank: impl Into<String>) -> Self {
+        self.bank = Some(bank.into());
+        self
+    }
+
+    /// Only the reference with this id.
+    #[must_use]
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+}
+
 /// What became of a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -71,6 +104,8 @@ pub struct Exported {
     pub written: u64,
     /// References that this layout has no words for.
     pub skipped: u64,
+    /// References whose fingerprints are gone from a damaged store.
+    pub lost: u64,
 }
 
 impl Store {
@@ -103,16 +138,18 @@ impl Store {
         })
     }
 
-    /// Writes the references of one bank, or of all, as a hash list.
+    /// Writes references as a hash list.
     ///
-    /// PDQ lists hold stills only, vPDQ lists one film only, and of all formats only JSON Lines hold views, detail hashes,
+    /// PDQ lists hold stills only, vPDQ lists one film only (its frames numbered as they were imported, and by their places in the list
+    /// if the film was hashed here, of which not every frame is kept: [`vpdq::hash`](crate::video::vpdq::hash) makes a list of all), and of all formats only JSON Lines hold views, detail hashes,
     /// labels, states and banks ([`Format::JsonLines`]). Opinions, refusals, the change log and remembered uploads are in no
     /// list: a copy of the store's folder keeps them.
     ///
     /// # Errors
     /// [`Error::Io`] from `out`, [`Error::Option`] if a PDQ list is asked of a store on another hash, or a vPDQ list is asked of anything but one film, and those of the
     /// database.
-    pub fn export(&self, mut out: impl Write, format: Format, bank: Option<&str>) -> Result<Exported> {
+    pub fn export(&self, mut out: impl Write, options: &ExportOptions) -> Result<Exported> {
+        let (format, bank, id) = (options.format, options.bank.as_deref(), options.id.as_deref());
         if format != Format::JsonLines {
             same_algorithm(self.algorithm(), Algorithm::Pdq)?;
         }
@@ -125,10 +162,13 @@ impl Store {
         }
         for record in self.references(None)? {
             let record = record?;
-            if bank.is_some_and(|bank| bank != record.bank) {
+            if bank.is_some_and(|bank| bank != record.bank) || id.is_some_and(|id| id != record.id) {
                 continue;
             }
-            let Some(fingerprint) = self.fingerprint(&record.bank, &record.id)? else { continue };
+            let Some(fingerprint) = self.fingerprint(&record.bank, &record.id)? else {
+                exported.lost += 1;
+                continue;
+            };
             if format == Format::JsonLines {
                 put(&json::write(&record, &fingerprint)?)?;
                 exported.written += 1;
@@ -157,7 +197,10 @@ impl Store {
                     (!lines.is_empty()).then(|| lines.join("\n"))
                 }
                 (Fingerprint::Video(_), Format::Vpdq, _) => {
-                    return Err(Error::option("format", "a vpdq list is one film, and there are several"));
+                    return Err(Error::option(
+                        "format",
+                        "a vpdq list is one film, and there are several: say which by its id",
+                    ));
                 }
                 _ => None,
             };

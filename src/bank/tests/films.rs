@@ -43,7 +43,7 @@ fn a_reference_of_a_film_keeps_pdq_where_the_index_has_it() {
     };
     ask(&store);
     let mut list = Vec::new();
-    store.export(&mut list, lists::Format::JsonLines, None).unwrap();
+    store.export(&mut list, &lists::ExportOptions::new(lists::Format::JsonLines)).unwrap();
     let (_folder, other) = fresh();
     other
         .import(list.as_slice(), &lists::ImportOptions::new(lists::Format::JsonLines, "removed"), |_, added| {

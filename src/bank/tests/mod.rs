@@ -246,7 +246,7 @@ fn whoever_follows_the_log_knows_what_was_imported_as_withdrawn() {
     store.add_hash(&removed("b"), hash(2), None).unwrap();
     store.withdraw_reference("removed", "b").unwrap();
     let mut list = Vec::new();
-    store.export(&mut list, lists::Format::JsonLines, None).unwrap();
+    store.export(&mut list, &lists::ExportOptions::new(lists::Format::JsonLines)).unwrap();
     let (_folder, other) = fresh();
     let options = lists::ImportOptions::new(lists::Format::JsonLines, "removed");
     let imported = other.import(&list[..], &options, |_, _| std::ops::ControlFlow::Continue(())).unwrap();
