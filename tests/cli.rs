@@ -461,3 +461,47 @@ fn a_store_that_cannot_be_asked_is_not_the_uploads_fault() {
     run(dir.path(), &["verify", "--store", "s", "--salvage"]).expect(0);
     assert_eq!(run(dir.path(), &hashes).expect(2).lines()[0]["outcome"], "match");
 }
+
+#[cfg(feature = "video")]
+#[test]
+fn vpdq_lists_and_percentages_are_those_of_films() {
+    let dir = tempfile::tempdir().unwrap();
+    let (film, low, other) =
+        (fixture("removed/harbour.mp4"), fixture("uploads/boats-low.mp4"), fixture("uploads/other-atlas.mp4"));
+    let list = run(dir.path(), &["vpdq", "hash", &film]).expect(0).out;
+    let frames = list.lines().count();
+    assert!(frames > 200 && list.lines().nth(25).unwrap().starts_with("25,"), "{frames}");
+    let seconds = run(dir.path(), &["vpdq", "hash", "--every", "1", &film]).expect(0).out;
+    assert!(
+        seconds.lines().all(|line| list.contains(line)) && (9..=11).contains(&seconds.lines().count()),
+        "{seconds}"
+    );
+    std::fs::write(dir.path().join("film.txt"), format!("\u{feff}# frames\n\n{list}")).unwrap();
+    let against = |query: &str, target: &str| {
+        let ran = run(dir.path(), &["vpdq", "compare", "--json", query, target]);
+        (ran.code, ran.lines().remove(0))
+    };
+    let (code, same) = against("film.txt", &film);
+    assert!(code == 0 && same["tool"]["query"] == 100.0 && same["package"]["target"] == 100.0, "{same}");
+    let (code, low) = against(&low, "film.txt");
+    assert!(code == 0 && low["tool"]["query"].as_f64().unwrap() > 50.0, "{low}");
+    let (code, none) = against(&other, "film.txt");
+    assert!(code == 1 && none["package"]["query"] == 0.0, "{none}");
+    let table = run(dir.path(), &["vpdq", "compare", &film, "film.txt", "nothing.txt"]).expect(2);
+    assert!(table.out.contains("100.00 %") && table.err.contains("nothing.txt"), "{}{}", table.out, table.err);
+    std::fs::write(dir.path().join("bad.txt"), format!("0,101,{},0\n", "3c".repeat(32))).unwrap();
+    let bad = run(dir.path(), &["vpdq", "compare", "bad.txt", "film.txt"]).expect(2);
+    assert!(bad.err.contains("bad.txt") && bad.err.contains("line 1"), "{}", bad.err);
+}
+
+/// Long files are given up where that is asked, and say so.
+#[cfg(feature = "video")]
+#[test]
+fn a_file_may_take_as_long_as_is_allowed() {
+    let dir = tempfile::tempdir().unwrap();
+    let film = fixture("removed/harbour.mp4");
+    for limit in ["0", "3600"] {
+        run(dir.path(), &["hash", "--json", "--time-limit", limit, &film]).expect(0);
+    }
+    run(dir.path(), &["hash", "--json", "--time-limit", "x", &film]).expect(2);
+}

@@ -255,3 +255,45 @@ fn a_vpdq_list_is_one_film() {
     let [begin, end] = verdict.matches[0].segments[0].reference;
     assert!(begin <= time && time <= end);
 }
+
+#[test]
+fn one_film_of_several_goes_out_with_the_numbers_it_had() {
+    let (_dir, store) = fresh();
+    let list = |step: u64, rate: f64, kind: &str| {
+        let line = |at: u64| {
+            let number = at * step;
+            format!("{number},90,{},{:.3}\n", kind.repeat(32), number as f64 / rate)
+        };
+        (0..400).map(line).collect::<String>()
+    };
+    // The last is of no film at its mean rate: its lines are numbered by their places.
+    let odd: String = (0..9).map(|at| format!("{},90,{},{:.3}\n", at * at, "77".repeat(32), f64::from(at))).collect();
+    let lists = [("a", list(30, 29.97, "3c")), ("b", list(7201, 60_000.0 / 1001.0, "5e")), ("c", odd)];
+    for (id, text) in &lists {
+        let mut options = ImportOptions::new(Format::Vpdq, "films");
+        options.id = (*id).into();
+        store
+            .import(text.as_bytes(), &options, |_, became| {
+                assert!(became.is_ok(), "{id}: {became:?}");
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+    }
+    let written = |options: &ExportOptions| {
+        let mut out = Vec::new();
+        store.export(&mut out, options).map(|_| String::from_utf8(out).unwrap())
+    };
+    let vpdq = ExportOptions::new(Format::Vpdq);
+    assert!(matches!(written(&vpdq), Err(Error::Option { .. })), "there are several");
+    for (id, text) in &lists[..2] {
+        assert_eq!(&written(&vpdq.clone().id(*id)).unwrap(), text, "{id}");
+    }
+    let numbers: Vec<String> = written(&vpdq.clone().id("c").bank("films"))
+        .unwrap()
+        .lines()
+        .map(|line| line.split(',').next().unwrap().to_string())
+        .collect();
+    assert_eq!(numbers, (0..9).map(|at| at.to_string()).collect::<Vec<_>>());
+    assert!(matches!(written(&vpdq.clone().id("d")), Err(Error::Option { .. })), "there is no such film");
+    assert!(matches!(written(&vpdq.id("a").bank("other")), Err(Error::Option { .. })), "nor such a bank");
+}

@@ -157,9 +157,6 @@ impl Export {
             ));
             return Ok(Exit::Failed);
         }
-        if let Some(id) = self.id.as_ref().filter(|_| exported.written + exported.skipped == 0) {
-            return Err(Error::option("--id", format!("there is no reference {id:?}")).into());
-        }
         Ok(Exit::Done)
     }
 }

@@ -176,14 +176,20 @@ fn lines(path: &Path, options: &Options, every: f64) -> Result<Vec<Line>, Stop> 
     drop(reader);
     let mut list = BufReader::new(File::open(path).map_err(io)?);
     let mut first = Vec::new();
-    while first.is_empty() || first.starts_with(b"#") || first.trim_ascii().is_empty() {
+    loop {
         first.clear();
         if list.by_ref().take(256).read_until(b'\n', &mut first).map_err(io)? == 0 {
             break;
         }
+        let line = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&first).trim_ascii();
+        if !line.is_empty() && !line.starts_with(b"#") {
+            break;
+        }
     }
-    let is_list = std::str::from_utf8(first.trim_ascii()).is_ok_and(|line| line.parse::<Line>().is_ok());
-    if !is_list {
+    // A list begins with a number and a comma, which no film does.
+    let text = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&first).trim_ascii_start();
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if digits == 0 || text.get(digits) != Some(&b',') {
         return film(path, options, every);
     }
     let mut bad = None;

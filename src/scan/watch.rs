@@ -76,7 +76,9 @@ pub fn watch(
     match followed {
         _ if ended => Ok(()),
         Err(Error::Cancelled) => Err(Error::Cancelled),
-        Ok(film) => {
+        Ok(mut film) => {
+            let from = film.duration - pace.last;
+            film.frames.retain(|frame| frame.time >= from);
             _ = each(ask(store, name, film, how));
             Ok(())
         }

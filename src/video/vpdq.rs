@@ -138,10 +138,11 @@ pub fn lines(film: &VideoFingerprint, rate: f64) -> Vec<Line> {
 pub fn hash(media: &Media<'_>, options: &Options, every: f64) -> Result<(Vec<Line>, Vec<String>)> {
     let options = Options { sampling: Sampling::EveryFrame, ..options.clone() };
     let film = super::fingerprint(media, &options)?;
-    let rate = if film.duration > 0.0 { film.frames.len() as f64 / film.duration } else { 0.0 };
+    let rate = film.frames.len().max(1) as f64 / film.duration.max(1e-3);
     let step = (every * rate).round().max(1.0) as usize;
     let lines = (0..).zip(&film.frames).step_by(step).filter_map(|(number, frame)| {
-        Some(Line { frame: number, quality: frame.quality, hash: frame.hash?, seconds: frame.time })
+        let seconds = number as f64 / rate;
+        Some(Line { frame: number, quality: frame.quality, hash: frame.hash?, seconds })
     });
     Ok((lines.collect(), film.warnings))
 }

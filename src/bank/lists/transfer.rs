@@ -146,8 +146,8 @@ impl Store {
     /// list: a copy of the store's folder keeps them.
     ///
     /// # Errors
-    /// [`Error::Io`] from `out`, [`Error::Option`] if a PDQ list is asked of a store on another hash, or a vPDQ list is asked of anything but one film, and those of the
-    /// database.
+    /// [`Error::Io`] from `out`, [`Error::Option`] if a PDQ list is asked of a store on another hash, a vPDQ list is asked of several films, or no reference has
+    /// the id; and those of the database.
     pub fn export(&self, mut out: impl Write, options: &ExportOptions) -> Result<Exported> {
         let (format, bank, id) = (options.format, options.bank.as_deref(), options.id.as_deref());
         if format != Format::JsonLines {
@@ -191,7 +191,7 @@ impl Store {
                     let whole = (0..).zip(video.frames.iter().filter(|frame| frame.view == View::Full));
                     let lines: Vec<String> = whole
                         .filter_map(|(at, frame)| {
-                            text::write_vpdq(rate.map_or(at, |rate| (frame.time * rate).round() as u64), frame)
+                            text::write_vpdq(rate.map_or(at, |rate| numbered(frame.time, rate)), frame)
                         })
                         .collect();
                     (!lines.is_empty()).then(|| lines.join("\n"))
@@ -212,9 +212,17 @@ impl Store {
                 None => exported.skipped += 1,
             }
         }
+        if let Some(id) = id.filter(|_| exported == Exported::default()) {
+            return Err(Error::option("id", format!("there is no reference {id:?}")));
+        }
         out.flush().map_err(|error| Error::io("", error))?;
         Ok(exported)
     }
+}
+
+/// The number of the frame at this time of a film with a mean number of frames a second.
+fn numbered(time: f64, rate: f64) -> u64 {
+    (time * rate).round() as u64
 }
 
 struct Import<'i, 't> {
@@ -258,7 +266,7 @@ impl Import<'_, '_> {
     }
 
     fn film(&mut self, lines: Lines<impl BufRead>) -> Result<()> {
-        let (mut frames, mut first, mut rate) = (Vec::new(), None, None);
+        let (mut frames, mut numbers, mut first, mut rate) = (Vec::new(), Vec::new(), None, None::<f64>);
         for (number, line) in lines {
             match line {
                 Err(error @ Error::Io { .. }) => return Err(error),
@@ -270,6 +278,7 @@ impl Import<'_, '_> {
                         if frame > 0 && hash.time > 0.0 {
                             rate = Some(frame as f64 / hash.time);
                         }
+                        numbers.push((frame, hash.time));
                         frames.push(hash);
                     }
                     Err(error) => self.tell(number, Err(error))?,
@@ -277,8 +286,9 @@ impl Import<'_, '_> {
             }
         }
         let mut reference = Reference::new(&self.options.id).bank("");
-        if let Some(rate) = rate {
-            reference = reference.label(RATE, format!("{rate:.4}"));
+        // A list that is numbered otherwise, as no tool does, is numbered by the places of its lines when it is written.
+        if let Some(rate) = rate.filter(|rate| numbers.iter().all(|&(number, time)| numbered(time, *rate) == number)) {
+            reference = reference.label(RATE, rate.to_string());
         }
         match first {
             Some(number) => {
