@@ -46,7 +46,7 @@ pub struct Args {
     /// What the stream is called in the output
     #[arg(long, value_name = "NAME")]
     name: Option<PathBuf>,
-    /// The stream: a pipe, a file that is still being written, or `-` for standard input
+    /// The stream: a pipe or a file, or `-` for standard input
     #[arg(default_value = "-", value_name = "STREAM")]
     stream: PathBuf,
 }
