@@ -84,7 +84,8 @@ impl Incoming {
                 }
                 size => size.into(),
             };
-            let room = self.limits.memory;
+            // It is held twice while it is looked at, and what FFmpeg makes of it is larger.
+            let room = self.limits.memory / 8;
             match &kind {
                 b"mdat" => self.passing = size.saturating_sub(bytes.len() as u64),
                 // A box that says less than its head is none, and what follows is nothing that is known.
