@@ -63,7 +63,7 @@ pub(super) fn flatten(mut samples: Vec<u8>, width: u32, height: u32, color: Colo
 }
 
 /// One eight-bit sample composited over white.
-pub(super) fn over_white(value: u8, alpha: u8) -> u8 {
+pub(crate) fn over_white(value: u8, alpha: u8) -> u8 {
     let (value, alpha) = (u32::from(value), u32::from(alpha));
     ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
 }

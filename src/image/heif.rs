@@ -357,6 +357,10 @@ impl Layout {
             if tile_width * self.columns < width || tile_height * self.rows < height {
                 return Err(Error::decode(format!("{name}: tiles that do not cover the picture")));
             }
+            // None lies outside of it either: each costs as much as it is large.
+            if tile_width * (self.columns - 1) >= width || tile_height * (self.rows - 1) >= height {
+                return Err(Error::decode(format!("{name}: tiles of which nothing is shown")));
+            }
             let n = format.bytes();
             canvas.resize(width * height * n, 255);
             let (left, top) = (seen % self.columns * tile_width, seen / self.columns * tile_height);

@@ -11,7 +11,7 @@
 mod animation;
 pub(crate) mod canvas;
 pub mod content_box;
-mod flatten;
+pub(crate) mod flatten;
 mod gif;
 mod heif;
 mod jpeg;

@@ -95,6 +95,8 @@ const KEY: u64 = 4;
 /// FFmpeg itself follows boxes no deeper.
 const DEPTH: usize = 12;
 const BLOCK: u64 = 4096;
+/// The boxes in which a file has what it is there for.
+const MEDIA: [&[u8; 4]; 4] = [b"moov", b"moof", b"mdat", b"mfra"];
 /// The boxes that say of what kind a track is and what its index holds.
 const TABLES: [&[u8; 4]; 7] = [b"hdlr", b"stsz", b"stz2", b"stts", b"stsc", b"stco", b"co64"];
 
@@ -109,6 +111,8 @@ pub(super) struct Iso {
     pub(super) index: u64,
     /// The same if edit lists are followed, each entry of which may repeat all samples.
     pub(super) edited: u64,
+    /// Where the last box would end, if that is past the end of the file.
+    pub(super) cut: Option<u64>,
 }
 
 /// Looks at the boxes of an ISO file; the reader is at its start again afterwards. `go_on` is asked now and then.
@@ -135,6 +139,9 @@ pub(super) fn of_iso(reader: &mut Reader, go_on: &dyn Fn() -> Result<()>) -> Res
             continue;
         };
         let (body, room) = (found.body, found.end.saturating_sub(found.body));
+        if ends.len() == 1 && MEDIA.contains(&&found.kind) {
+            iso.cut = Some(found.claimed).filter(|claimed| *claimed > length);
+        }
         at = found.end;
         let mut inside = None;
         match &found.kind {
@@ -282,6 +289,8 @@ struct Found {
     kind: [u8; 4],
     body: u64,
     end: u64,
+    /// Where it says that it ends, within what is around it or not.
+    claimed: u64,
 }
 
 /// Reads anywhere in a file, a block at a time.
@@ -329,8 +338,8 @@ impl Blocks<'_> {
             1 => (16, self.bytes(at + 8)?.map_or(0, u64::from_be_bytes)),
             size => (8, size.into()),
         };
-        let end = at.saturating_add(size).min(end);
-        Ok((size >= head).then_some(Found { kind, body: at + head, end }))
+        let claimed = at.saturating_add(size);
+        Ok((size >= head).then_some(Found { kind, body: at + head, end: claimed.min(end), claimed }))
     }
 
     /// Where the boxes of a `meta` begin: with the first that says whose they are.
@@ -381,7 +390,7 @@ mod tests {
         let sound = track(b"soun", &[table(b"stts", &[1, 70, 1024]), table(b"stz2", &[16, 70])]);
         let header = boxed(b"moov", &[&film, &sound]);
         let index = 5_000_070 * SAMPLE;
-        let claimed = Iso { tracks: 2, frames: 5_000_000, index, edited: index };
+        let claimed = Iso { tracks: 2, frames: 5_000_000, index, edited: index, cut: None };
         let large = [&1u32.to_be_bytes()[..], b"mdat", &(16u64 + 9000).to_be_bytes(), &[7; 9000]].concat();
         let mut last = header.clone();
         last[..4].fill(0);
@@ -416,6 +425,18 @@ mod tests {
     }
 
     #[test]
+    fn a_box_that_goes_on_past_the_end_was_cut_off() {
+        let whole = [boxed(b"moov", &[&[0; 30]]), boxed(b"moof", &[&[0; 20]]), boxed(b"mdat", &[&[7; 90]])].concat();
+        for (length, cut) in
+            [(whole.len(), None), (whole.len() - 1, Some(whole.len() as u64)), (50, Some(66)), (38, None)]
+        {
+            assert_eq!(of(&whole[..length]).unwrap().cut, cut, "{length}");
+        }
+        let open = [&whole[..66], &0u32.to_be_bytes(), b"mdat", &[7; 40]].concat();
+        assert_eq!(of(&open).unwrap().cut, None, "up to the end, however far that is");
+    }
+
+    #[test]
     fn every_edit_may_repeat_all() {
         let edits = table(b"elst", &[3, 9, 0, 1 << 16, 9, 0, 1 << 16, 9, 0, 1 << 16]);
         let film = boxed(b"moov", &[&track(b"vide", &[table(b"stsz", &[1, 1000]), edits])]);
@@ -443,7 +464,7 @@ mod tests {
         for bytes in
             [&[][..], b"RIFF\0\0\0\0AVI ", &[0; 300], &[0xff; 300], b"\0\0\0\x01moov\xff\xff\xff\xff\xff\xff\xff\xff"]
         {
-            assert_eq!(of(bytes).unwrap(), Iso::default());
+            assert_eq!(Iso { cut: None, ..of(bytes).unwrap() }, Iso::default());
         }
         let stopped = of_iso(&mut Reader::of_vec(boxed(b"skip", &[]).repeat(5000)), &|| Err(Error::Cancelled));
         assert!(matches!(stopped, Err(Error::Cancelled)));

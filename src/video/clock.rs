@@ -10,7 +10,7 @@ pub(super) struct Clock {
     pub(super) time_base: f64,
     /// Seconds from one frame to the next by the claimed frame rate.
     pub(super) nominal: f64,
-    /// Seconds that the container claims.
+    /// Seconds that the container claims; 0 where it claims none, or what is claimed was made up of the timestamps themselves.
     pub(super) claimed: f64,
     last: Option<(Option<i64>, f64)>,
 }
@@ -43,10 +43,11 @@ impl Clock {
         self.last.map_or(0.0, |(_, time)| time)
     }
 
-    /// How long a frame is shown that claims so many ticks.
+    /// How long the last frame is shown if it claims so many ticks; more than [`JUMP`] is believed up to where the film claims to end.
     pub(super) fn duration(&self, ticks: i64) -> f64 {
         let claimed = ticks as f64 * self.time_base;
-        if claimed > 0.0 && claimed <= JUMP { claimed } else { self.nominal }
+        let believed = claimed <= JUMP || self.now() + claimed <= self.claimed + 1.0;
+        if claimed > 0.0 && believed { claimed } else { self.nominal }
     }
 }
 
@@ -81,5 +82,12 @@ mod tests {
         }
         let clock = Clock::new(0.001, 25.0, 1.0);
         assert_eq!([0, -5, 100, 3_600_000].map(|ticks| clock.duration(ticks)), [0.04, 0.04, 0.1, 0.04]);
+        let mut slides = Clock::new(0.001, 1.0 / 30.0, 90.0);
+        for (time, ticks, shown) in
+            [(0, 30_000, 30.0), (30_000, 30_000, 30.0), (60_000, 30_000, 30.0), (60_001, 60_000, 10.0)]
+        {
+            slides.next(Some(time));
+            assert_eq!(slides.duration(ticks), shown, "at {time}");
+        }
     }
 }

@@ -37,7 +37,8 @@ pub(super) struct Watch {
     key: Option<i64>,
     since: f64,
     packets: u64,
-    claimed: f64,
+    /// Seconds that the film may have.
+    expected: f64,
     /// Where everything lies in the file.
     pub(super) recorder: Recorder,
 }
@@ -58,10 +59,14 @@ impl Watch {
         Self { gap: f64::INFINITY, ..Self::default() }
     }
 
+    /// Is told how long the film may be, before anything of it is seen.
+    pub(super) fn expect(&mut self, seconds: f64) {
+        self.expected = seconds;
+    }
+
     /// Sees the next packet of the film, in the order of the file; false once too long a stretch has no keyframe, by its
     /// timestamps or by the number of its frames.
     pub(super) fn packet(&mut self, key: bool, timestamp: Option<i64>, clock: &Clock) -> bool {
-        self.claimed = clock.claimed;
         if key {
             (self.key, self.since, self.packets) = (timestamp, 0.0, 0);
             return true;
@@ -93,7 +98,7 @@ pub(super) fn glance(media: &Media<'_>, options: &Options) -> Result<Option<Glan
             Ok(_) | Err(Error::Decode { .. } | Error::Unsupported { .. } | Error::TooLittleDetail { .. }) => {}
             Err(error) => return Err(error),
         }
-        if watch.claimed < SHORT {
+        if watch.expected < SHORT {
             break;
         }
     }

@@ -69,6 +69,14 @@ impl Incoming {
         self.refused.clone()
     }
 
+    /// Whether the stream is of an ISO container, by its first box.
+    pub(super) fn is_iso(&mut self) -> io::Result<bool> {
+        if self.kind.is_none() {
+            self.next_box()?;
+        }
+        Ok(self.kind == Some(Kind::Iso))
+    }
+
     /// Reads the next box, or the head of one that passes.
     fn next_box(&mut self) -> io::Result<()> {
         let mut bytes = Vec::with_capacity(HEAD);

@@ -70,6 +70,17 @@ impl<'a> Opened<'a> {
     }
 }
 
+/// Seconds of one tick of each stream.
+fn bases(input: &Input) -> Vec<f64> {
+    input.streams().map(|stream| f64::from(stream.time_base())).collect()
+}
+
+/// When what is in a packet ends, in seconds on the clock of the container; 0 if it does not say.
+fn end_of(packet: &Packet, bases: &[f64]) -> f64 {
+    let base = bases.get(packet.stream()).copied().unwrap_or(0.0);
+    packet.pts().or(packet.dts()).map_or(0.0, |time| (time as f64 + packet.duration().max(0) as f64) * base)
+}
+
 /// Whether a packet holds what is shown, and not only what later frames need after the begin that an edit list gives the film.
 fn is_shown(packet: &Packet) -> bool {
     // SAFETY: the packet is borrowed for as long as its field is read.
@@ -125,10 +136,15 @@ pub(super) fn decode(
 ) -> Result<Film> {
     let mut opened = Opened::new(source.into(), options, allowed)?;
     let mut decoder = opened.decoder(pick)?;
+    let reordered = matches!(decoder.id(), codec::Id::H264 | codec::Id::HEVC);
+    let cut = opened.cut.take();
+    watch.expect(opened.estimated);
     let mut state = opened.state(&mut sink);
-    let (limits, cancel, index, claimed) = (&options.limits, &options.cancel, opened.index, opened.clock.claimed);
+    let (limits, cancel, index, claimed) = (&options.limits, &options.cancel, opened.index, opened.claimed_end);
     let (mut input, mut warnings, refused) = (opened.input, std::mem::take(&mut opened.warnings), opened.refused);
     let (mut damage, mut cut_short, mut thin) = (Damage::default(), None, false);
+    // Where the last packet of any stream ends, on the clock of the container, and where each packet of the film lies.
+    let (mut furthest, bases) = (0.0, bases(&input));
     loop {
         // A packet for each: reading into one that holds data already would leak that.
         let mut packet = Packet::empty();
@@ -146,6 +162,7 @@ pub(super) fn decode(
                 break;
             }
         }
+        furthest = f64::max(furthest, end_of(&packet, &bases));
         if packet.stream() != index {
             state.check_time()?;
             continue;
@@ -170,14 +187,20 @@ pub(super) fn decode(
             damage.count(limits)?;
             state.check_time()?;
         }
-        state.receive(&mut decoder)?;
+        state.receive(&mut decoder, &mut damage)?;
+        if reordered && pick == Pick::Keyframes {
+            // Without what lies between, a decoder that puts pictures in order would wait for it, and mistake one for another.
+            _ = decoder.send_eof();
+            state.receive(&mut decoder, &mut damage)?;
+            decoder.flush();
+        }
     }
     if let Some(error) = refused.take() {
         return Err(error);
     }
-    if decoder.send_eof().is_ok() {
-        state.receive(&mut decoder)?;
-    }
+    // Some decoders tell only now that the last packets were damaged, and have pictures nevertheless.
+    _ = decoder.send_eof();
+    state.receive(&mut decoder, &mut damage)?;
     if state.size.is_none() {
         // The decoder is told of the limit too, and may have refused the picture for that.
         within(limits, decoder.width(), decoder.height())?;
@@ -198,8 +221,10 @@ pub(super) fn decode(
     }
     if let Some(reason) = cut_short {
         warnings.push(format!("reading stopped after {end:.1} seconds: {reason}"));
-    } else if claimed > end + f64::max(1.0, claimed * 0.05) {
-        warnings.push(format!("ends after {end:.1} of {claimed:.1} claimed seconds"));
+    } else if furthest > 0.0 && claimed.is_finite() && claimed > furthest + f64::max(1.0, claimed * 0.05) {
+        warnings.push(format!("ends after {furthest:.1} of {claimed:.1} claimed seconds"));
+    } else {
+        warnings.extend(cut);
     }
     if resized {
         warnings.push("changes its resolution midway".into());
@@ -263,8 +288,9 @@ pub(super) fn decode_stretches(
                 Err(ffmpeg::Error::Exit) => return Err(stopped(&options.limits, &options.cancel)),
                 Err(_) => return Ok(None),
             }
-            state.receive(&mut decoder)?;
-            if state.timeline.is_none() {
+            let mut damage = Damage::default();
+            state.receive(&mut decoder, &mut damage)?;
+            if state.timeline.is_none() || damage.packets > 0 {
                 return Ok(None);
             }
         }
@@ -299,11 +325,23 @@ impl State<'_> {
         check_time(self.deadline, self.limits, self.cancel)
     }
 
-    fn receive(&mut self, decoder: &mut decoder::Video) -> Result<()> {
+    /// Takes what the decoder has, and counts what it could not decode, of which it may have been told much earlier.
+    fn receive(&mut self, decoder: &mut decoder::Video, damage: &mut Damage) -> Result<()> {
         let mut picture = frame::Video::empty();
-        while decoder.receive_frame(&mut picture).is_ok() {
+        let mut failed = 0;
+        while failed < MAX_STILL {
+            match decoder.receive_frame(&mut picture) {
+                Ok(()) => {
+                    self.take(&picture)?;
+                    failed = 0;
+                }
+                Err(ffmpeg::Error::Eof | ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN }) => break,
+                Err(_) => {
+                    damage.count(self.limits)?;
+                    failed += 1;
+                }
+            }
             self.check_time()?;
-            self.take(&picture)?;
         }
         Ok(())
     }

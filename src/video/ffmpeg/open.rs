@@ -56,10 +56,12 @@ const THREAD_FRAMES: u64 = 16 << 20;
 
 /// What may be followed while it comes in: what can be read without seeking.
 pub(in crate::video) const STREAMS: Allowed = Allowed {
-    containers: "asf,flv,h263,h264,hevc,ivf,m4v,matroska,webm,mov,mp4,3gp,mjpeg,mpeg,mpegts,mpegvideo,nut,obu,ogg,\
-        vc1,yuv4mpegpipe",
+    containers: "asf,flv,h263,h264,hevc,ivf,m4v,matroska,webm,mjpeg,mpeg,mpegts,mpegvideo,nut,obu,ogg,vc1,yuv4mpegpipe",
     codecs: CODECS,
 };
+
+/// The same of a stream whose boxes are counted before FFmpeg sees them, and of no other.
+const ISO_STREAMS: Allowed = Allowed { containers: "mov,mp4,3gp", codecs: CODECS };
 
 /// What a medium is read from.
 pub(in crate::video) enum Source {
@@ -90,6 +92,13 @@ pub(super) struct Opened<'a> {
     pub(super) index: usize,
     pub(super) clock: Clock,
     pub(super) warnings: Vec<String>,
+    /// How long the film may be, in seconds, by whatever there is to guess it from.
+    pub(super) estimated: f64,
+    /// How the boxes of the file show that it was cut off.
+    pub(super) cut: Option<String>,
+    /// Seconds from nought to where the container claims to end, on the clock of its packets; infinite where it claims nothing that
+    /// was not made up of their timestamps.
+    pub(super) claimed_end: f64,
     /// Why a stream ended, if it was refused.
     pub(super) refused: Refused,
 }
@@ -101,7 +110,7 @@ impl<'a> Opened<'a> {
         silence();
         let (limits, cancel) = (&options.limits, &options.cancel);
         let mut warnings = Vec::new();
-        let (mut avi, mut deadline, mut refused) = (None, None, Refused::default());
+        let (mut avi, mut deadline, mut cut, mut refused) = (None, None, None, Refused::default());
         let input = match source {
             Source::Whole(mut reader) => {
                 deadline = Instant::now().checked_add(limits.time);
@@ -109,20 +118,26 @@ impl<'a> Opened<'a> {
                 warnings.extend(claimed::cut_off(&mut reader));
                 let iso = claimed::of_iso(&mut reader, &|| check_time(deadline, limits, cancel))?;
                 let edits = indexed(&iso, limits)?;
+                let length = reader.length();
+                cut = iso.cut.map(|claimed| format!("cut off: holds {length} of {claimed} claimed bytes"));
                 if !edits {
                     warnings.push("its edit list repeats too much to be followed".into());
                 }
                 open(reader, allowed, edits, limits, deadline, cancel)?
             }
-            Source::Stream(stream) => {
+            Source::Stream(mut stream) => {
                 refused = stream.refused();
+                let iso = stream.is_iso().map_err(|error| refused.take().unwrap_or_else(|| Error::io("", error)))?;
+                let allowed = if iso { ISO_STREAMS } else { allowed };
                 open_stream(stream, allowed, limits, cancel).map_err(|error| refused.take().unwrap_or(error))?
             }
         };
         if input.nb_streams() > limits.streams {
             return Err(Error::limit("streams", limits.streams.into(), input.nb_streams().into()));
         }
-        let claimed = input.duration() as f64 / f64::from(ffi::AV_TIME_BASE);
+        let estimated = input.duration() as f64 / f64::from(ffi::AV_TIME_BASE);
+        let claim = claimed_times(&input);
+        let claimed = claim.map_or(0.0, |[begin, end]| end - begin);
         if claimed > limits.duration {
             return Err(Error::limit("duration", limits.duration as u64, claimed as u64));
         }
@@ -135,7 +150,8 @@ impl<'a> Opened<'a> {
             None => (0.0, 0.0),
         };
         let clock = Clock::new(time_base, rate, claimed);
-        Ok(Self { options, allowed, deadline, input, index, clock, warnings, refused })
+        let claimed_end = claim.map_or(f64::INFINITY, |[_, end]| end);
+        Ok(Self { options, allowed, deadline, input, index, clock, warnings, estimated, cut, claimed_end, refused })
     }
 
     /// A decoder for what is picked of the film.
@@ -298,6 +314,23 @@ pub(super) fn stopped(limits: &Limits, cancel: &Cancel) -> Error {
         return Error::Cancelled;
     }
     Error::limit("time", limits.time.as_secs(), limits.time.as_secs() + 1)
+}
+
+/// When the container says that it begins and ends, in seconds. `None` where it says nothing by itself: FFmpeg makes durations up of the
+/// first and the last timestamp of MPEG-TS and MPEG-PS, between which clocks may have been set anew, of the bitrate, and of what was
+/// left in the place of an AVI file's length when it was written to a pipe.
+fn claimed_times(input: &Input) -> Option<[f64; 2]> {
+    // SAFETY: the context is borrowed for as long as its fields are read.
+    let (duration, begin, by) = unsafe {
+        let context = &*input.as_ptr();
+        (context.duration, context.start_time, context.duration_estimation_method)
+    };
+    let stated = by == ffi::AVDurationEstimationMethod::AVFMT_DURATION_FROM_STREAM && input.format().name() != "avi";
+    let seconds = |time: i64| time as f64 / f64::from(ffi::AV_TIME_BASE);
+    let begin = if begin == ffi::AV_NOPTS_VALUE { 0.0 } else { seconds(begin).max(0.0) };
+    let duration = Some(seconds(duration)).filter(|duration| stated && *duration > 0.0)?;
+    // Some containers state how long they are, and others when they end.
+    Some([begin.min(duration), duration])
 }
 
 /// The stream to decode: what a player would show. Cover art is not a film.
