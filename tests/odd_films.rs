@@ -243,3 +243,143 @@ fn a_film_of_one_frame_is_a_still_and_finds_the_film() {
     assert_eq!(verdict.matches.len(), stills.len(), "every one of them is found in the film");
     assert!(matches!(&whole, Fingerprint::Video(_)));
 }
+
+/// What a container says of its length may be no playing time at all: a clock that was set anew midway, another begin, a length that
+/// was never written, sound or words that go on without the picture.
+#[test]
+fn a_length_that_is_none_neither_refuses_a_film_nor_warns_of_it() {
+    let Some((dir, film)) = begin() else { return };
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (plain, film) = (look(&film), film.to_str().unwrap());
+    let whole = |name: &str, odd: &VideoFingerprint| {
+        shows_it_all(name, odd, &plain);
+        assert_eq!(odd.warnings, Vec::<String>::new(), "{name}");
+    };
+    let made = |name: &str, arguments: &[&str]| {
+        ffmpeg(&[&["-i", film][..], arguments, &[at(name).as_str()]].concat());
+        whole(name, &look(Path::new(&at(name))));
+    };
+    for name in ["late.mkv", "late.mp4", "late.ts"] {
+        made(name, &["-an", "-c", "copy", "-output_ts_offset", "50000"]);
+    }
+    let sound = ["-f", "lavfi", "-i", "sine=duration=30", "-map", "0:v", "-map", "1:a", "-c:v", "copy"];
+    for name in ["sound.mkv", "sound.mp4", "sound.ts", "sound.flv"] {
+        made(name, &sound);
+    }
+    let later = ["-f", "lavfi", "-i", "sine=duration=9", "-itsoffset", "8", "-i", film, "-map", "1:a", "-map", "2:v"];
+    made("later.mkv", &[&later[..], &["-c:v", "copy"]].concat());
+
+    // Never finished, as what is written to a pipe: of 5 frames a second the place of the length says days.
+    let avi = Command::new("ffmpeg")
+        .args([
+            "-v", "error", "-nostdin", "-i", film, "-an", "-r", "5", "-c:v", "mpeg4", "-b:v", "2M", "-f", "avi", "-",
+        ])
+        .output()
+        .unwrap();
+    whole("a pipe's avi", &video::fingerprint(&Media::bytes(&avi.stdout), &Options::default()).unwrap());
+
+    // Two halves of a stream, the clock of the second a leap before or behind that of the first.
+    for kind in ["ts", "mpg"] {
+        let codec: &[&str] = if kind == "ts" { &["-c:v", "libx264"] } else { &["-c:v", "mpeg2video", "-b:v", "4M"] };
+        let half = |name: &str, from: &str, offset: &str| {
+            let cut = ["-ss", from, "-t", "6", "-i", film, "-an", "-output_ts_offset", offset];
+            ffmpeg(&[&cut[..], codec, &[at(name).as_str()]].concat());
+            std::fs::read(at(name)).unwrap()
+        };
+        for (first, second) in [("100", "0"), ("0", "10000")] {
+            let (first, second) = (half(&format!("a.{kind}"), "0", first), half(&format!("b.{kind}"), "6", second));
+            let joined = video::fingerprint(&Media::bytes(&[first, second].concat()), &Options::default()).unwrap();
+            whole(&format!("{kind} joined"), &joined);
+        }
+    }
+}
+
+#[test]
+fn slides_stand_as_long_as_they_do() {
+    let Some((dir, film)) = begin() else { return };
+    for name in ["slides.mp4", "slides.mkv"] {
+        let path = dir.path().join(name);
+        let slides = ["-vf", "select='not(mod(n,70))',setpts=N*30/TB", "-frames:v", "3", "-r", "1/30", "-an"];
+        let written = ["-c:v", "libx264", path.to_str().unwrap()];
+        ffmpeg(&[&["-i", film.to_str().unwrap()][..], &slides, &written].concat());
+        let seen = look(&path);
+        assert!((seen.duration - 90.0).abs() < 1.0, "{name}: {} s", seen.duration);
+        assert_eq!(seen.warnings, Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
+fn a_fragmented_film_that_was_cut_off_says_so() {
+    let Some((dir, film)) = begin() else { return };
+    let path = dir.path().join("film.mp4");
+    let written = ["-an", "-c", "copy", "-movflags", "frag_keyframe+empty_moov", path.to_str().unwrap()];
+    ffmpeg(&[&["-i", film.to_str().unwrap()][..], &written].concat());
+    assert_eq!(look(&path).warnings, Vec::<String>::new());
+    let bytes = std::fs::read(&path).unwrap();
+    let part = video::fingerprint(&Media::bytes(&bytes[..bytes.len() * 9 / 10]), &Options::default()).unwrap();
+    assert!(part.warnings.iter().any(|warning| warning.starts_with("cut off")), "{:?}", part.warnings);
+}
+
+/// With several threads a decoder tells of the last packets when it is asked for what is left, and has more to give then.
+#[test]
+fn damage_at_the_end_is_told_and_costs_no_more_than_it_hit() {
+    let Some((dir, film)) = begin() else { return };
+    let path = dir.path().join("film.h264");
+    let coded = ["-an", "-c:v", "libx264", "-bf", "0", "-g", "250", "-sc_threshold", "0", "-slices", "1"];
+    ffmpeg(&[&["-i", film.to_str().unwrap()][..], &coded, &["-r", "25", path.to_str().unwrap()]].concat());
+    let mut bytes = std::fs::read(&path).unwrap();
+    let last = (0..bytes.len() - 4).rev().find(|&at| bytes[at..].starts_with(&[0, 0, 1])).unwrap();
+    bytes[last + 4..].fill(0x55);
+    let every = |threads: usize| {
+        let mut options = Options::default();
+        options.sampling = refrain::fingerprint::Sampling::EveryFrame;
+        options.threads = threads;
+        video::fingerprint(&Media::bytes(&bytes), &options).unwrap()
+    };
+    let alone = every(1);
+    for threads in [2, 8] {
+        let seen = every(threads);
+        assert!(
+            seen.frames.len().abs_diff(alone.frames.len()) <= 1,
+            "{threads}: {} {}",
+            seen.frames.len(),
+            alone.frames.len()
+        );
+        assert_eq!(seen.warnings, alone.warnings, "{threads} threads");
+    }
+}
+
+#[test]
+fn keyframes_of_open_groups_come_each_and_in_order() {
+    let Some((dir, film)) = begin() else { return };
+    let path = dir.path().join("open.mp4");
+    let groups = "open-gop=1:keyint=12:min-keyint=12:scenecut=0:bframes=3:b-pyramid=none";
+    let coded = ["-an", "-c:v", "libx264", "-x264-params", groups, path.to_str().unwrap()];
+    ffmpeg(&[&["-i", film.to_str().unwrap()][..], &coded].concat());
+    let mut options = Options::default();
+    options.sampling = refrain::fingerprint::Sampling::Keyframes;
+    let seen = video::fingerprint(&Media::file(&path), &options).unwrap();
+    let times: Vec<f64> = seen.frames.iter().map(|frame| frame.time).collect();
+    let longest = times.windows(2).map(|two| two[1] - two[0]).fold(0.0, f64::max);
+    assert!(times.is_sorted() && times[0] < 0.6 && longest < 2.1, "{times:?}");
+    assert!((seen.duration - look(&path).duration).abs() < 0.6, "{} s", seen.duration);
+    assert_eq!(seen.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn what_shows_through_a_picture_is_white_in_every_format() {
+    let Some((dir, _)) = begin() else { return };
+    let made = |name: &str| {
+        let path = dir.path().join(name);
+        let drawn =
+            "mandelbrot=size=200x150,format=rgba,geq=r='r(X,Y)':g='g(X,Y)':b='b(X,Y)':a='255*gt(hypot(X-100,Y-75),50)'";
+        ffmpeg(&["-f", "lavfi", "-i", drawn, "-frames:v", "1", path.to_str().unwrap()]);
+        let Fingerprint::Image(image) = fingerprint(Media::file(&path), &Options::default()).unwrap() else {
+            panic!("{name} is a picture")
+        };
+        image.views[0].hash
+    };
+    let known = made("picture.png");
+    let through = made("picture.qoi");
+    assert!(known.distance(&through) <= 2, "{} bits", known.distance(&through));
+}
