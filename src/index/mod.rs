@@ -1,5 +1,6 @@
 //! Exact range search over 256-bit hashes in Hamming space.
 
+mod anew;
 pub(crate) mod database;
 mod delta;
 mod disk;
