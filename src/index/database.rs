@@ -27,6 +27,10 @@ use crate::error::{Error, Result};
 /// Memory that redb may keep pages in.
 pub(super) const CACHE_BYTES: usize = 64 << 20;
 
+/// Files of at most so many bytes are compared with their checksums whenever they are opened for writing, which takes a third of a second
+/// at most: redb writes to what was closed as it should be without a look at it, and over what a damaged page says is free.
+const CHECKED: u64 = 256 << 20;
+
 /// Begins the extension of a database that is being made.
 const FRESH: &str = "new-";
 
@@ -153,8 +157,9 @@ impl Database {
 
     fn writer(path: &Path, open: impl FnOnce(&Builder) -> Result<redb::Database, redb::DatabaseError>) -> Result<Self> {
         fenced(path, || {
-            // What a killed writer left is checked before anything is written.
-            let builder = if is_marked(path) { checking() } else { builder() };
+            // What a killed writer left is checked before anything is written, and so is whatever does not take long.
+            let small = std::fs::metadata(path).is_ok_and(|found| found.len() <= CHECKED);
+            let builder = if small || is_marked(path) { checking() } else { builder() };
             let database = open(&builder).map_err(|error| from_redb(path, error))?;
             Ok(Self::new(Inner::Writer(Quiet::new(database)), path))
         })
