@@ -341,6 +341,7 @@ pub(crate) fn from_redb(path: &Path, error: impl Into<redb::Error>) -> Error {
             std::io::ErrorKind::InvalidData => {
                 Error::Format { path, expected: "a redb database".into(), got: "something else".into() }
             }
+            std::io::ErrorKind::UnexpectedEof => Error::corrupt(path, "the file ends before what should be in it"),
             _ => Error::Io { path, source },
         },
         redb::Error::UpgradeRequired(version) => Error::Format {
