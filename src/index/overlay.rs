@@ -105,6 +105,14 @@ impl Overlay {
         }
     }
 
+    /// As [`is_marked`].
+    pub(super) fn is_marked(&self) -> io::Result<bool> {
+        let (at, bit) = OPEN;
+        let mut byte = [0];
+        self.read(at, &mut byte)?;
+        Ok(byte[0] & bit != 0)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Layers> {
         self.layers.lock().unwrap_or_else(PoisonError::into_inner)
     }
