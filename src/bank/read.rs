@@ -127,6 +127,19 @@ impl Reading {
         Ok(found.map(|number| number.value()))
     }
 
+    /// The reference of this name.
+    pub(crate) fn named(&self, bank: &str, id: &str) -> Result<Option<ReferenceRecord>> {
+        let Some(number) = self.number(bank, id)? else { return Ok(None) };
+        let record = self.reference(number)?.ok_or_else(|| self.unnamed(bank, id))?;
+        records::is_named(&record, bank, id, self.file())?;
+        Ok(Some(record))
+    }
+
+    /// The error for a name of no reference.
+    fn unnamed(&self, bank: &str, id: &str) -> Error {
+        Error::corrupt(self.file(), format!("reference {:?} is named but not there", (bank, id)))
+    }
+
     /// The numbers of all references.
     pub(crate) fn numbers(&self) -> Result<Vec<u64>> {
         let wrong = |error| self.failed(error);
@@ -194,9 +207,9 @@ impl Reading {
                     return Ok(None);
                 }
                 let record = this.reference(number.value()).and_then(|record| {
-                    record.ok_or_else(|| {
-                        Error::corrupt(this.file(), format!("reference {:?} is named but not there", key.value()))
-                    })
+                    let record = record.ok_or_else(|| this.unnamed(found, id))?;
+                    records::is_named(&record, found, id, this.file())?;
+                    Ok(record)
                 });
                 Ok(Some((Some(format!("{id}\0")), alone(record)?))) // the least name after it
             })

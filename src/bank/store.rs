@@ -423,10 +423,7 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub fn reference(&self, bank: &str, id: &str) -> Result<Option<ReferenceRecord>> {
-        self.steady(|| {
-            let reading = self.reading()?;
-            reading.number(bank, id)?.map_or(Ok(None), |number| reading.reference(number))
-        })
+        self.steady(|| self.reading()?.named(bank, id))
     }
 
     /// The fingerprint of a reference, without the orientations that only queries need.
@@ -436,7 +433,7 @@ impl Store {
     pub fn fingerprint(&self, bank: &str, id: &str) -> Result<Option<Fingerprint>> {
         self.steady(|| {
             let reading = self.reading()?;
-            reading.number(bank, id)?.map_or(Ok(None), |number| reading.fingerprint(number))
+            reading.named(bank, id)?.map_or(Ok(None), |record| reading.fingerprint(record.number))
         })
     }
 
