@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use redb::WriteTransaction;
 
-use super::database::Database;
+use super::database::{Database, fenced};
 use super::merge::FLUSH;
 use super::part::{Built, Layout, Part};
 use super::snapshot::{Flaw, Slot, Snapshot, copy};
@@ -165,7 +165,7 @@ impl Index {
     /// # Errors
     /// [`Error::Io`], [`Error::Corrupt`]; the index stays as it was.
     pub fn maintain(&self) -> Result<()> {
-        self.shared.maintain(&Cancel::new())
+        self.shared.database.writing(|| self.shared.maintain(&Cancel::new()))
     }
 
     /// Makes one part of everything; removed hashes are gone from the parts afterwards, and whoever has the database overwrites its
@@ -179,7 +179,7 @@ impl Index {
     /// # Errors
     /// [`Error::Cancelled`], [`Error::Io`], [`Error::Corrupt`]; the index stays as it was.
     pub fn merge(&self, cancel: &Cancel) -> Result<()> {
-        self.shared.merge_all(cancel)
+        self.shared.database.writing(|| self.shared.merge_all(cancel))
     }
 
     /// As [`Database::overwrite_free`], of what nobody but this index has read lately.
@@ -249,7 +249,7 @@ impl Shared {
 
     pub(super) fn refresh(&self) -> Result<bool> {
         let _one_at_a_time = Self::lock(&self.refreshing);
-        self.database.steady(|| self.take_up())
+        fenced(self.database.path(), || self.database.steady(|| self.take_up()))
     }
 
     fn take_up(&self) -> Result<bool> {

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use super::Index;
+use super::database::fenced;
 use super::tables::{self, Meta};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -124,8 +125,8 @@ impl Index {
             }
         }
         let database = &self.shared.database;
-        database.steady(|| database.begin_read())?;
-        let tables = super::database::fenced(database.path(), || {
+        fenced(database.path(), || database.steady(|| database.begin_read()))?;
+        let tables = fenced(database.path(), || {
             database.steady(|| {
                 let txn = database.begin_read()?;
                 let (mut entries, mut damage, mut used) = (0, Vec::new(), 0);
@@ -169,7 +170,7 @@ impl Index {
     /// [`Error::Option`] in a process that only reads; [`Error::Io`] or [`Error::Format`] if a part cannot be opened now or is of
     /// another version, and then nothing was forgotten.
     pub fn salvage(&self) -> Result<Salvaged> {
-        let (saved, lost) = self.shared.salvage()?;
+        let (saved, lost) = self.shared.database.writing(|| self.shared.salvage())?;
         Ok(Salvaged { saved, lost })
     }
 }
