@@ -89,22 +89,25 @@ impl Reading {
         self.read.open_table(definition).map_err(|error| self.failed(error))
     }
 
+    /// A number of the table `meta`, 0 if it is not there.
+    pub(crate) fn counter(&self, name: &str) -> Result<u64> {
+        let found = self.table(META)?.get(name).map_err(|error| self.failed(error))?;
+        Ok(found.map_or(0, |value| value.value()))
+    }
+
     /// The sequence number of the last change, 0 if there was none.
     pub(crate) fn sequence(&self) -> Result<u64> {
-        let found = self.table(META)?.get("sequence").map_err(|error| self.failed(error))?;
-        Ok(found.map_or(0, |value| value.value()))
+        self.counter("sequence")
     }
 
     /// Whether any reference is known by plain hashes, which only PDQ can be asked about.
     pub(crate) fn plain(&self) -> Result<bool> {
-        let found = self.table(META)?.get(PLAIN).map_err(|error| self.failed(error))?;
-        Ok(found.is_some_and(|count| count.value() > 0))
+        Ok(self.counter(PLAIN)? > 0)
     }
 
     /// Whether there may be something of removed references in the free space.
     pub(crate) fn removed(&self) -> Result<bool> {
-        let found = self.table(META)?.get(REMOVED).map_err(|error| self.failed(error))?;
-        Ok(found.is_some_and(|removed| removed.value() > 0))
+        Ok(self.counter(REMOVED)? > 0)
     }
 
     /// The hash that the store is built on.
@@ -113,13 +116,28 @@ impl Reading {
         records::algorithm(code.map(|code| code.value()), self.file())
     }
 
-    pub(crate) fn banks(&self) -> Result<Vec<BankConfig>> {
-        let mut banks = Vec::new();
+    /// All banks in the order of their names; and the names of those whose records are damaged, with what is wrong.
+    pub(crate) fn banks(&self) -> Result<(Vec<BankConfig>, Vec<(String, Error)>)> {
+        let (mut banks, mut damaged) = (Vec::new(), Vec::new());
         for row in self.table(BANKS)?.range::<&str>(..).map_err(|error| self.failed(error))? {
             let (name, bytes) = row.map_err(|error| self.failed(error))?;
-            banks.push(records::decode(bytes.value(), self.file(), format_args!("bank {:?}", name.value()))?);
+            let name = name.value();
+            match records::decode::<BankConfig>(bytes.value(), self.file(), format_args!("bank {name:?}")) {
+                Ok(bank) if bank.name == name => banks.push(bank),
+                Ok(bank) => {
+                    let detail = format!("bank {:?} is kept under the name {name:?}", bank.name);
+                    damaged.push((name.to_string(), Error::corrupt(self.file(), detail)));
+                }
+                Err(error @ (Error::Corrupt { .. } | Error::Format { .. })) => damaged.push((name.to_string(), error)),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(banks)
+        Ok((banks, damaged))
+    }
+
+    /// The error for a bank whose policy is not there, although it has references or the log does not say that it was removed.
+    pub(crate) fn bankless(&self, name: &str) -> Error {
+        Error::corrupt(self.file(), format!("the policy of bank {name:?} is lost"))
     }
 
     pub(crate) fn number(&self, bank: &str, id: &str) -> Result<Option<u64>> {
@@ -145,6 +163,11 @@ impl Reading {
         let wrong = |error| self.failed(error);
         let rows = self.table(REFERENCES)?.range::<u64>(..).map_err(wrong)?;
         rows.map(|row| Ok(row.map_err(wrong)?.0.value())).collect()
+    }
+
+    /// How many references are named.
+    pub(crate) fn names(&self) -> Result<u64> {
+        self.table(NAMES)?.len().map_err(|error| self.failed(error))
     }
 
     pub(crate) fn reference(&self, number: u64) -> Result<Option<ReferenceRecord>> {

@@ -175,7 +175,7 @@ impl Policies {
     /// Follows the log from its beginning. What of it is damaged is noted.
     fn read(database: &crate::index::database::Database, problems: &mut Vec<Error>) -> Result<Self> {
         let reading = Reading::begin(database)?;
-        let now = reading.banks()?.into_iter().map(|bank| (bank.name.clone(), bank)).collect();
+        let now = reading.banks()?.0.into_iter().map(|bank| (bank.name.clone(), bank)).collect();
         let mut banks: BTreeMap<String, Arc<BankConfig>> = BTreeMap::new();
         let mut then = HashMap::new();
         for record in reading.log(0)? {
