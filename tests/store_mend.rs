@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use redb::{ReadableTable, TableDefinition};
+use refrain::bank::lists::{ExportOptions, Format};
 use refrain::bank::{BankConfig, Reference, State};
 use refrain::hash::Hash;
 use refrain::matching::Outcome;
@@ -69,4 +70,37 @@ fn a_name_that_stands_for_another_reference_does_nothing_to_it() {
     assert_eq!(store.references(Some("removed")).unwrap().filter(Result::is_err).count(), 1);
     assert!(!store.verify().unwrap().problems.is_empty());
     assert!(store.remove_reference("removed", "r11").unwrap());
+}
+
+/// Turns a bit of a row over.
+fn damage_row(dir: &Path, table: &'static str, number: u64) {
+    change(dir, |write| {
+        let mut rows = write.open_table(TableDefinition::<'_, u64, &[u8]>::new(table)).unwrap();
+        let mut bytes = rows.get(number).unwrap().unwrap().value().to_vec();
+        bytes[6] ^= 1;
+        rows.insert(number, bytes.as_slice()).unwrap();
+    });
+}
+
+#[test]
+fn an_export_of_a_damaged_store_has_what_is_whole_and_tells_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = made(folder.path(), 0, 40);
+    damage_row(&dir, "references", 7);
+    damage_row(&dir, "fingerprints", 9);
+    change(&dir, |write| {
+        let mut rows = write.open_table(TableDefinition::<'_, u64, &[u8]>::new("fingerprints")).unwrap();
+        rows.remove(30).unwrap();
+    });
+    let store = Store::open_reader(&dir).unwrap();
+    for (format, lines) in [(Format::JsonLines, 38), (Format::Pdq, 37)] {
+        let mut list = Vec::new();
+        let exported = store.export(&mut list, &ExportOptions::new(format)).unwrap();
+        assert_eq!((exported.written, exported.lost), (37, 3));
+        assert_eq!(String::from_utf8(list).unwrap().lines().count(), lines);
+        let told: Vec<String> = exported.problems.iter().map(ToString::to_string).collect();
+
+        let named = |number: u64| told.iter().any(|told| format!("{told} ").contains(&format!("reference {number} ")));
+        assert!(told.len() == 3 && [7, 9, 30].into_iter().all(named), "{told:?}");
+    }
 }
