@@ -1,6 +1,6 @@
 //! The reading side: one consistent view of all tables.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTableMetadata};
@@ -19,6 +19,9 @@ use crate::index::database::Database;
 
 /// Rows that are read at a time.
 const TOGETHER: usize = 64;
+
+/// The names of banks whose policies cannot be read, with what is wrong.
+pub(crate) type Damaged = Vec<(String, Error)>;
 
 /// A few rows, and the first key of those that follow; `None` at the end.
 type Few<K, T> = (VecDeque<Result<T>>, Option<K>);
@@ -117,7 +120,7 @@ impl Reading {
     }
 
     /// All banks in the order of their names; and the names of those whose records are damaged, with what is wrong.
-    pub(crate) fn banks(&self) -> Result<(Vec<BankConfig>, Vec<(String, Error)>)> {
+    pub(crate) fn banks(&self) -> Result<(Vec<BankConfig>, Damaged)> {
         let (mut banks, mut damaged) = (Vec::new(), Vec::new());
         for row in self.table(BANKS)?.range::<&str>(..).map_err(|error| self.failed(error))? {
             let (name, bytes) = row.map_err(|error| self.failed(error))?;
@@ -163,6 +166,15 @@ impl Reading {
         let wrong = |error| self.failed(error);
         let rows = self.table(REFERENCES)?.range::<u64>(..).map_err(wrong)?;
         rows.map(|row| Ok(row.map_err(wrong)?.0.value())).collect()
+    }
+
+    /// The numbers of all references, those that are named and not there among them.
+    pub(crate) fn known_numbers(&self) -> Result<BTreeSet<u64>> {
+        let mut numbers: BTreeSet<u64> = self.numbers()?.into_iter().collect();
+        for row in self.table(NAMES)?.range::<(&str, &str)>(..).map_err(|error| self.failed(error))? {
+            numbers.insert(row.map_err(|error| self.failed(error))?.1.value());
+        }
+        Ok(numbers)
     }
 
     /// How many references are named.

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use redb::{
     Builder, ConcurrencyMode, ReadTransaction, ReadableDatabase, StorageBackend, TableDefinition, WriteTransaction,
@@ -18,9 +18,9 @@ use redb::{
 
 use super::anew::Hurried;
 use super::overlay::{Overlay, Stamp, is_marked};
-use super::quiet::Quiet;
+use super::quiet::{Quiet, abandon};
 use super::snapshot::copy;
-use super::storage::{Backend, Medium, put_in_place};
+use super::storage::{Backend, Medium, identity, put_in_place};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 
@@ -155,14 +155,26 @@ impl Database {
         Ok(Self::new(inner, path))
     }
 
-    fn writer(path: &Path, open: impl FnOnce(&Builder) -> Result<redb::Database, redb::DatabaseError>) -> Result<Self> {
-        fenced(path, || {
-            // What a killed writer left is checked before anything is written, and so is whatever does not take long.
-            let small = std::fs::metadata(path).is_ok_and(|found| found.len() <= CHECKED);
-            let builder = if small || is_marked(path) { checking() } else { builder() };
-            let database = open(&builder).map_err(|error| from_redb(path, error))?;
-            Ok(Self::new(Inner::Writer(Quiet::new(database)), path))
-        })
+    fn writer(path: &Path, open: impl Fn(&Builder) -> Result<redb::Database, redb::DatabaseError>) -> Result<Self> {
+        let open = || {
+            fenced(path, || {
+                // What a killed writer left is checked before anything is written, and so is whatever does not take long.
+                let small = std::fs::metadata(path).is_ok_and(|found| found.len() <= CHECKED);
+                let builder = if small || is_marked(path) { checking() } else { builder() };
+                open(&builder).map(Quiet::new).map_err(|error| from_redb(path, error))
+            })
+        };
+        loop {
+            let before = identity(std::fs::metadata(path));
+            let opened = open();
+            if before.is_none() || before == identity(std::fs::metadata(path)) {
+                return Ok(Self::new(Inner::Writer(opened?), path));
+            }
+            // A salvage has put another file in the place of the one that was opened, to which nothing is written any more.
+            if let Ok(database) = opened {
+                abandon(Arc::new(database), Duration::ZERO);
+            }
+        }
     }
 
     /// Whether this handle may write.
@@ -390,6 +402,35 @@ mod tests {
         // Nothing is left of one that cannot be made either.
         let error = Database::create(&folder.path().join("missing/index.redb")).unwrap_err();
         assert!(matches!(error, Error::Io { .. }), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_takes_the_place_of_a_file_that_is_opened_is_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("index.redb"), folder.path().join("other.redb"));
+        let table: TableDefinition<'_, u64, u64> = TableDefinition::new("rows");
+        for (path, row) in [(&path, 1), (&other, 2)] {
+            let database = Database::create(path).unwrap();
+            let write = database.begin_write().unwrap();
+            write.open_table(table).unwrap().insert(row, row).unwrap();
+            write.commit().unwrap();
+        }
+        let before = std::fs::read(&path).unwrap();
+        let kept = folder.path().join("kept.redb");
+        // As a salvage does it, between the moments at which a writer opens the file and is let in.
+        let replaced = std::cell::Cell::new(false);
+        let database = Database::writer(&path, |builder| {
+            let opened = builder.open(&path);
+            if !replaced.replace(true) {
+                std::fs::hard_link(&path, &kept).unwrap();
+                std::fs::rename(&other, &path).unwrap();
+            }
+            opened
+        });
+        let read = database.unwrap().begin_read().unwrap().open_table(table).unwrap();
+        assert!(read.get(1).unwrap().is_none() && read.get(2).unwrap().is_some());
+        assert_eq!(std::fs::read(&kept).unwrap().len(), before.len());
     }
 
     #[test]

@@ -234,7 +234,7 @@ impl Shared {
     }
 
     /// A part whose header or end is damaged: its record says how it is laid out. `None` if it is gone, or of another length.
-    fn open_by_record(&self, record: &Record) -> Result<Option<Part>> {
+    pub(super) fn open_by_record(&self, record: &Record) -> Result<Option<Part>> {
         let path = self.storage.path(&record.name());
         let bytes = match self.storage.open(&record.name()) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

@@ -3,10 +3,7 @@
 //! Everything that changes the index takes the next number of one sequence: a batch of added entries, a tombstone.
 //! A tombstone buries what its owner had under *smaller* numbers, so an owner may be added again later.
 
-use redb::{
-    Key, ReadTransaction, ReadableTable, ReadableTableMetadata, Table, TableDefinition, TableError, TableHandle, Value,
-    WriteTransaction,
-};
+use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 
 use super::database::Database;
 use super::quiet::Quiet;
@@ -354,40 +351,6 @@ fn decode(bytes: &[u8]) -> Option<Vec<Entry>> {
         Some(Entry { id: EntryId::from_u64(u64::from_le_bytes(*id)), hash: Hash(hash.try_into().ok()?) })
     };
     rows.iter().map(entry).collect()
-}
-
-/// Copies all tables from one database to another that has none of them. An error leaves `to` without them if it is then dropped.
-pub(crate) fn carry(from: &ReadTransaction, to: &WriteTransaction) -> Result<(), redb::Error> {
-    let there: Vec<String> = from.list_tables()?.map(|table| table.name().to_string()).collect();
-    let has = |table: &dyn TableHandle| there.iter().any(|name| name == table.name());
-    if has(&META) {
-        copy_table(from, to, META)?;
-    }
-    for table in [BATCHES, PARTS, TOMBSTONES].into_iter().filter(|table| has(table)) {
-        copy_table(from, to, table)?;
-    }
-    Ok(())
-}
-
-/// Copies a table, all of whose rows have to be there, to another database.
-pub(crate) fn copy_table<K: Key + 'static, V: Value + 'static>(
-    from: &ReadTransaction,
-    to: &WriteTransaction,
-    definition: TableDefinition<'_, K, V>,
-) -> Result<(), redb::Error> {
-    let (from, mut to) = (from.open_table(definition)?, Quiet::new(to.open_table(definition)?));
-    let mut copied = 0;
-    for row in from.iter()? {
-        let (key, value) = row?;
-        to.insert(key.value(), value.value())?;
-        copied += 1;
-    }
-    let (counted, kept) = (from.len()?, to.len()?);
-    if counted != copied || kept != copied {
-        let detail = format!("{counted} rows of the table {} are counted, {copied} are there", definition.name());
-        return Err(redb::Error::Corrupted(detail));
-    }
-    Ok(())
 }
 
 /// A table that nobody has written to yet is an empty one.
