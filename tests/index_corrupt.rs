@@ -161,6 +161,46 @@ fn cut_lengthened_empty_and_missing_parts_are_told_apart_from_nothing() {
 }
 
 #[test]
+fn pages_that_are_something_else_are_errors_and_end_no_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = Random(7);
+    let hashes: Vec<Hash> = (0..2000).map(|_| random.hash()).collect();
+    {
+        let index = DiskIndex::create(folder.path()).unwrap();
+        for (at, some) in (0..).zip(hashes.chunks(20)) {
+            index.add(&entries(at * 20, some)).unwrap();
+        }
+        (0..50).for_each(|owner| index.remove(owner).unwrap());
+    }
+    let path = folder.path().join("index.redb");
+    let whole = fs::read(&path).unwrap();
+    let (mut tried, mut said) = (0, 0);
+    for at in (4096..whole.len()).step_by(4096).filter(|&at| whole[at] != 0) {
+        for fill in [0, 255] {
+            let mut bytes = whole.clone();
+            let end = bytes.len().min(at + 4096);
+            // The kind of the page stays, or not.
+            bytes[at + usize::from(fill == 255)..end].fill(fill);
+            let go = || -> Result<(), Error> {
+                let reader = DiskIndex::open_reader(folder.path())?;
+                reader.snapshot().search(&hashes[..3], 10)?;
+                reader.verify()?.damage.into_iter().next().map_or(Ok(()), Err)
+            };
+            fs::write(&path, &bytes).unwrap();
+            said += usize::from(go().is_err());
+            said += usize::from(DiskIndex::open(folder.path()).is_err());
+            // Behind the back of whoever reads.
+            fs::write(&path, &whole).unwrap();
+            let reader = DiskIndex::open_reader(folder.path()).unwrap();
+            fs::write(&path, &bytes).unwrap();
+            let _ = (reader.refresh(), reader.verify());
+            tried += 1;
+        }
+    }
+    assert!(tried > 20 && said > tried / 2, "{said} of {tried}");
+}
+
+#[test]
 fn a_flipped_bit_in_the_database_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let mut random = Random(5);

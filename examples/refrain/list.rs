@@ -127,21 +127,20 @@ impl Export {
         let exported = match self.file.as_deref().filter(|file| !is_dash(file)) {
             Some(file) => {
                 let mut target = out::Draft::create(file)?;
-                let exported = store.export(&mut target, &options);
-                let exported = exported.map_err(|error| match error {
-                    Error::Io { source, .. } => Error::io(file, source),
-                    other => other,
-                })?;
+                // Errors of the store have its files' names.
+                let exported = store.export(&mut target, &options).map_err(|error| error.at(file))?;
                 target.finish()?;
                 exported
             }
             None => {
                 let target = io::BufWriter::new(io::stdout().lock());
                 match store.export(target, &options) {
-                    Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
+                    Err(Error::Io { source, path })
+                        if path.as_os_str().is_empty() && source.kind() == io::ErrorKind::BrokenPipe =>
+                    {
                         return Err(Stop::Closed);
                     }
-                    other => other?,
+                    other => other.map_err(|error| error.at("standard output"))?,
                 }
             }
         };
@@ -150,9 +149,10 @@ impl Export {
             let skipped = exported.skipped;
             out::tell(format_args!("{skipped} left out: a {} list has no words for them, jsonl has", self.format));
         }
-        if exported.lost > 0 {
+        exported.problems.iter().for_each(|problem| out::tell(words::causes(problem)));
+        if exported.lost > 0 || !exported.problems.is_empty() {
             out::tell(format_args!(
-                "{} have lost their fingerprints and are not in the list; see `refrain verify`",
+                "{} references are not in the list, since the store is damaged; see `refrain verify`",
                 exported.lost
             ));
             return Ok(Exit::Failed);

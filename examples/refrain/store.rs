@@ -147,6 +147,7 @@ pub struct VerifyArgs {
 }
 
 pub fn verify(args: &VerifyArgs) -> Result<Exit, Stop> {
+    let mut lost = Vec::new();
     if args.salvage {
         let done = Store::salvage(&args.store.dir, &signal::cancel_on_interrupt())
             .inspect_err(|error| args.store.missing(error))?;
@@ -167,11 +168,16 @@ pub fn verify(args: &VerifyArgs) -> Result<Exit, Stop> {
                 done.rebuilt, done.kept
             ))?,
         }
+        if let Some(error) = done.unfinished {
+            return Err(error.into());
+        }
+        lost.extend(done.problems.iter().map(|problem| words::causes(problem)));
     }
     let found = args.store.read()?.verify()?;
-    for problem in &found.problems {
-        out::tell(words::causes(problem));
-    }
+    let mut problems: Vec<String> = found.problems.iter().map(|problem| words::causes(problem)).collect();
+    lost.retain(|lost| !problems.contains(lost));
+    problems.extend(lost);
+    problems.iter().for_each(out::tell);
     if !args.salvage && found.problems.iter().any(|problem| matches!(problem, Error::Corrupt { .. })) {
         out::tell(MENDS);
     }
@@ -179,9 +185,9 @@ pub fn verify(args: &VerifyArgs) -> Result<Exit, Stop> {
         "{} references and {} changes read, {} problems",
         found.references,
         found.changes,
-        found.problems.len()
+        problems.len()
     ))?;
-    Ok(if found.problems.is_empty() { Exit::Done } else { Exit::Failed })
+    Ok(if problems.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
 /// Make one part of the index, so that removed hashes are gone from the disk; others may ask meanwhile.

@@ -90,13 +90,14 @@ impl Store {
         self.steady(|| {
             let sequence = self.sequence();
             let far = Far::new(policies, options, film, 0);
-            let mut damage = Damage::of(options);
+            let mut damage = self.damage(options)?;
             let candidates = self.candidates(&looks, policies, far, TOGETHER, &mut damage)?;
             if candidates.is_empty() {
                 return Ok(Verdict::empty(Outcome::NoMatch).despite(damage.told()));
             }
             let reading = self.reading()?;
-            let question = Question { fingerprint, looks: &looks, policies, options, far, sequence, reading };
+            let question =
+                Question { store: self, fingerprint, looks: &looks, policies, options, far, sequence, reading };
             let mut matches = Vec::new();
             for candidates in candidates.chunk_by(|a, b| a.0 == b.0) {
                 matches.extend(damage.bear(question.judge(candidates))?.flatten());
@@ -118,7 +119,7 @@ impl Store {
         self.steady(|| {
             let sequence = self.sequence();
             let far = Far::new(policies, options, true, matching::LEEWAY);
-            let mut damage = Damage::of(options);
+            let mut damage = self.damage(options)?;
             let candidates = self.candidates(&looks, policies, far, TOGETHER, &mut damage)?;
             if damage.is_there() {
                 return Ok(None);
@@ -128,7 +129,8 @@ impl Store {
                 return Ok(Some(times));
             }
             let reading = self.reading()?;
-            let question = Question { fingerprint: glance, looks: &looks, policies, options, far, sequence, reading };
+            let question =
+                Question { store: self, fingerprint: glance, looks: &looks, policies, options, far, sequence, reading };
             for candidates in candidates.chunk_by(|a, b| a.0 == b.0) {
                 match damage.bear(question.hints(candidates))? {
                     Some(hints) => times.extend(hints),
@@ -142,6 +144,15 @@ impl Store {
             }
             Ok(Some(times))
         })
+    }
+
+    /// The damage of this question so far: of a bank whose policy is damaged it is not known how far to look for its references.
+    fn damage(&self, options: &AskOptions) -> Result<Damage> {
+        let mut damage = Damage::of(options);
+        for error in self.damaged_banks(&options.banks) {
+            damage.bear(Err::<(), _>(error))?;
+        }
+        Ok(damage)
     }
 
     /// What is looked up; `None` if nothing in the fingerprint has enough detail.
@@ -248,7 +259,9 @@ impl Store {
             return Err(Error::option("max_distance", format!("at most {}, got {got}", BankConfig::MAX_DISTANCE)));
         }
         let banks = self.banks();
-        if let Some(missing) = options.banks.iter().find(|&name| banks.iter().all(|bank| bank.name != *name)) {
+        let missing = |name: &&String| banks.iter().all(|bank| bank.name != **name);
+        let named = |name: &String| self.damaged_banks(std::slice::from_ref(name)).is_empty();
+        if let Some(missing) = options.banks.iter().filter(missing).find(|name| named(name)) {
             return Err(Error::option("bank", format!("there is no bank {missing:?}")));
         }
         let asked = banks.into_iter().filter(|bank| options.banks.is_empty() || options.banks.contains(&bank.name));
@@ -327,6 +340,7 @@ impl Far {
 }
 
 struct Question<'q> {
+    store: &'q Store,
     fingerprint: &'q Fingerprint,
     looks: &'q Looks<'q>,
     policies: &'q BTreeMap<String, Policy>,
@@ -375,10 +389,15 @@ impl Question<'_> {
             // It was removed after the index was looked at, or something is damaged.
             return if self.reading.sequence()? == self.sequence { Err(self.reading.lost(number)) } else { Ok(None) };
         };
-        let Some(policy) = self.policies.get(&record.bank) else { return Ok(None) };
         if record.state != State::Active {
             return Ok(None);
         }
+        let Some(policy) = self.policies.get(&record.bank) else {
+            // It was not asked, or made or removed since the banks were looked at; or its policy is lost.
+            let asked = self.options.banks.is_empty() || self.options.banks.contains(&record.bank);
+            let lost = asked && self.store.bank(&record.bank).is_none() && self.reading.sequence()? == self.sequence;
+            return if lost { Err(self.store.lost_bank(&self.reading, &record.bank)) } else { Ok(None) };
+        };
         let fingerprint = self.reading.fingerprint(number)?.ok_or_else(|| self.reading.lost(number))?;
         Ok(Some((record, policy, fingerprint)))
     }

@@ -4,6 +4,7 @@
 //! One process writes, any number of others match at the same time. Every mutation is one transaction: after a crash it
 //! has happened as a whole or not at all. See `docs/format.md` for what lies on disk.
 
+mod alone;
 mod ask;
 mod config;
 mod damage;
@@ -11,6 +12,7 @@ mod gather;
 mod glance;
 pub mod lists;
 mod log;
+mod mend;
 mod merge;
 mod open;
 mod rates;
@@ -18,6 +20,7 @@ mod read;
 mod records;
 mod reference;
 mod refuse;
+mod rescue;
 mod rewrite;
 mod salvage;
 mod store;

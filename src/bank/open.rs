@@ -55,15 +55,19 @@ pub(crate) fn check(dir: &Path) -> Result<()> {
     Database::check(&present(dir)?)
 }
 
-/// Opens the database of the store in `dir` as [`Database::open_aside`] does.
+/// Opens the database of the store in `dir` as [`Database::open_aside`] does. What cannot be read of it may be its format.
 pub(crate) fn aside(dir: &Path) -> Result<Database> {
-    checked(Database::open_aside(&present(dir)?)?)
+    let database = Database::open_aside(&present(dir)?)?;
+    match check_format(&database) {
+        Err(Error::Corrupt { .. }) => Ok(database),
+        checked => checked.map(|()| database),
+    }
 }
 
 /// Makes an empty store in `dir` unless there is one.
 pub(crate) fn create(dir: &Path, algorithm: Algorithm) -> Result<()> {
     let file = dir.join(FILE);
-    if file.try_exists().map_err(|error| Error::io(&file, error))? {
+    if is_there(dir)? {
         return Ok(());
     }
     make_folder(dir).map_err(|error| Error::io(dir, error))?;
@@ -97,7 +101,14 @@ fn make(file: &Path, algorithm: Algorithm) -> Result<()> {
     write.commit().map_err(|error| failed(file, error))
 }
 
-fn present(dir: &Path) -> Result<PathBuf> {
+/// Whether there is a store in `dir`.
+pub(crate) fn is_there(dir: &Path) -> Result<bool> {
+    let file = dir.join(FILE);
+    file.try_exists().map_err(|error| Error::io(&file, error))
+}
+
+/// The database of the store in `dir`, which has to be there and not empty.
+pub(crate) fn present(dir: &Path) -> Result<PathBuf> {
     let file = dir.join(FILE);
     let what = match fs::metadata(&file) {
         Ok(found) if found.len() > 0 => return Ok(file),
@@ -113,6 +124,10 @@ fn present(dir: &Path) -> Result<PathBuf> {
 
 /// Refuses a database of another format, politely.
 fn checked(database: Database) -> Result<Database> {
+    check_format(&database).map(|()| database)
+}
+
+fn check_format(database: &Database) -> Result<()> {
     let file = database.path().to_path_buf();
     let other = |got: String| Error::Format { path: file.clone(), expected: format!("store format {FORMAT}"), got };
     let format = fenced(&file, || {
@@ -127,7 +142,7 @@ fn checked(database: Database) -> Result<Database> {
         Ok(meta.get("format").map_err(|error| failed(&file, error))?.map(|found| found.value()))
     })?;
     match format {
-        Some(FORMAT) => Ok(database),
+        Some(FORMAT) => Ok(()),
         Some(newer) if newer > FORMAT => Err(other(format!("format {newer}, written by a newer program"))),
         Some(older) => Err(other(format!("format {older}, written by an older program"))),
         None => Err(other("none".into())),

@@ -1,6 +1,6 @@
 //! The reading side: one consistent view of all tables.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTableMetadata};
@@ -19,6 +19,9 @@ use crate::index::database::Database;
 
 /// Rows that are read at a time.
 const TOGETHER: usize = 64;
+
+/// The names of banks whose policies cannot be read, with what is wrong.
+pub(crate) type Damaged = Vec<(String, Error)>;
 
 /// A few rows, and the first key of those that follow; `None` at the end.
 type Few<K, T> = (VecDeque<Result<T>>, Option<K>);
@@ -89,22 +92,25 @@ impl Reading {
         self.read.open_table(definition).map_err(|error| self.failed(error))
     }
 
+    /// A number of the table `meta`, 0 if it is not there.
+    pub(crate) fn counter(&self, name: &str) -> Result<u64> {
+        let found = self.table(META)?.get(name).map_err(|error| self.failed(error))?;
+        Ok(found.map_or(0, |value| value.value()))
+    }
+
     /// The sequence number of the last change, 0 if there was none.
     pub(crate) fn sequence(&self) -> Result<u64> {
-        let found = self.table(META)?.get("sequence").map_err(|error| self.failed(error))?;
-        Ok(found.map_or(0, |value| value.value()))
+        self.counter("sequence")
     }
 
     /// Whether any reference is known by plain hashes, which only PDQ can be asked about.
     pub(crate) fn plain(&self) -> Result<bool> {
-        let found = self.table(META)?.get(PLAIN).map_err(|error| self.failed(error))?;
-        Ok(found.is_some_and(|count| count.value() > 0))
+        Ok(self.counter(PLAIN)? > 0)
     }
 
     /// Whether there may be something of removed references in the free space.
     pub(crate) fn removed(&self) -> Result<bool> {
-        let found = self.table(META)?.get(REMOVED).map_err(|error| self.failed(error))?;
-        Ok(found.is_some_and(|removed| removed.value() > 0))
+        Ok(self.counter(REMOVED)? > 0)
     }
 
     /// The hash that the store is built on.
@@ -113,13 +119,28 @@ impl Reading {
         records::algorithm(code.map(|code| code.value()), self.file())
     }
 
-    pub(crate) fn banks(&self) -> Result<Vec<BankConfig>> {
-        let mut banks = Vec::new();
+    /// All banks in the order of their names; and the names of those whose records are damaged, with what is wrong.
+    pub(crate) fn banks(&self) -> Result<(Vec<BankConfig>, Damaged)> {
+        let (mut banks, mut damaged) = (Vec::new(), Vec::new());
         for row in self.table(BANKS)?.range::<&str>(..).map_err(|error| self.failed(error))? {
             let (name, bytes) = row.map_err(|error| self.failed(error))?;
-            banks.push(records::decode(bytes.value(), self.file(), format_args!("bank {:?}", name.value()))?);
+            let name = name.value();
+            match records::decode::<BankConfig>(bytes.value(), self.file(), format_args!("bank {name:?}")) {
+                Ok(bank) if bank.name == name => banks.push(bank),
+                Ok(bank) => {
+                    let detail = format!("bank {:?} is kept under the name {name:?}", bank.name);
+                    damaged.push((name.to_string(), Error::corrupt(self.file(), detail)));
+                }
+                Err(error @ (Error::Corrupt { .. } | Error::Format { .. })) => damaged.push((name.to_string(), error)),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(banks)
+        Ok((banks, damaged))
+    }
+
+    /// The error for a bank whose policy is not there, although it has references or the log does not say that it was removed.
+    pub(crate) fn bankless(&self, name: &str) -> Error {
+        Error::corrupt(self.file(), format!("the policy of bank {name:?} is lost"))
     }
 
     pub(crate) fn number(&self, bank: &str, id: &str) -> Result<Option<u64>> {
@@ -127,11 +148,38 @@ impl Reading {
         Ok(found.map(|number| number.value()))
     }
 
+    /// The reference of this name.
+    pub(crate) fn named(&self, bank: &str, id: &str) -> Result<Option<ReferenceRecord>> {
+        let Some(number) = self.number(bank, id)? else { return Ok(None) };
+        let record = self.reference(number)?.ok_or_else(|| self.unnamed(bank, id))?;
+        records::is_named(&record, bank, id, self.file())?;
+        Ok(Some(record))
+    }
+
+    /// The error for a name of no reference.
+    fn unnamed(&self, bank: &str, id: &str) -> Error {
+        Error::corrupt(self.file(), format!("reference {:?} is named but not there", (bank, id)))
+    }
+
     /// The numbers of all references.
     pub(crate) fn numbers(&self) -> Result<Vec<u64>> {
         let wrong = |error| self.failed(error);
         let rows = self.table(REFERENCES)?.range::<u64>(..).map_err(wrong)?;
         rows.map(|row| Ok(row.map_err(wrong)?.0.value())).collect()
+    }
+
+    /// The numbers of all references, those that are named and not there among them.
+    pub(crate) fn known_numbers(&self) -> Result<BTreeSet<u64>> {
+        let mut numbers: BTreeSet<u64> = self.numbers()?.into_iter().collect();
+        for row in self.table(NAMES)?.range::<(&str, &str)>(..).map_err(|error| self.failed(error))? {
+            numbers.insert(row.map_err(|error| self.failed(error))?.1.value());
+        }
+        Ok(numbers)
+    }
+
+    /// How many references are named.
+    pub(crate) fn names(&self) -> Result<u64> {
+        self.table(NAMES)?.len().map_err(|error| self.failed(error))
     }
 
     pub(crate) fn reference(&self, number: u64) -> Result<Option<ReferenceRecord>> {
@@ -194,9 +242,9 @@ impl Reading {
                     return Ok(None);
                 }
                 let record = this.reference(number.value()).and_then(|record| {
-                    record.ok_or_else(|| {
-                        Error::corrupt(this.file(), format!("reference {:?} is named but not there", key.value()))
-                    })
+                    let record = record.ok_or_else(|| this.unnamed(found, id))?;
+                    records::is_named(&record, found, id, this.file())?;
+                    Ok(record)
                 });
                 Ok(Some((Some(format!("{id}\0")), alone(record)?))) // the least name after it
             })

@@ -113,6 +113,16 @@ pub(crate) fn reference(bytes: &[u8], number: u64, file: &Path) -> Result<Refere
     Ok(record)
 }
 
+/// An error if what a name stands for is a reference of another name, to which nothing should be done under this one.
+pub(crate) fn is_named(record: &ReferenceRecord, bank: &str, id: &str, file: &Path) -> Result<()> {
+    if record.bank == bank && record.id == id {
+        return Ok(());
+    }
+    let ReferenceRecord { number, bank: other_bank, id: other, .. } = record;
+    let detail = format!("{id:?} of {bank:?} stands for reference {number}, which is {other:?} of {other_bank:?}");
+    Err(Error::corrupt(file, detail))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,4 @@
-//! Making the database of a store anew, row by row, from one whose pages are damaged.
+//! Making the database of a store anew from one whose pages are damaged, with its index.
 //!
 //! redb writes to a file without looking at what it does not need, so that one with damaged pages is best not written to at all: what a damaged
 //! page says is free may be in use.
@@ -7,59 +7,52 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::open::{self, FILE, PARTS, SALVAGED, failed, fenced};
-use super::records::{BANKS, FINGERPRINTS, LOG, META, NAMES, OPERATIONS, REFERENCES, REFUSED};
+use super::mend::{Policies, mend};
+use super::open::{self, FILE, PARTS, SALVAGED, fenced};
+use super::rescue::copy;
+use super::salvage::{Salvaged, fill, old_index};
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::index::database::Database;
-use crate::index::quiet::Quiet;
 use crate::index::storage::sync_folder;
-use crate::index::tables;
 
 /// What the damaged one is called afterwards, before a number.
 const DAMAGED: &str = "store.redb.damaged-";
 
-/// Puts a database with all that can be read in the place of the damaged one of the store in `dir`. Returns where the damaged one is.
-/// Nobody can write to either meanwhile.
+/// Puts a database with all that can be read, and with an index of it, in the place of the damaged one of the store in `dir`. Nobody can write to
+/// either meanwhile.
 ///
 /// # Errors
-/// [`Error::Corrupt`] if it cannot be read whole, [`Error::Locked`], [`Error::Io`]; the store is what it was.
-pub(super) fn rewrite(dir: &Path) -> Result<PathBuf> {
+/// [`Error::Corrupt`] if too little of it can be read, [`Error::Locked`], [`Error::Cancelled`], [`Error::Io`]; the store is what it was.
+pub(super) fn rewrite(dir: &Path, cancel: &Cancel) -> Result<Salvaged> {
     let (file, fresh) = (dir.join(FILE), dir.join(SALVAGED));
-    let io = |source| Error::io(&fresh, source);
+    let mut done = Salvaged::begun();
     let from = open::aside(dir)?;
     let remove = || match fs::remove_file(&fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     };
-    remove().map_err(io)?; // of a salvage that was killed
-    let made = fenced(&file, || copy(&from, &fresh)).and_then(|()| look_through(dir, &fresh));
-    made.and_then(|()| take_place(dir, &file, &fresh)).inspect_err(|_| _ = remove())
+    remove().map_err(|source| Error::io(&fresh, source))?; // of a salvage that was killed
+    let made = fenced(&file, || make(&from, &fresh, &dir.join(PARTS), cancel, &mut done));
+    let kept = made
+        .and_then(|()| look_through(dir, &fresh))
+        .and_then(|()| take_place(dir, &file, &fresh))
+        .inspect_err(|_| _ = remove())?;
+    done.replaced.push(kept);
+    drop(from);
+    // The parts of the index before go when it is opened for writing, now or by whoever was quicker.
+    let _ = open::writer(dir).and_then(|database| Index::open_still(&database, &dir.join(PARTS)).map(drop));
+    Ok(done)
 }
 
-/// Copies all tables into a new database; those of the index only if all of them can be read, since it can be made anew.
-fn copy(from: &Database, fresh: &Path) -> Result<()> {
+fn make(from: &Database, fresh: &Path, parts: &Path, cancel: &Cancel, done: &mut Salvaged) -> Result<()> {
     let to = Database::create(fresh)?;
-    let file = from.path();
-    let read = from.begin_read()?;
-    let write = Quiet::new(to.begin_write()?);
-    tables::copy_table(&read, &write, META)
-        .and_then(|()| tables::copy_table(&read, &write, BANKS))
-        .and_then(|()| tables::copy_table(&read, &write, REFERENCES))
-        .and_then(|()| tables::copy_table(&read, &write, NAMES))
-        .and_then(|()| tables::copy_table(&read, &write, FINGERPRINTS))
-        .and_then(|()| tables::copy_table(&read, &write, LOG))
-        .and_then(|()| tables::copy_table(&read, &write, OPERATIONS))
-        .and_then(|()| tables::copy_table(&read, &write, REFUSED))
-        .map_err(|error| failed(file, error))?;
-    write.into_inner().commit().map_err(|error| failed(fresh, error))?;
-    let write = Quiet::new(to.begin_write()?);
-    let carried = fenced(file, || tables::carry(&read, &write).map_err(|error| failed(file, error)));
-    match carried {
-        Ok(()) => write.into_inner().commit().map_err(|error| failed(fresh, error)),
-        Err(Error::Corrupt { .. }) => Ok(()),
-        Err(error) => Err(error),
-    }
+    copy(from, &to, cancel, &mut done.problems)?;
+    let policies = Policies::read(&to, &mut done.problems)?;
+    mend(&to, &policies, done)?;
+    let old = old_index(from, parts, &mut done.damage)?;
+    fill(&to, &policies, old.as_ref(), parts, cancel, done).map(drop)
 }
 
 /// Whether the new database opens and is whole.

@@ -1,5 +1,6 @@
 //! [`Store`]: opening, asking, reading, and short names for the changes of [`Writer`].
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -18,7 +19,7 @@ use crate::fingerprint::Fingerprint;
 use crate::hash::{Algorithm, Hash};
 use crate::index::database::Database;
 use crate::index::quiet::Quiet;
-use crate::index::{Index, MAX_DISTANCE};
+use crate::index::{Index, MAX_DISTANCE, copy_error};
 use crate::matching::Altered;
 
 /// A directory that holds everything known: banks, references, fingerprints, the index and the change log.
@@ -54,8 +55,17 @@ pub struct Store {
 struct Known {
     sequence: u64,
     banks: Vec<BankConfig>,
+    /// The banks whose policies are damaged, and how.
+    damaged: Vec<(String, Error)>,
     /// Whether any reference is known by plain hashes.
     plain: bool,
+}
+
+impl Known {
+    fn read(reading: &Reading) -> Result<Self> {
+        let (banks, damaged) = reading.banks()?;
+        Ok(Self { sequence: reading.sequence()?, banks, damaged, plain: reading.plain()? })
+    }
 }
 
 /// How a question is asked.
@@ -224,8 +234,7 @@ impl Store {
             // In this order, so that the index is never behind the sequence number.
             let reading = Reading::begin(&database)?;
             let index = Index::open(&database, &dir.join(PARTS))?;
-            let known = Known { sequence: reading.sequence()?, banks: reading.banks()?, plain: reading.plain()? };
-            let known = RwLock::new(Arc::new(known));
+            let known = RwLock::new(Arc::new(Known::read(&reading)?));
             let (dir, file, uploads) = (dir.to_path_buf(), file.clone(), Mutex::default());
             Ok(Self { dir, file, algorithm: reading.algorithm()?, database, index, known, uploads })
         })
@@ -286,7 +295,7 @@ impl Store {
             if sequence == self.known().sequence {
                 return Ok(index);
             }
-            let fresh = Known { sequence, banks: reading.banks()?, plain: reading.plain()? };
+            let fresh = Known::read(&reading)?;
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
             // Another thread may have seen more in the meantime.
             if sequence > known.sequence {
@@ -400,7 +409,19 @@ impl Store {
         self.writer().refuse(upload, bank, id)
     }
 
-    /// All banks in the order of their names.
+    /// What is wrong with the policies of these banks, or of any if none is named.
+    pub(super) fn damaged_banks(&self, named: &[String]) -> Vec<Error> {
+        let known = self.known();
+        let named = known.damaged.iter().filter(|(name, _)| named.is_empty() || named.contains(name));
+        named.map(|(_, error)| copy_error(error)).collect()
+    }
+
+    /// The error for a bank that has references and no policy.
+    pub(super) fn lost_bank(&self, reading: &Reading, name: &str) -> Error {
+        self.damaged_banks(&[name.to_string()]).pop().unwrap_or_else(|| reading.bankless(name))
+    }
+
+    /// All banks in the order of their names, but for those whose policies are damaged: questions and [`Store::verify`] tell of these.
     pub fn banks(&self) -> Vec<BankConfig> {
         self.known().banks.clone()
     }
@@ -423,10 +444,7 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub fn reference(&self, bank: &str, id: &str) -> Result<Option<ReferenceRecord>> {
-        self.steady(|| {
-            let reading = self.reading()?;
-            reading.number(bank, id)?.map_or(Ok(None), |number| reading.reference(number))
-        })
+        self.steady(|| self.reading()?.named(bank, id))
     }
 
     /// The fingerprint of a reference, without the orientations that only queries need.
@@ -436,7 +454,7 @@ impl Store {
     pub fn fingerprint(&self, bank: &str, id: &str) -> Result<Option<Fingerprint>> {
         self.steady(|| {
             let reading = self.reading()?;
-            reading.number(bank, id)?.map_or(Ok(None), |number| reading.fingerprint(number))
+            reading.named(bank, id)?.map_or(Ok(None), |record| reading.fingerprint(record.number))
         })
     }
 
@@ -491,7 +509,11 @@ impl Store {
             checked => checked?,
         }
         self.refresh()?;
-        let before = self.known().sequence;
+        let known = self.known();
+        let before = known.sequence;
+        found.problems.extend(self.damaged_banks(&[]));
+        let there = known.banks.iter().map(|bank| &bank.name).chain(known.damaged.iter().map(|(name, _)| name));
+        let mut bankless = BTreeSet::new();
         for record in self.references(None)? {
             let record = match record {
                 Ok(record) => record,
@@ -503,6 +525,9 @@ impl Store {
             found.references += 1;
             hashes += u64::from(record.hashes);
             let number = record.number;
+            if !there.clone().any(|name| *name == record.bank) {
+                bankless.insert(record.bank.clone());
+            }
             let problem = match self.steady(|| {
                 let reading = self.reading()?;
                 Ok((reading.fingerprint(number)?, reading.number(&record.bank, &record.id)?, reading.refusals(number)?))
@@ -525,8 +550,19 @@ impl Store {
         self.refresh()?;
         found.problems.extend(self.index.verify()?.damage);
         let indexed = self.index.stats().entries;
+        let (named, bankless) = self.steady(|| {
+            let reading = self.reading()?;
+            let lost: Vec<_> = bankless.iter().map(|name| reading.bankless(name)).collect();
+            Ok((reading.names()?, lost))
+        })?;
+        let still = before == self.known().sequence;
+        found.problems.extend(bankless.into_iter().filter(|_| still));
+        if found.problems.is_empty() && still && named != found.references {
+            let detail = format!("there are {} references, and {named} have names", found.references);
+            found.problems.push(Error::corrupt(&self.file, detail));
+        }
         // Another process may have written meanwhile; then the two numbers are of different moments.
-        if found.problems.is_empty() && before == self.known().sequence && indexed != hashes {
+        if found.problems.is_empty() && still && indexed != hashes {
             let detail = format!("the references have {hashes} hashes, the index holds {indexed}");
             found.problems.push(Error::corrupt(&self.dir, detail));
         }

@@ -1,5 +1,6 @@
 //! One open write transaction: the tables, and the single steps that mutations are made of.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -144,10 +145,11 @@ impl<'t> Tx<'t> {
             return Ok(None);
         };
         let sequence = sequence.value();
-        self.logged(sequence)?.map(Some).ok_or_else(|| {
+        let record = self.logged(sequence)?.filter(|record| record.operation == *operation);
+        record.map(Some).ok_or_else(|| {
             Error::corrupt(
                 self.file,
-                format!("operation {operation:?} points at record {sequence}, which is not there"),
+                format!("operation {operation:?} points at record {sequence}, which is not its own"),
             )
         })
     }
@@ -166,16 +168,24 @@ impl<'t> Tx<'t> {
         let sequence = self.sequence + 1;
         let operation = match &by.operation {
             Some(operation) => {
-                self.operations.insert(operation.as_str(), sequence).map_err(wrong)?;
+                let was = self.operations.insert(operation.as_str(), sequence).map_err(wrong)?.is_some();
+                self.is_new(was, format_args!("operation {operation:?}"))?;
                 operation.clone()
             }
             None => format!("#{sequence}"),
         };
         let record = LogRecord { sequence, operation, author: by.author.clone(), time: self.now, change };
-        self.log.insert(sequence, records::encode(&record)?.as_slice()).map_err(wrong)?;
+        let was = self.log.insert(sequence, records::encode(&record)?.as_slice()).map_err(wrong)?.is_some();
+        self.is_new(was, format_args!("log record {sequence}"))?;
         self.sequence = sequence;
         self.changed = true;
         Ok(sequence)
+    }
+
+    /// An error if there was a row that is written once: what counts such rows is older than they are, or a name points elsewhere. The
+    /// transaction is given up then, so that the row stays.
+    fn is_new(&self, was: bool, what: impl Display) -> Result<()> {
+        if was { Err(Error::corrupt(self.file, format!("there is a {what} already"))) } else { Ok(()) }
     }
 
     /// Refuses hashes of another algorithm than the store's.
@@ -226,7 +236,9 @@ impl<'t> Tx<'t> {
         let bytes = self.references.get(number).map_err(wrong)?.ok_or_else(|| {
             Error::corrupt(self.file, format!("reference {number} ({id:?} of {bank:?}) is named but not there"))
         })?;
-        records::reference(bytes.value(), number, self.file).map(Some)
+        let record = records::reference(bytes.value(), number, self.file)?;
+        records::is_named(&record, bank, id, self.file)?;
+        Ok(Some(record))
     }
 
     pub(crate) fn next_number(&self) -> u64 {
@@ -235,18 +247,25 @@ impl<'t> Tx<'t> {
 
     pub(crate) fn put_reference(&mut self, record: &ReferenceRecord) -> Result<()> {
         let wrong = |error| failed(self.file, error);
-        self.names.insert((record.bank.as_str(), record.id.as_str()), record.number).map_err(wrong)?;
+        let &ReferenceRecord { number, plain, .. } = record;
         // A number is given once: what has one already is changed, and counted.
-        self.plain += u64::from(record.plain && record.number > self.number);
-        self.references.insert(record.number, records::encode(record)?.as_slice()).map_err(wrong)?;
-        self.number = self.number.max(record.number);
+        let new = number > self.number;
+        let name = (record.bank.as_str(), record.id.as_str());
+        let named = self.names.insert(name, number).map_err(wrong)?.map(|named| named.value());
+        let was = self.references.insert(number, records::encode(record)?.as_slice()).map_err(wrong)?.is_some();
+        if new {
+            self.is_new(named.is_some(), format_args!("reference {:?} of {:?}", record.id, record.bank))?;
+            self.is_new(was, format_args!("reference {number}"))?;
+        }
+        self.plain += u64::from(plain && new);
+        self.number = self.number.max(number);
         Ok(())
     }
 
     pub(crate) fn put_hashes(&mut self, number: u64, fingerprint: &[u8], entries: &[Entry]) -> Result<()> {
-        self.fingerprints
-            .insert(number, records::seal(fingerprint).as_slice())
-            .map_err(|error| failed(self.file, error))?;
+        let was = self.fingerprints.insert(number, records::seal(fingerprint).as_slice());
+        let was = was.map_err(|error| failed(self.file, error))?.is_some();
+        self.is_new(was, format_args!("fingerprint of reference {number}"))?;
         if let Some(full) = self.full.take_if(|_| !entries.is_empty()) {
             return Err(full);
         }
@@ -259,17 +278,23 @@ impl<'t> Tx<'t> {
         Ok(found.is_some_and(|found| found.value() == records::seal(fingerprint)))
     }
 
-    /// Takes everything about a reference out of all tables but the log.
-    /// Drops a reference, whether its record can be read or not. Returns its number, or `None` if there is no such name.
+    /// Takes everything about a reference out of all tables but the log, whether its record can be read or not. Returns its number, or
+    /// `None` if there is no such name. One that is kept under another's name stays, with an error.
     pub(crate) fn drop_reference(&mut self, bank: &str, id: &str) -> Result<Option<u64>> {
         let wrong = |error| failed(self.file, error);
         let Some(number) = self.names.get((bank, id)).map_err(wrong)?.map(|number| number.value()) else {
             return Ok(None);
         };
-        let plain = match self.reference(bank, id) {
+        let record = self.references.get(number).map_err(wrong)?;
+        let record = record.map(|bytes| records::reference(bytes.value(), number, self.file)).transpose();
+        let plain = match record {
             // Of one too many nothing worse comes than a search for nothing.
-            Err(Error::Corrupt { .. } | Error::Format { .. }) => false,
-            record => record?.is_some_and(|record| record.plain),
+            Err(Error::Corrupt { .. } | Error::Format { .. }) | Ok(None) => false,
+            Err(error) => return Err(error),
+            Ok(Some(record)) => {
+                records::is_named(&record, bank, id, self.file)?;
+                record.plain
+            }
         };
         self.flush()?;
         let wrong = |error| failed(self.file, error);

@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError};
 use super::ask::Policy;
 use super::config::BankConfig;
 use super::damage::Damage;
-use super::reference::{Reference, State};
+use super::reference::{Reference, ReferenceRecord, State};
 use super::store::{AskOptions, Store};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, ViewSet};
@@ -134,6 +134,21 @@ impl Store {
         }
     }
 
+    /// The bank of a reference that was listed; `None` if it has been removed since.
+    fn bank_of(&self, record: &ReferenceRecord) -> Result<Option<BankConfig>> {
+        if let Some(bank) = self.bank(&record.bank) {
+            return Ok(Some(bank));
+        }
+        // It may be new.
+        self.refresh()?;
+        match self.bank(&record.bank) {
+            None if self.reference(&record.bank, &record.id)?.is_some() => {
+                Err(self.steady(|| Ok(self.lost_bank(&self.reading()?, &record.bank)))?)
+            }
+            bank => Ok(bank),
+        }
+    }
+
     fn retro_with(
         &self,
         since: u64,
@@ -148,7 +163,7 @@ impl Store {
             if record.added < since || record.state != State::Active {
                 continue;
             }
-            let Some(bank) = self.bank(&record.bank) else { continue };
+            let Some(bank) = damage.bear(self.bank_of(&record))?.flatten() else { continue };
             let Some(fingerprint) = damage.bear(self.kept(&record.bank, &record.id))?.flatten() else {
                 continue;
             };

@@ -62,7 +62,11 @@ impl<'s> Writer<'s> {
                     matches!(&record.change, Change::BankSet { config: was } if was.name == config.name),
                 );
             }
-            if tx.bank(&config.name)?.as_ref() == Some(config) && self.by.operation.is_none() {
+            let was = match tx.bank(&config.name) {
+                Err(Error::Corrupt { .. }) => None, // a damaged one is set anew
+                was => was?,
+            };
+            if was.as_ref() == Some(config) && self.by.operation.is_none() {
                 return Ok(());
             }
             tx.put_bank(config)?;
@@ -81,11 +85,15 @@ impl<'s> Writer<'s> {
                 again(&record, matches!(&record.change, Change::BankRemoved { name: was } if was == name))?;
                 return removed_with(tx, &record, name).map(Some);
             }
-            if tx.bank(name)?.is_none() {
-                return Ok(None);
-            }
+            let there = match tx.bank(name) {
+                Err(Error::Corrupt { .. }) => true,
+                bank => bank?.is_some(),
+            };
             let author = By { operation: None, ..self.by.clone() };
             let ids = tx.ids_of(name)?;
+            if !there && ids.is_empty() {
+                return Ok(None);
+            }
             for id in &ids {
                 remove(tx, &author, name, id)?;
             }

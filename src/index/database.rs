@@ -4,36 +4,32 @@
 //! ranges of the file). A second writer is told [`Error::Locked`]. A database that a killed writer left behind is
 //! repaired by whoever opens it next, a reader included: in the file, or, where that may not be written, in memory.
 //! Of a file whose pages are damaged nothing is repaired: it is read as it lies, and nobody writes to it (see `pages`).
-//! redb trusts a file no more that could not be written once, as that of a full disk; so a writer opens it anew, which
-//! is what a killed one would do, and goes on from the last commit. Whoever reads at that moment is cut off, and begins once
-//! more on the new one ([`Database::steady`]).
+//! One that could not be written is opened anew (see `anew`).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use redb::{
     Builder, ConcurrencyMode, ReadTransaction, ReadableDatabase, StorageBackend, TableDefinition, WriteTransaction,
 };
 
+use super::anew::Hurried;
 use super::overlay::{Overlay, Stamp, is_marked};
 use super::quiet::{Quiet, abandon};
 use super::snapshot::copy;
-use super::storage::{Backend, Medium, put_in_place};
+use super::storage::{Backend, Medium, identity, put_in_place};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 
 /// Memory that redb may keep pages in.
 pub(super) const CACHE_BYTES: usize = 64 << 20;
 
-/// How long a database that is to be opened anew waits until everybody has let go of the old one, a transaction that failed included.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How often a reader that was cut off begins anew, before writers wait for it; and as often again then.
-const TRIES: usize = 4;
-/// How long a writer waits at most for readers that were cut off too often.
-const COURTESY: Duration = Duration::from_secs(1);
+/// Files of at most so many bytes are compared with their checksums whenever they are opened for writing, which takes a third of a second
+/// at most: redb writes to what was closed as it should be without a look at it, and over what a damaged page says is free.
+const CHECKED: u64 = 256 << 20;
 
 /// Begins the extension of a database that is being made.
 const FRESH: &str = "new-";
@@ -45,43 +41,11 @@ const PAGE_OF_NOTHING: [u8; 3_900] = [0; 3_900];
 /// An open database. Clones share it; the file and its locks go when the last one does.
 #[derive(Clone)]
 pub(crate) struct Database {
-    inner: Arc<RwLock<Arc<Inner>>>,
-    path: Arc<Path>,
+    pub(super) inner: Arc<RwLock<Arc<Inner>>>,
+    pub(super) path: Arc<Path>,
     /// What it lives in, if that is no file.
     pub(super) medium: Option<Arc<dyn Medium>>,
-    hurried: Arc<Hurried>,
-}
-
-/// Readers that were cut off again and again, and whom writers let go first.
-#[derive(Default)]
-struct Hurried {
-    readers: Mutex<usize>,
-    through: Condvar,
-}
-
-impl Hurried {
-    fn any(&self) -> bool {
-        *self.readers.lock().unwrap_or_else(PoisonError::into_inner) > 0
-    }
-
-    /// Returns once there is none, or after [`COURTESY`].
-    fn let_go_first(&self) {
-        let readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = self.through.wait_timeout_while(readers, COURTESY, |readers| *readers > 0);
-    }
-
-    /// One more, until what is returned is dropped.
-    fn enter(&self) -> impl Drop + '_ {
-        struct Entered<'a>(&'a Hurried);
-        impl Drop for Entered<'_> {
-            fn drop(&mut self) {
-                *self.0.readers.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-                self.0.through.notify_all();
-            }
-        }
-        *self.readers.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        Entered(self)
-    }
+    pub(super) hurried: Arc<Hurried>,
 }
 
 pub(super) enum Inner {
@@ -149,59 +113,6 @@ impl Database {
         Arc::clone(&self.inner.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Lets go of a writer's database, if it is one that has failed, and opens it anew.
-    fn reopen(&self) -> Result<()> {
-        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        let since = match &**inner {
-            Inner::Writer(database) => match database.try_begin_write() {
-                Err(redb::TransactionError::Storage(_)) => Instant::now(),
-                _ => return Ok(()), // another thread was first
-            },
-            Inner::Lost(since) => *since,
-            _ => return Ok(()),
-        };
-        let waits = || {
-            std::thread::sleep(Duration::from_millis(1));
-            since.elapsed() < PATIENCE
-        };
-        let mut old = std::mem::replace(&mut *inner, Arc::new(Inner::Lost(since)));
-        // Who is about to begin a transaction holds it for a moment.
-        while let Err(held) = Arc::try_unwrap(old).map(drop) {
-            old = held;
-            if !waits() {
-                *inner = old;
-                let source = std::io::Error::other("it could not be written, and is still read: try again");
-                return Err(Error::io(&*self.path, source));
-            }
-        }
-        loop {
-            match self.open_anew() {
-                // The transaction that failed still holds the file, until it ends.
-                Err(Error::Locked { .. }) if waits() => {}
-                Err(error @ Error::Corrupt { .. }) if self.medium.is_none() => {
-                    *inner = Arc::new(Self::as_it_lies(&self.path, error)?);
-                    return Ok(());
-                }
-                opened => {
-                    *inner = Arc::new(Inner::Writer(Quiet::new(opened?)));
-                    return Ok(());
-                }
-            }
-        }
-    }
-
-    fn open_anew(&self) -> Result<redb::Database> {
-        fenced(&self.path, || {
-            match &self.medium {
-                Some(medium) => {
-                    Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(Backend(Arc::clone(medium)))
-                }
-                None => checking().open(&self.path),
-            }
-            .map_err(|error| from_redb(&self.path, error))
-        })
-    }
-
     /// Opens `path`, which must be there, for reading beside any other process.
     ///
     /// # Errors
@@ -244,25 +155,26 @@ impl Database {
         Ok(Self::new(inner, path))
     }
 
-    fn writer(path: &Path, open: impl FnOnce(&Builder) -> Result<redb::Database, redb::DatabaseError>) -> Result<Self> {
-        fenced(path, || {
-            // What a killed writer left is checked before anything is written.
-            let builder = if is_marked(path) { checking() } else { builder() };
-            let database = open(&builder).map_err(|error| from_redb(path, error))?;
-            Ok(Self::new(Inner::Writer(Quiet::new(database)), path))
-        })
-    }
-
-    /// As [`fenced`], for what writes. After a panic the database is let go of as a killed writer would let go of it, and opened anew
-    /// by whoever needs it next.
-    pub(crate) fn writing<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-            let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-            if matches!(&**inner, Inner::Writer(_)) {
-                abandon(std::mem::replace(&mut *inner, Arc::new(Inner::Lost(Instant::now()))), PATIENCE);
+    fn writer(path: &Path, open: impl Fn(&Builder) -> Result<redb::Database, redb::DatabaseError>) -> Result<Self> {
+        let open = || {
+            fenced(path, || {
+                // What a killed writer left is checked before anything is written, and so is whatever does not take long.
+                let small = std::fs::metadata(path).is_ok_and(|found| found.len() <= CHECKED);
+                let builder = if small || is_marked(path) { checking() } else { builder() };
+                open(&builder).map(Quiet::new).map_err(|error| from_redb(path, error))
+            })
+        };
+        loop {
+            let before = identity(std::fs::metadata(path));
+            let opened = open();
+            if before.is_none() || before == identity(std::fs::metadata(path)) {
+                return Ok(Self::new(Inner::Writer(opened?), path));
             }
-            Err(contradicts(&self.path))
-        })
+            // A salvage has put another file in the place of the one that was opened, to which nothing is written any more.
+            if let Ok(database) = opened {
+                abandon(Arc::new(database), Duration::ZERO);
+            }
+        }
     }
 
     /// Whether this handle may write.
@@ -314,29 +226,6 @@ impl Database {
         drop(begun);
         self.hurried.let_go_first();
         begin()
-    }
-
-    /// What `read` returns, which begins transactions of its own. If it is cut off because a writer of this process failed and the
-    /// database was opened anew beneath it, it begins once more, on the new one; a reader that this happens to too often is let go first by those
-    /// who want to write.
-    pub(crate) fn steady<T>(&self, mut read: impl FnMut() -> Result<T>) -> Result<T> {
-        let (mut tried, mut _first) = (0, None);
-        loop {
-            match read() {
-                Err(error) if tried < 2 * TRIES && self.is_cut_off(&error) => tried += 1,
-                done => return done,
-            }
-            if tried == TRIES {
-                _first = Some(self.hurried.enter());
-            }
-        }
-    }
-
-    /// Whether this is what a reader is told whose database was given up by a writer.
-    fn is_cut_off(&self, error: &Error) -> bool {
-        let Error::Io { source, .. } = error else { return false };
-        let told = source.get_ref().and_then(|inner| inner.downcast_ref::<redb::Error>());
-        matches!(told, Some(redb::Error::PreviousIo | redb::Error::DatabaseClosed)) && self.is_writer()
     }
 
     fn begin<T>(&self, begin: impl Fn(&Inner) -> Result<std::result::Result<T, redb::TransactionError>>) -> Result<T> {
@@ -439,7 +328,7 @@ pub(super) fn builder() -> Builder {
 }
 
 /// As [`builder`], for a file that may be damaged: every page is compared with its checksum before anything is written.
-fn checking() -> Builder {
+pub(super) fn checking() -> Builder {
     let mut builder = builder();
     builder.set_check_integrity_on_open(true);
     builder
@@ -450,7 +339,7 @@ pub(crate) fn fenced<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(contradicts(path)))
 }
 
-fn contradicts(path: &Path) -> Error {
+pub(super) fn contradicts(path: &Path) -> Error {
     Error::corrupt(path, "the database's pages contradict one another")
 }
 
@@ -464,6 +353,7 @@ pub(crate) fn from_redb(path: &Path, error: impl Into<redb::Error>) -> Error {
             std::io::ErrorKind::InvalidData => {
                 Error::Format { path, expected: "a redb database".into(), got: "something else".into() }
             }
+            std::io::ErrorKind::UnexpectedEof => Error::corrupt(path, "the file ends before what should be in it"),
             _ => Error::Io { path, source },
         },
         redb::Error::UpgradeRequired(version) => Error::Format {
@@ -494,9 +384,6 @@ pub(crate) fn from_redb(path: &Path, error: impl Into<redb::Error>) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::atomic::AtomicBool;
-
     use super::*;
 
     #[test]
@@ -517,6 +404,35 @@ mod tests {
         assert!(matches!(error, Error::Io { .. }), "{error}");
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn what_takes_the_place_of_a_file_that_is_opened_is_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("index.redb"), folder.path().join("other.redb"));
+        let table: TableDefinition<'_, u64, u64> = TableDefinition::new("rows");
+        for (path, row) in [(&path, 1), (&other, 2)] {
+            let database = Database::create(path).unwrap();
+            let write = database.begin_write().unwrap();
+            write.open_table(table).unwrap().insert(row, row).unwrap();
+            write.commit().unwrap();
+        }
+        let before = std::fs::read(&path).unwrap();
+        let kept = folder.path().join("kept.redb");
+        // As a salvage does it, between the moments at which a writer opens the file and is let in.
+        let replaced = std::cell::Cell::new(false);
+        let database = Database::writer(&path, |builder| {
+            let opened = builder.open(&path);
+            if !replaced.replace(true) {
+                std::fs::hard_link(&path, &kept).unwrap();
+                std::fs::rename(&other, &path).unwrap();
+            }
+            opened
+        });
+        let read = database.unwrap().begin_read().unwrap().open_table(table).unwrap();
+        assert!(read.get(1).unwrap().is_none() && read.get(2).unwrap().is_some());
+        assert_eq!(std::fs::read(&kept).unwrap().len(), before.len());
+    }
+
     #[test]
     fn tables_that_this_program_never_makes_are_damage() {
         let path = Path::new("some/store.redb");
@@ -533,131 +449,5 @@ mod tests {
             let error = from_redb(path, error);
             assert!(matches!(&error, Error::Corrupt { path: named, .. } if named == path), "{error:?}");
         }
-    }
-
-    const ONE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("one");
-    const OTHER: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("other");
-
-    /// Bytes in memory. The write that counts `left` down to 0 fails, and so do those after it until `left` is set anew.
-    #[derive(Debug)]
-    struct Fails {
-        bytes: RwLock<Vec<u8>>,
-        left: AtomicU64,
-        failed: AtomicU64,
-    }
-
-    impl Fails {
-        fn step(&self) -> io::Result<()> {
-            let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-            if left == Ok(1) {
-                self.failed.fetch_add(1, Ordering::SeqCst);
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            Ok(())
-        }
-    }
-
-    impl Medium for Fails {
-        fn len(&self) -> io::Result<u64> {
-            Ok(self.bytes.read().unwrap().len() as u64)
-        }
-        fn read(&self, at: u64, out: &mut [u8]) -> io::Result<()> {
-            let bytes = self.bytes.read().unwrap();
-            out.copy_from_slice(bytes.get(at as usize..at as usize + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?);
-            Ok(())
-        }
-        fn set_len(&self, len: u64) -> io::Result<()> {
-            self.step()?;
-            self.bytes.write().unwrap().resize(len as usize, 0);
-            Ok(())
-        }
-        fn sync(&self) -> io::Result<()> {
-            self.step()
-        }
-        fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
-            self.step()?;
-            self.bytes.write().unwrap()[at as usize..][..bytes.len()].copy_from_slice(bytes);
-            Ok(())
-        }
-    }
-
-    /// Writes `round` everywhere in both tables, which takes many pages.
-    fn change(database: &Database, round: u64) -> Result<()> {
-        let write = database.begin_write()?;
-        for definition in [ONE, OTHER] {
-            let mut table = write.open_table(definition).map_err(|error| database.error(error))?;
-            for key in 0..40 {
-                let value = [&round.to_le_bytes()[..], &[7; 1500]].concat();
-                table.insert(key, value.as_slice()).map_err(|error| database.error(error))?;
-            }
-        }
-        write.commit().map_err(|error| database.error(error))
-    }
-
-    /// The round that both tables are of, wholly; goes through all of their pages.
-    fn seen(database: &Database) -> Result<u64> {
-        let read = database.begin_read()?;
-        let mut rounds = Vec::new();
-        for definition in [ONE, OTHER] {
-            let table = read.open_table(definition).map_err(|error| database.error(error))?;
-            for row in table.range::<u64>(..).map_err(|error| database.error(error))? {
-                std::thread::yield_now(); // so that the others get on meanwhile
-                let (_, value) = row.map_err(|error| database.error(error))?;
-                rounds.push(u64::from_le_bytes(value.value()[..8].try_into().unwrap()));
-            }
-        }
-        assert_eq!(rounds.len(), 80);
-        assert!(rounds.iter().all(|round| *round == rounds[0]), "of several moments: {rounds:?}");
-        Ok(rounds[0])
-    }
-
-    #[test]
-    fn readers_go_on_while_writes_fail_and_the_database_is_opened_anew() {
-        let medium = Arc::new(Fails { bytes: RwLock::default(), left: AtomicU64::new(0), failed: AtomicU64::new(0) });
-        let database = Database::in_medium(Path::new("in memory"), Arc::clone(&medium) as Arc<dyn Medium>).unwrap();
-        change(&database, 0).unwrap();
-        let (over, cut_off, reads) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
-        std::thread::scope(|scope| {
-            let readers: Vec<_> = (0..4)
-                .map(|_| {
-                    scope.spawn(|| {
-                        let mut last = 0;
-                        while !over.load(Ordering::SeqCst) {
-                            let read = || {
-                                seen(&database).inspect_err(|_| {
-                                    cut_off.fetch_add(1, Ordering::SeqCst);
-                                })
-                            };
-                            let round = database.steady(read).unwrap();
-                            assert!(round >= last, "{round} after {last}");
-                            last = round;
-                            reads.fetch_add(1, Ordering::SeqCst);
-                        }
-                    })
-                })
-                .collect();
-            let (mut stored, mut refused, mut round) = (0, 0, 0);
-            // Until there was enough of everything, each operation of a commit having failed several times.
-            while refused < 200 || cut_off.load(Ordering::SeqCst) < 20 || reads.load(Ordering::SeqCst) < 100 {
-                round += 1;
-                medium.left.store(round % 37 + 1, Ordering::SeqCst);
-                let changed = change(&database, round);
-                medium.left.store(0, Ordering::SeqCst);
-                match changed {
-                    Ok(()) => stored = round,
-                    Err(_) => refused += 1,
-                }
-                let now = database.steady(|| seen(&database)).unwrap();
-                // What failed may be there, as after a crash, if it failed once all was written.
-                assert!(now == stored || now == round, "{now}, and {stored} was stored before {round}");
-                stored = now;
-                if readers.iter().any(|reader| reader.is_finished()) {
-                    break; // one has failed, and says so below
-                }
-            }
-            over.store(true, Ordering::SeqCst);
-            readers.into_iter().for_each(|reader| reader.join().unwrap());
-            println!("{round} changes, {refused} refused; readers were cut off {cut_off:?} times in {reads:?}");
-        });
     }
 }

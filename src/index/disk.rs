@@ -4,9 +4,12 @@ use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
+use redb::WriteTransaction;
+
 use super::database::Database;
 use super::group::Group;
 use super::live::{BULK, PIECE};
+use super::quiet::Quiet;
 use super::storage::{Medium, Storage, make_folder, sync_folder, sync_holder};
 use super::{Entry, Index};
 use crate::cancel::Cancel;
@@ -118,10 +121,7 @@ impl DiskIndex {
     pub fn add(&self, entries: &[Entry]) -> Result<()> {
         let commit = |entries: &[Entry]| {
             self.index.make_room()?;
-            let txn = self.database.begin_write()?;
-            self.index.add(&txn, entries)?;
-            txn.commit().map_err(|error| self.database.error(error))?;
-            self.index.refresh().map(drop)
+            self.change(|txn| self.index.add(txn, entries))
         };
         if entries.len() > SMALL || !self.database.is_writer() {
             return commit(entries);
@@ -152,11 +152,18 @@ impl DiskIndex {
                 self.add(&some)?;
                 return Ok(count);
             }
-            let txn = self.database.begin_write()?;
-            self.index.add_part(&txn, some, cancel)?;
-            txn.commit().map_err(|error| self.database.error(error))?;
-            self.index.refresh()?;
+            self.change(|txn| self.index.add_part(txn, some, cancel))?;
         }
+    }
+
+    /// Makes a change durable and takes it up.
+    fn change(&self, change: impl FnOnce(&WriteTransaction) -> Result<()>) -> Result<()> {
+        self.database.writing(|| {
+            let txn = Quiet::new(self.database.begin_write()?);
+            change(&txn)?;
+            txn.into_inner().commit().map_err(|error| self.database.error(error))
+        })?;
+        self.index.refresh().map(drop)
     }
 
     /// As [`Index::merge`], and overwrites the free space of the database, so that nothing of removed hashes is left there either.
@@ -165,7 +172,7 @@ impl DiskIndex {
     /// As [`Index::merge`]; what was cancelled while the free space was overwritten has merged the parts.
     pub fn merge(&self, cancel: &Cancel) -> Result<()> {
         self.index.merge(cancel)?;
-        self.index.overwrite_free(cancel, |_| Ok(()))
+        self.database.writing(|| self.index.overwrite_free(cancel, |_| Ok(())))
     }
 
     /// Removes everything that `owner` has, durably and at once.
@@ -173,10 +180,7 @@ impl DiskIndex {
     /// # Errors
     /// As [`Self::add`], and [`Error::Option`] past [`EntryId::MAX_OWNER`](super::EntryId::MAX_OWNER).
     pub fn remove(&self, owner: u64) -> Result<()> {
-        let txn = self.database.begin_write()?;
-        self.index.remove(&txn, owner)?;
-        txn.commit().map_err(|error| self.database.error(error))?;
-        self.index.refresh().map(drop)
+        self.change(|txn| self.index.remove(txn, owner))
     }
 }
 

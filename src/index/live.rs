@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use redb::WriteTransaction;
 
-use super::database::Database;
+use super::database::{Database, fenced};
 use super::merge::FLUSH;
 use super::part::{Built, Layout, Part};
 use super::snapshot::{Flaw, Slot, Snapshot, copy};
@@ -55,6 +55,8 @@ pub(super) struct Shared {
     pub(super) maintaining: Mutex<()>,
     pub(super) temporary: AtomicU64,
     pub(super) stop: Cancel,
+    /// Whether what is damaged of the tables is left out and told by questions where the database is open for writing as well.
+    bears: bool,
 }
 
 impl Index {
@@ -69,6 +71,15 @@ impl Index {
     /// As [`Self::open`], but nothing is done in the background.
     pub(crate) fn open_still(database: &Database, dir: &Path) -> Result<Self> {
         Self::with(database, Arc::new(Folder(dir.to_path_buf())), false)
+    }
+
+    /// As [`Self::open_still`], but as whoever reads sees it, also if `database` is open for writing, and no file is swept away: what is damaged is
+    /// left out. Nothing is to be written through it.
+    pub(crate) fn open_bearing(database: &Database, dir: &Path) -> Result<Self> {
+        let mut shared = Shared::new(database, Arc::new(Folder(dir.to_path_buf())));
+        shared.bears = true;
+        shared.refresh()?;
+        Ok(Self { shared: Arc::new(shared), background: Mutex::default(), automatic: false, bulk: BULK })
     }
 
     /// As [`Self::open`], with parts in any storage. Without `automatic`, only [`Self::maintain`] and [`Self::merge`]
@@ -165,7 +176,7 @@ impl Index {
     /// # Errors
     /// [`Error::Io`], [`Error::Corrupt`]; the index stays as it was.
     pub fn maintain(&self) -> Result<()> {
-        self.shared.maintain(&Cancel::new())
+        self.shared.database.writing(|| self.shared.maintain(&Cancel::new()))
     }
 
     /// Makes one part of everything; removed hashes are gone from the parts afterwards, and whoever has the database overwrites its
@@ -179,7 +190,7 @@ impl Index {
     /// # Errors
     /// [`Error::Cancelled`], [`Error::Io`], [`Error::Corrupt`]; the index stays as it was.
     pub fn merge(&self, cancel: &Cancel) -> Result<()> {
-        self.shared.merge_all(cancel)
+        self.shared.database.writing(|| self.shared.merge_all(cancel))
     }
 
     /// As [`Database::overwrite_free`], of what nobody but this index has read lately.
@@ -236,6 +247,7 @@ impl Shared {
             maintaining: Mutex::default(),
             temporary: AtomicU64::new(0),
             stop: Cancel::new(),
+            bears: false,
         }
     }
 
@@ -249,7 +261,7 @@ impl Shared {
 
     pub(super) fn refresh(&self) -> Result<bool> {
         let _one_at_a_time = Self::lock(&self.refreshing);
-        self.database.steady(|| self.take_up())
+        fenced(self.database.path(), || self.database.steady(|| self.take_up()))
     }
 
     fn take_up(&self) -> Result<bool> {
@@ -263,7 +275,7 @@ impl Shared {
                 return Ok(false);
             }
             // Who writes puts the new beside the old, and has to know all of it; who reads answers from the rest.
-            let bears = !self.database.is_writer();
+            let bears = self.bears || !self.database.is_writer();
             let mut flaws = before.flaws.clone();
             flaws.retain(|flaw| flaw.number.is_some_and(|number| number >= meta.flushed.min(meta.cleared)));
             let mut note = |number: Option<u64>, error: Error| match error {

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::live::Shared;
 use super::part::{Layout, MAX_ENTRIES, Part, build};
+use super::quiet::Quiet;
 use super::snapshot::{Slot, copy, is_damage};
 use super::tables::{self, Record, Swap};
 use super::{Entry, EntryId};
@@ -188,9 +189,9 @@ impl Shared {
 
     /// Swaps the list of parts in one transaction, and takes it up.
     pub(super) fn commit(&self, swap: &Swap) -> Result<()> {
-        let txn = self.database.begin_write()?;
+        let txn = Quiet::new(self.database.begin_write()?);
         tables::swap(&self.database, &txn, swap)?;
-        txn.commit().map_err(|error| self.database.error(error))?;
+        txn.into_inner().commit().map_err(|error| self.database.error(error))?;
         self.refresh().map(drop)
     }
 
@@ -233,7 +234,7 @@ impl Shared {
     }
 
     /// A part whose header or end is damaged: its record says how it is laid out. `None` if it is gone, or of another length.
-    fn open_by_record(&self, record: &Record) -> Result<Option<Part>> {
+    pub(super) fn open_by_record(&self, record: &Record) -> Result<Option<Part>> {
         let path = self.storage.path(&record.name());
         let bytes = match self.storage.open(&record.name()) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

@@ -1,5 +1,6 @@
 //! Exact range search over 256-bit hashes in Hamming space.
 
+mod anew;
 pub(crate) mod database;
 mod delta;
 mod disk;
@@ -25,6 +26,7 @@ pub use disk::DiskIndex;
 pub use join::Pair;
 pub use live::Index;
 pub(crate) use part::entry_bytes;
+pub(crate) use snapshot::copy as copy_error;
 pub use snapshot::{Hits, MAX_DISTANCE, Snapshot};
 pub use verify::{Report, Salvaged};
 

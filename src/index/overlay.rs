@@ -23,6 +23,12 @@ const BLOCK: u64 = 4096;
 /// Where redb keeps the mark that a writer has the file open, or was killed: a bit of a byte of the header.
 const OPEN: (u64, u8) = (9, 2);
 
+/// Where redb keeps how long the file is meant to be: the bytes of a page, the pages before a region's own, the most that it has, the regions that
+/// have as many, and how many one more has, in four bytes each.
+const LAYOUT: u64 = 12;
+/// A file that was cut short is shown as long as it is meant to be, but not longer than so many times what is left.
+const MOST: u64 = 64;
+
 /// The file and what lies on top of it.
 #[derive(Debug)]
 pub(super) struct Overlay {
@@ -63,6 +69,7 @@ impl Overlay {
     /// As [`Self::new`], for a reader that takes the file as it lies, although its writer was killed.
     pub(super) fn as_it_lies(path: &Path) -> io::Result<Self> {
         let overlay = Self { locks: Locks::Granted, ..Self::new(path)? };
+        overlay.lengthen();
         let (at, bit) = OPEN;
         let mut byte = [0];
         overlay.read(at, &mut byte)?;
@@ -74,7 +81,36 @@ impl Overlay {
     pub(super) fn locking(path: &Path) -> io::Result<Self> {
         let file = File::options().read(true).write(true).open(path)?;
         let file = FileBackend::new(file).map_err(io::Error::other)?;
-        Ok(Self { locks: Locks::Real(file), ..Self::new(path)? })
+        let overlay = Self { locks: Locks::Real(file), ..Self::new(path)? };
+        overlay.lengthen();
+        Ok(overlay)
+    }
+
+    /// Shows zeros where a file that was cut short is meant to go on, so that the rest of it can be read.
+    fn lengthen(&self) {
+        let mut head = [0; 20];
+        if self.read(LAYOUT, &mut head).is_err() {
+            return;
+        }
+        let number = |at: usize| u64::from(u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]));
+        let [page, before, most, full, last] = [0, 4, 8, 12, 16].map(number);
+        let last = if last > 0 { before + last } else { 0 };
+        let pages = full.checked_mul(before + most).and_then(|pages| pages.checked_add(last + 1));
+        let mut layers = self.lock();
+        if let Some(meant) = pages.and_then(|pages| pages.checked_mul(page))
+            && meant > layers.len
+            && meant / MOST <= layers.len
+        {
+            layers.len = meant;
+        }
+    }
+
+    /// As [`is_marked`].
+    pub(super) fn is_marked(&self) -> io::Result<bool> {
+        let (at, bit) = OPEN;
+        let mut byte = [0];
+        self.read(at, &mut byte)?;
+        Ok(byte[0] & bit != 0)
     }
 
     fn lock(&self) -> MutexGuard<'_, Layers> {
@@ -277,5 +313,30 @@ mod tests {
         assert!(stamp.holds() && std::fs::read(&path).unwrap().len() == 20_000);
         std::fs::write(&path, "other").unwrap();
         assert!(!stamp.holds());
+    }
+
+    #[test]
+    fn a_file_that_was_cut_short_is_read_as_if_zeros_were_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        drop(redb::Database::create(&path).unwrap());
+        let whole = std::fs::read(&path).unwrap();
+        for cut in [4096, whole.len() / 2] {
+            std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
+            assert_eq!(Overlay::new(&path).unwrap().len().unwrap() as usize, whole.len() - cut);
+            for overlay in [Overlay::as_it_lies(&path), Overlay::locking(&path)] {
+                let overlay = overlay.unwrap();
+                assert_eq!(overlay.len().unwrap() as usize, whole.len());
+                let mut bytes = vec![1; whole.len()];
+                overlay.read(0, &mut bytes).unwrap();
+                assert!(bytes[..whole.len() - cut] == whole[..whole.len() - cut]);
+                assert!(bytes[whole.len() - cut..].iter().all(|&byte| byte == 0));
+            }
+        }
+        // Not as long as a header says that is not believed.
+        let mut odd = whole.clone();
+        odd[24..28].copy_from_slice(&[255, 255, 0, 0]);
+        std::fs::write(&path, &odd).unwrap();
+        assert_eq!(Overlay::locking(&path).unwrap().len().unwrap() as usize, whole.len());
     }
 }

@@ -1,5 +1,5 @@
 //! Looking at a database whose pages may be damaged, without changing the file: redb checks a page when it repairs what a killed
-//! writer left, and trusts it otherwise. Writing to a file with damaged pages, which closing it does as well, may overwrite what is whole.
+//! writer left or is told to, and trusts it otherwise. Writing to a file with damaged pages, which closing it does as well, may overwrite what is whole.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -115,6 +115,7 @@ fn pages(path: &Path, strict: bool) -> Result<()> {
             return Err(Error::corrupt(path, "the file is empty"));
         }
         let overlay = Overlay::new(path).map_err(io)?;
+        let closed = !overlay.is_marked().map_err(|source| from_redb(path, redb::Error::Io(source)))?;
         let fell_back = Arc::new(AtomicBool::new(false));
         let noted = Arc::clone(&fell_back);
         let mut builder = Builder::new();
@@ -132,7 +133,18 @@ fn pages(path: &Path, strict: bool) -> Result<()> {
             }
             Err(error) => return Err(from_redb(path, error)),
         }
-        Ok(())
+        if !closed {
+            return Ok(());
+        }
+        // That has made the list of free pages anew, which whoever opens a file that was closed takes as it is.
+        let overlay = Overlay::new(path).map_err(io)?;
+        let opened = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(overlay);
+        let mut database = Quiet::new(opened.map_err(|error| from_redb(path, error))?);
+        match database.check_integrity() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::corrupt(path, "pages that are in use are listed as free, or free ones as in use")),
+            Err(error) => Err(from_redb(path, error)),
+        }
     })
 }
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use super::database::Database;
 use super::live::Shared;
 use super::merge::{LARGEST, layout, sorted};
+use super::part::Part;
+use super::quiet::Quiet;
 use super::storage::Folder;
 use super::tables::{self, Record};
-use super::{Entry, EntryId, Snapshot};
+use super::{Entry, EntryId, Index};
 use crate::cancel::Cancel;
 use crate::error::Result;
 
@@ -44,33 +46,58 @@ impl<'c> Rebuild<'c> {
         Ok(())
     }
 
-    /// Puts the new parts in the place of everything, in one transaction, and removes the old files.
-    pub(crate) fn finish(mut self) -> Result<()> {
+    /// Lists the new parts in the place of everything, in one transaction. The old files stay until an index is opened for writing or
+    /// [`Self::sweep`] is called.
+    pub(crate) fn finish(&mut self) -> Result<()> {
         self.write()?;
         let database = &self.shared.database;
-        let txn = database.begin_write()?;
+        let txn = Quiet::new(database.begin_write()?);
         tables::replace(database, &txn, &self.parts)?;
-        txn.commit().map_err(|error| database.error(error))?;
-        self.shared.refresh()?;
+        txn.into_inner().commit().map_err(|error| database.error(error))?;
+        self.shared.refresh().map(drop)
+    }
+
+    /// Removes the files of the parts that are no longer listed.
+    pub(crate) fn sweep(&self) {
         self.shared.sweep();
-        Ok(())
     }
 }
 
-impl Snapshot {
-    /// Calls `each` with every entry that can be found and is whole.
+impl Index {
+    /// Calls `each` with every entry that can be found and is whole: those of parts whose headers are damaged too, and if anything of the
+    /// tables is, those of the files that no list names any more, each maybe more than once.
     pub(crate) fn whole_entries(&self, mut each: impl FnMut(Entry)) {
+        let snapshot = self.snapshot();
         let mut live = |id: EntryId, hash, number| {
-            if !self.tombstones.bury(id.owner(), number) {
+            if !snapshot.tombstones.bury(id.owner(), number) {
                 each(Entry { id, hash });
             }
         };
-        for slot in &self.parts {
-            if let Ok(part) = &slot.part {
-                part.salvage(|id, hash| live(id, hash, slot.record.number));
+        for slot in &snapshot.parts {
+            let number = slot.record.number;
+            match &slot.part {
+                Ok(part) => _ = part.salvage(|id, hash| live(id, hash, number)),
+                Err(_) => {
+                    if let Ok(Some(part)) = self.shared.open_by_record(&slot.record) {
+                        part.salvage(|id, hash| live(id, hash, number));
+                    }
+                }
             }
         }
-        for chunk in &self.delta.chunks {
+        if !snapshot.flaws.is_empty() {
+            let storage = &self.shared.storage;
+            for name in storage.list().unwrap_or_default() {
+                let listed = snapshot.parts.iter().any(|slot| slot.record.name() == name);
+                if listed || !name.ends_with(".part") {
+                    continue;
+                }
+                let part = storage.open(&name).ok().and_then(|bytes| Part::parse(bytes, &storage.path(&name)).ok());
+                if let Some(part) = part {
+                    part.salvage(|id, hash| live(id, hash, 0));
+                }
+            }
+        }
+        for chunk in &snapshot.delta.chunks {
             let rows = chunk.ids.iter().zip(&chunk.hashes).zip(&chunk.numbers);
             rows.for_each(|((&id, &hash), &number)| live(id, hash, number));
         }

@@ -410,7 +410,7 @@ pub(super) fn too_wide(got: u32) -> Error {
 }
 
 /// Errors cannot be cloned; one that is kept is told again.
-pub(super) fn copy(error: &Error) -> Error {
+pub(crate) fn copy(error: &Error) -> Error {
     match error {
         Error::Corrupt { path, detail } => Error::corrupt(path, detail),
         Error::Format { path, expected, got } => {

@@ -211,6 +211,18 @@ pub(crate) fn sync_holder(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// What tells a file from another that takes its name; `None` if there is none, and where the system does not tell.
+#[cfg(unix)]
+pub(crate) fn identity(found: io::Result<fs::Metadata>) -> Option<[u64; 2]> {
+    use std::os::unix::fs::MetadataExt;
+    found.ok().map(|found| [found.dev(), found.ino()])
+}
+
+#[cfg(not(unix))]
+pub(crate) fn identity(_: io::Result<fs::Metadata>) -> Option<[u64; 2]> {
+    None
+}
+
 /// The folder that holds the name of `folder`.
 fn holder(folder: &Path) -> &Path {
     match folder.parent() {

@@ -3,10 +3,7 @@
 //! Everything that changes the index takes the next number of one sequence: a batch of added entries, a tombstone.
 //! A tombstone buries what its owner had under *smaller* numbers, so an owner may be added again later.
 
-use redb::{
-    Key, ReadTransaction, ReadableTable, ReadableTableMetadata, Table, TableDefinition, TableError, TableHandle, Value,
-    WriteTransaction,
-};
+use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 
 use super::database::Database;
 use super::quiet::Quiet;
@@ -124,14 +121,32 @@ impl Meta {
     }
 }
 
-/// Changes the counters within `txn`, counting the generation up.
+/// Changes the counters within `txn`, counting the generation up, if they do not contradict one another.
 fn advance<T>(database: &Database, txn: &WriteTransaction, change: impl FnOnce(&mut Meta) -> T) -> Result<T> {
     let mut table = txn.open_table(META).map_err(|e| database.error(e))?;
-    let mut meta = Meta::of(database, &table)?;
+    let meta = Meta::of(database, &table)?;
+    let done = meta.flushed.max(meta.cleared);
+    if meta.next < done {
+        return Err(behind(database, meta.next, done));
+    }
+    put(database, &mut table, meta, change)
+}
+
+fn put<T>(
+    database: &Database,
+    table: &mut Table<'_, &'static str, u64>,
+    mut meta: Meta,
+    change: impl FnOnce(&mut Meta) -> T,
+) -> Result<T> {
     let result = change(&mut meta);
     meta.generation += 1;
-    meta.write(database, &mut table)?;
+    meta.write(database, table)?;
     Ok(result)
+}
+
+/// The error for a counter that is behind what was numbered.
+pub(super) fn behind(database: &Database, next: u64, used: u64) -> Error {
+    Error::corrupt(database.path(), format!("the index's next number is {next}, and what is numbered goes to {used}"))
 }
 
 /// Stages `entries` in `txn`.
@@ -146,7 +161,16 @@ pub(super) fn add(database: &Database, txn: &WriteTransaction, entries: &[Entry]
     })?;
     let mut table = txn.open_table(BATCHES).map_err(|e| database.error(e))?;
     for (number, batch) in (first..).zip(entries.chunks(BATCH_MAX)) {
-        table.insert(number, encode(batch).as_slice()).map_err(|e| database.error(e))?;
+        let was = table.insert(number, encode(batch).as_slice()).map_err(|e| database.error(e))?;
+        new_row(database, was.is_some(), "batch", number)?;
+    }
+    Ok(())
+}
+
+/// An error if there was a row under a number that is given once: the counter is older than what it counts.
+fn new_row(database: &Database, was: bool, what: &str, number: u64) -> Result<()> {
+    if was {
+        return Err(Error::corrupt(database.path(), format!("there is an index {what} {number} already")));
     }
     Ok(())
 }
@@ -162,8 +186,8 @@ pub(super) fn remove(database: &Database, txn: &WriteTransaction, owner: u64) ->
     let sum = crc32fast::hash(&value[..8]);
     value[8..].copy_from_slice(&sum.to_le_bytes());
     let mut table = txn.open_table(TOMBSTONES).map_err(|e| database.error(e))?;
-    table.insert(number, value.as_slice()).map_err(|e| database.error(e))?;
-    Ok(())
+    let was = table.insert(number, value.as_slice()).map_err(|e| database.error(e))?;
+    new_row(database, was.is_some(), "tombstone", number)
 }
 
 /// Calls `each` with every batch numbered `from` or more, or what is wrong with it.
@@ -235,7 +259,8 @@ pub(super) fn swap(database: &Database, txn: &WriteTransaction, swap: &Swap) -> 
         table.remove(number).map_err(error)?;
     }
     if let Some(record) = &swap.new {
-        table.insert(record.number, record.encode().as_slice()).map_err(error)?;
+        let was = table.insert(record.number, record.encode().as_slice()).map_err(error)?;
+        new_row(database, was.is_some(), "part", record.number)?;
     }
     let mut applied = u64::MAX;
     for row in table.iter().map_err(error)? {
@@ -257,15 +282,24 @@ pub(super) fn swap(database: &Database, txn: &WriteTransaction, swap: &Swap) -> 
 
 /// Stages the listing of these parts in the place of everything that there is.
 pub(super) fn replace(database: &Database, txn: &WriteTransaction, parts: &[Record]) -> Result<()> {
+    let mut used = 0;
     for definition in [PARTS, BATCHES, TOMBSTONES] {
         let mut table = txn.open_table(definition).map_err(|e| database.error(e))?;
+        let last = table.last().map_err(|e| database.error(e))?.map(|(number, _)| number.value());
+        used = used.max(last.map_or(0, |last| last.saturating_add(1)));
         table.retain(|_, _| false).map_err(|e| database.error(e))?;
     }
-    let next = advance(database, txn, |meta| {
-        meta.next += parts.len() as u64;
-        (meta.flushed, meta.cleared) = (meta.next, meta.next);
-        meta.next
-    })?;
+    let next = {
+        // No number is given twice, whatever the counters say.
+        let mut table = txn.open_table(META).map_err(|e| database.error(e))?;
+        let meta = Meta::of(database, &table)?;
+        let used = used.max(meta.flushed).max(meta.cleared);
+        put(database, &mut table, meta, |meta| {
+            meta.next = meta.next.max(used) + parts.len() as u64;
+            (meta.flushed, meta.cleared) = (meta.next, meta.next);
+            meta.next
+        })?
+    };
     let mut table = txn.open_table(PARTS).map_err(|e| database.error(e))?;
     for (number, part) in (next - parts.len() as u64..).zip(parts) {
         let record = Record { number, applied: next, ..*part };
@@ -282,8 +316,8 @@ pub(super) fn list(database: &Database, txn: &WriteTransaction, mut record: Reco
     })?;
     record.applied = record.number;
     let mut table = txn.open_table(PARTS).map_err(|e| database.error(e))?;
-    table.insert(record.number, record.encode().as_slice()).map_err(|e| database.error(e))?;
-    Ok(())
+    let was = table.insert(record.number, record.encode().as_slice()).map_err(|e| database.error(e))?;
+    new_row(database, was.is_some(), "part", record.number)
 }
 
 fn tombstone(bytes: &[u8]) -> Option<u64> {
@@ -317,40 +351,6 @@ fn decode(bytes: &[u8]) -> Option<Vec<Entry>> {
         Some(Entry { id: EntryId::from_u64(u64::from_le_bytes(*id)), hash: Hash(hash.try_into().ok()?) })
     };
     rows.iter().map(entry).collect()
-}
-
-/// Copies all tables from one database to another that has none of them. An error leaves `to` without them if it is then dropped.
-pub(crate) fn carry(from: &ReadTransaction, to: &WriteTransaction) -> Result<(), redb::Error> {
-    let there: Vec<String> = from.list_tables()?.map(|table| table.name().to_string()).collect();
-    let has = |table: &dyn TableHandle| there.iter().any(|name| name == table.name());
-    if has(&META) {
-        copy_table(from, to, META)?;
-    }
-    for table in [BATCHES, PARTS, TOMBSTONES].into_iter().filter(|table| has(table)) {
-        copy_table(from, to, table)?;
-    }
-    Ok(())
-}
-
-/// Copies a table, all of whose rows have to be there, to another database.
-pub(crate) fn copy_table<K: Key + 'static, V: Value + 'static>(
-    from: &ReadTransaction,
-    to: &WriteTransaction,
-    definition: TableDefinition<'_, K, V>,
-) -> Result<(), redb::Error> {
-    let (from, mut to) = (from.open_table(definition)?, Quiet::new(to.open_table(definition)?));
-    let mut copied = 0;
-    for row in from.iter()? {
-        let (key, value) = row?;
-        to.insert(key.value(), value.value())?;
-        copied += 1;
-    }
-    let (counted, kept) = (from.len()?, to.len()?);
-    if counted != copied || kept != copied {
-        let detail = format!("{counted} rows of the table {} are counted, {copied} are there", definition.name());
-        return Err(redb::Error::Corrupted(detail));
-    }
-    Ok(())
 }
 
 /// A table that nobody has written to yet is an empty one.

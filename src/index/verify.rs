@@ -4,7 +4,8 @@ use std::io::Read;
 use std::sync::Arc;
 
 use super::Index;
-use super::tables;
+use super::database::fenced;
+use super::tables::{self, Meta};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 
@@ -124,23 +125,31 @@ impl Index {
             }
         }
         let database = &self.shared.database;
-        database.steady(|| database.begin_read())?;
-        let tables = super::database::fenced(database.path(), || {
+        fenced(database.path(), || database.steady(|| database.begin_read()))?;
+        let tables = fenced(database.path(), || {
             database.steady(|| {
                 let txn = database.begin_read()?;
-                let (mut entries, mut damage) = (0, Vec::new());
-                tables::batches(database, &txn, 0, |_, batch| {
+                let (mut entries, mut damage, mut used) = (0, Vec::new(), 0);
+                let meta = Meta::read(database, &txn)?;
+                tables::batches(database, &txn, 0, |number, batch| {
+                    used = used.max(number.saturating_add(1));
                     batch.map_or_else(|error| damage.push(error), |batch| entries += batch.len() as u64);
                     Ok(())
                 })?;
-                tables::tombstones(database, &txn, 0, |_, owner| {
+                tables::tombstones(database, &txn, 0, |number, owner| {
+                    used = used.max(number.saturating_add(1));
                     damage.extend(owner.err());
                     Ok(())
                 })?;
                 tables::parts(database, &txn, |record| {
+                    used = used.max(record.as_ref().map_or(0, |record| record.number.saturating_add(1)));
                     damage.extend(record.err());
                     Ok(())
                 })?;
+                used = used.max(meta.flushed).max(meta.cleared);
+                if meta.next < used {
+                    damage.push(tables::behind(database, meta.next, used));
+                }
                 Ok((entries, damage))
             })
         });
@@ -161,7 +170,7 @@ impl Index {
     /// [`Error::Option`] in a process that only reads; [`Error::Io`] or [`Error::Format`] if a part cannot be opened now or is of
     /// another version, and then nothing was forgotten.
     pub fn salvage(&self) -> Result<Salvaged> {
-        let (saved, lost) = self.shared.salvage()?;
+        let (saved, lost) = self.shared.database.writing(|| self.shared.salvage())?;
         Ok(Salvaged { saved, lost })
     }
 }

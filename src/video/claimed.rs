@@ -14,15 +14,26 @@ const OGG_PAGE: u64 = 65_307;
 const ASF_HEADER: [u8; 16] = *b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c";
 const ASF_FILE: [u8; 16] = *b"\xa1\xdc\xab\x8c\x47\xa9\xcf\x11\x8e\xe4\x00\xc0\x0c\x20\x53\x65";
 
+/// What the header of an AVI file claims.
+pub(super) struct Avi {
+    /// Width and height.
+    pub(super) size: (u32, u32),
+    /// Whether its numbers were put in when all was written; into a pipe they cannot be, and anything may be there.
+    pub(super) finished: bool,
+}
+
 /// What the main header of an AVI file claims, which lies at a fixed place; the reader is at its start again afterwards.
-pub(super) fn of_avi(reader: &mut Reader) -> Option<(u32, u32)> {
+pub(super) fn of_avi(reader: &mut Reader) -> Option<Avi> {
     let mut head = [0; 72];
     let read = reader.read_exact(&mut head);
     reader.rewind().ok()?;
     read.ok()?;
     let named = |at: usize, name: &[u8]| head[at..].starts_with(name);
     let avi = named(0, b"RIFF") && named(8, b"AVI LIST") && named(20, b"hdrlavih");
-    avi.then(|| (number(&head[64..], u32::from_le_bytes), number(&head[68..], u32::from_le_bytes)))
+    avi.then(|| Avi {
+        size: (number(&head[64..], u32::from_le_bytes), number(&head[68..], u32::from_le_bytes)),
+        finished: !matches!(number(&head[4..], u32::from_le_bytes), 0 | u32::MAX),
+    })
 }
 
 /// How the end of a file shows that it was cut off, where its container says what that should be: AVI and ASF claim their length

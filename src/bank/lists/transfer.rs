@@ -97,15 +97,18 @@ pub struct Imported {
 }
 
 /// What was written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Exported {
     /// References that were written.
     pub written: u64,
     /// References that this layout has no words for.
     pub skipped: u64,
-    /// References whose fingerprints are gone from a damaged store.
+    /// References that are in the store and not in the list, since it is damaged: those whose records or fingerprints cannot be read. Of which bank
+    /// one is whose record cannot be read is not known.
     pub lost: u64,
+    /// What is damaged of what was to be written, policies of banks as well.
+    pub problems: Vec<Error>,
 }
 
 impl Store {
@@ -145,9 +148,11 @@ impl Store {
     /// labels, states and banks ([`Format::JsonLines`]). Opinions, refusals, the change log and remembered uploads are in no
     /// list: a copy of the store's folder keeps them.
     ///
+    /// Of a damaged store what is whole is written, and [`Exported`] tells what is not.
+    ///
     /// # Errors
-    /// [`Error::Io`] from `out`, [`Error::Option`] if a PDQ list is asked of a store on another hash, a vPDQ list is asked of several films, or no reference has
-    /// the id; and those of the database.
+    /// [`Error::Io`] from `out`, without a path, [`Error::Option`] if a PDQ list is asked of a store on another hash, a vPDQ list is asked of
+    /// several films, or no reference has the id; and those of the database.
     pub fn export(&self, mut out: impl Write, options: &ExportOptions) -> Result<Exported> {
         let (format, bank, id) = (options.format, options.bank.as_deref(), options.id.as_deref());
         if format != Format::JsonLines {
@@ -159,16 +164,37 @@ impl Store {
             for config in self.banks().iter().filter(|config| bank.is_none_or(|bank| bank == config.name)) {
                 put(&json::write_bank(config)?)?;
             }
+            exported.problems = self.damaged_banks(options.bank.as_slice());
         }
-        for record in self.references(None)? {
-            let record = record?;
+        let (counted, records) = self.steady(|| {
+            let reading = self.reading()?;
+            Ok((reading.counts()?.0, reading.references(None)?))
+        })?;
+        let (mut whole, mut damaged) = (0, 0);
+        for record in records {
+            let Some(record) = exported.bear(record)? else {
+                damaged += 1;
+                continue;
+            };
+            whole += 1;
             if bank.is_some_and(|bank| bank != record.bank) || id.is_some_and(|id| id != record.id) {
                 continue;
             }
-            let Some(fingerprint) = self.fingerprint(&record.bank, &record.id)? else {
+            let fingerprint = self.steady(|| {
+                let reading = self.reading()?;
+                let found = reading.fingerprint(record.number)?;
+                // It may have been removed meanwhile, or never have been under this name.
+                if found.is_none() && reading.named(&record.bank, &record.id)?.is_none() {
+                    return Ok(None);
+                }
+                let missing = || Error::corrupt(self.path(), format!("reference {} has no fingerprint", record.number));
+                found.ok_or_else(missing).map(Some)
+            });
+            let Some(fingerprint) = exported.bear(fingerprint)? else {
                 exported.lost += 1;
                 continue;
             };
+            let Some(fingerprint) = fingerprint else { continue };
             if format == Format::JsonLines {
                 put(&json::write(&record, &fingerprint)?)?;
                 exported.written += 1;
@@ -212,10 +238,12 @@ impl Store {
                 None => exported.skipped += 1,
             }
         }
-        if let Some(id) = id.filter(|_| exported == Exported::default()) {
+        if let Some(id) = id.filter(|_| exported.written + exported.skipped + exported.lost + damaged == 0) {
             return Err(Error::option("id", format!("there is no reference {id:?}")));
         }
         out.flush().map_err(|error| Error::io("", error))?;
+        // Behind a damaged page there may be more than the row that could not be read.
+        exported.lost += counted.saturating_sub(whole).max(damaged);
         Ok(exported)
     }
 }
@@ -223,6 +251,19 @@ impl Store {
 /// The number of the frame at this time of a film with a mean number of frames a second.
 fn numbered(time: f64, rate: f64) -> u64 {
     (time * rate).round() as u64
+}
+
+impl Exported {
+    /// `None` for what is damaged, which is noted.
+    fn bear<T>(&mut self, read: Result<T>) -> Result<Option<T>> {
+        match read {
+            Err(error @ (Error::Corrupt { .. } | Error::Format { .. })) => {
+                self.problems.push(error);
+                Ok(None)
+            }
+            read => read.map(Some),
+        }
+    }
 }
 
 struct Import<'i, 't> {

@@ -136,13 +136,13 @@ impl<'a> Opened<'a> {
             return Err(Error::limit("streams", limits.streams.into(), input.nb_streams().into()));
         }
         let estimated = input.duration() as f64 / f64::from(ffi::AV_TIME_BASE);
-        let claim = claimed_times(&input);
+        let claim = claimed_times(&input).filter(|_| avi.as_ref().is_none_or(|avi| avi.finished));
         let claimed = claim.map_or(0.0, |[begin, end]| end - begin);
         if claimed > limits.duration {
             return Err(Error::limit("duration", limits.duration as u64, claimed as u64));
         }
         let index = choose(&input, &mut warnings)?;
-        if let Some((width, height)) = avi {
+        if let Some((width, height)) = avi.map(|avi| avi.size) {
             within(limits, width, height)?;
         }
         let (time_base, rate) = match input.stream(index) {
@@ -317,15 +317,14 @@ pub(super) fn stopped(limits: &Limits, cancel: &Cancel) -> Error {
 }
 
 /// When the container says that it begins and ends, in seconds. `None` where it says nothing by itself: FFmpeg makes durations up of the
-/// first and the last timestamp of MPEG-TS and MPEG-PS, between which clocks may have been set anew, of the bitrate, and of what was
-/// left in the place of an AVI file's length when it was written to a pipe.
+/// first and the last timestamp of MPEG-TS and MPEG-PS, between which clocks may have been set anew, and of the bitrate.
 fn claimed_times(input: &Input) -> Option<[f64; 2]> {
     // SAFETY: the context is borrowed for as long as its fields are read.
     let (duration, begin, by) = unsafe {
         let context = &*input.as_ptr();
         (context.duration, context.start_time, context.duration_estimation_method)
     };
-    let stated = by == ffi::AVDurationEstimationMethod::AVFMT_DURATION_FROM_STREAM && input.format().name() != "avi";
+    let stated = by == ffi::AVDurationEstimationMethod::AVFMT_DURATION_FROM_STREAM;
     let seconds = |time: i64| time as f64 / f64::from(ffi::AV_TIME_BASE);
     let begin = if begin == ffi::AV_NOPTS_VALUE { 0.0 } else { seconds(begin).max(0.0) };
     let duration = Some(seconds(duration)).filter(|duration| stated && *duration > 0.0)?;
