@@ -1,11 +1,12 @@
 //! `refrain scan`: ask about everything in folders.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use indicatif::HumanBytes;
 use refrain::Error;
+use refrain::fingerprint::RECIPE;
 use refrain::matching::Outcome;
 use refrain::report::html::Report;
 use refrain::report::words;
@@ -179,12 +180,16 @@ impl Args {
         Ok(roots)
     }
 
-    /// What makes a scan the same scan, for its journal.
+    /// What makes a scan the same scan, for its journal: the store, by whatever way it was named, what is asked, and the
+    /// program that looks at the files.
     fn identity(&self) -> String {
         let radius = self.max_distance.map_or("the banks'".into(), |radius| radius.to_string());
         let exact = if self.exact { ", exact" } else { "" };
         let whole = if self.whole { ", whole" } else { "" };
-        format!("store {}, distance {radius}{exact}{whole}", self.store.path().display())
+        let there = self.store.path();
+        let there = fs::canonicalize(there).unwrap_or_else(|_| there.to_path_buf());
+        let program = format!("refrain {}, fingerprints {RECIPE}", env!("CARGO_PKG_VERSION"));
+        format!("store {}, distance {radius}{exact}{whole}, {program}", there.display())
     }
 }
 
