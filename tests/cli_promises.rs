@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{command, fixture, known, run};
+use common::{Ran, command, fixture, known, run};
 
 fn piped(dir: &Path, args: &[&str]) -> Child {
     command(dir, args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs")
@@ -201,6 +201,49 @@ fn a_reader_that_leaves_does_not_end_a_scan_with_a_report_and_hides_no_result() 
     let mut child = piped(dir.path(), &["match", "--store", "s", &fixture("uploads/glass.jpg")]);
     drop(child.stdout.take());
     assert_eq!(ended(&mut child), Some(1), "nothing is known");
+}
+
+/// `refrain` with a file as its input, and an output that nobody reads from the first byte on.
+fn unread(dir: &Path, input: &str, args: &[&str]) -> Ran {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let input = fs::File::open(input).expect("an input");
+    Ran::of(command(dir, args).stdin(input).stdout(writer).output().expect("it runs"))
+}
+
+#[test]
+fn a_reader_that_leaves_does_not_end_what_is_wanted_beside_the_lines() {
+    let dir = known(&["removed/meadow.jpg"]);
+    let (flowers, glass) = (fixture("uploads/flowers.jpg"), fixture("uploads/glass.jpg"));
+    // What comes after the first line is remembered too, and the first line's match counts.
+    unread(dir.path(), &glass, &["match", "--store", "s", "--json", "--remember", &flowers, "-"]).expect(0);
+    run(dir.path(), &["add", "--store", "s", "--bank", "removed", &fixture("removed/window.jpg")]).expect(0);
+    let found = run(dir.path(), &["retro", "--store", "s", "--json"]).expect(0).lines();
+    assert!(found.iter().any(|line| line["upload"] == "-" && line["reference"] == "window.jpg"), "{found:?}");
+
+    let pairs = [("gone.jpg", "meadow.jpg"), (&flowers, "meadow.jpg"), (&glass, "window.jpg")];
+    let decisions = pairs.map(|(path, reference)| {
+        format!(r#"{{"path":"{path}","bank":"removed","reference":"{reference}","decision":"refused"}}"#)
+    });
+    let decisions = format!(r#"{{"refrain_decisions":1,"decisions":[{}]}}"#, decisions.join(","));
+    fs::write(dir.path().join("decisions.json"), decisions).unwrap();
+    let ran = unread(dir.path(), "/dev/null", &["decide", "--store", "s", "--json", "decisions.json"]).expect(2);
+    assert!(ran.err.contains("2 pairs refused, 0 confirmed, 1 not kept"), "{}", ran.err);
+    run(dir.path(), &["match", "--store", "s", &flowers, &glass]).expect(1);
+
+    fs::create_dir(dir.path().join("up")).unwrap();
+    for name in ["removed/city.jpg", "uploads/city-small.jpg"] {
+        fs::copy(fixture(name), dir.path().join("up").join(name.replace('/', "-"))).unwrap();
+    }
+    fs::write(dir.path().join("up/torn.jpg"), "no picture").unwrap();
+    let files = ["plan.json", "plan.sh", "same.html"];
+    let args = ["dedupe", "--json", "--plan", files[0], "--script", files[1], "--report", files[2], "up"];
+    let ran = unread(dir.path(), "/dev/null", &args).expect(2);
+    assert!(ran.err.contains("torn.jpg"), "{}", ran.err);
+    for file in files {
+        let text = fs::read_to_string(dir.path().join(file)).unwrap();
+        assert!(text.contains("city-small.jpg"), "{file}: {text}");
+    }
 }
 
 #[test]

@@ -73,6 +73,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
 
     let cache = args.cache.open();
     let (mut added, mut failed, mut broken_off) = (0u64, 0u64, false);
+    let mut reader = out::Reader::new(true);
     let done = scan::ordered(
         &how,
         &listing.items,
@@ -111,10 +112,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
                     added += u64::from(kept.new);
                     let what = if kept.new { "added" } else { "already there:" };
                     let said = format!("{what} {}/{id} ({}, {} hashes)", args.bank, describe(&print), kept.hashes);
-                    match out::line(said) {
-                        Err(Stop::Closed) | Ok(()) => Ok(()), // nobody reads along, but the work is wanted
-                        Err(error) => Err(error),
-                    }
+                    reader.show(|| out::line(said))
                 }
                 Err(Error::Cancelled) => {
                     broken_off = true;

@@ -105,24 +105,14 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     bar.finish();
     let found = found?;
 
-    let mut out = out::Lines::new(); // everything is known: nobody waits for single lines
-    for (path, failure) in &found.failed {
+    for failure in found.failed.iter().map(|(_, failure)| failure) {
         out::tell(words::printable(&failure.message));
-        if args.json {
-            out.json(&json!({ "path": path.to_string_lossy(), "error": failure }))?;
-        }
     }
     for (path, warnings) in &found.warned {
         out::warn(&path.to_string_lossy(), warnings);
     }
-    if args.json {
-        out.each(&found.groups, |text, at, group| out::push_json(text, &group.line(at + 1)))?;
-    } else {
-        for (number, group) in (1..).zip(&found.groups) {
-            print(&mut out, number, group)?;
-        }
-    }
-    out.finish()?;
+    // What else is wanted is written also if nobody reads the lines.
+    let printed = print(&found, args.json);
     if let (Some(mut file), Some(path)) = (plan, &args.plan) {
         let groups: Vec<_> = (1..).zip(&found.groups).map(|(number, group)| group.line(number)).collect();
         let folder = std::env::current_dir().unwrap_or_default();
@@ -144,13 +134,28 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     if !args.quiet {
         summarise(&found, &listing);
     }
-    let exit = Exit::of_matching(!found.failed.is_empty(), !found.groups.is_empty());
+    let exit = Exit::unless_closed(printed, Exit::of_matching(!found.failed.is_empty(), !found.groups.is_empty()));
     // the process ends, and its memory goes with it at once
     std::mem::forget((found, listing));
-    Ok(exit)
+    exit
 }
 
-fn print(out: &mut out::Lines, number: usize, group: &Group) -> Result<(), Stop> {
+fn print(found: &Found, json: bool) -> Result<(), Stop> {
+    let mut out = out::Lines::new(); // everything is known: nobody waits for single lines
+    if json {
+        for (path, failure) in &found.failed {
+            out.json(&json!({ "path": path.to_string_lossy(), "error": failure }))?;
+        }
+        out.each(&found.groups, |text, at, group| out::push_json(text, &group.line(at + 1)))?;
+    } else {
+        for (number, group) in (1..).zip(&found.groups) {
+            print_group(&mut out, number, group)?;
+        }
+    }
+    out.finish()
+}
+
+fn print_group(out: &mut out::Lines, number: usize, group: &Group) -> Result<(), Stop> {
     out.line(format_args!("group {number}:"))?;
     for member in &group.members {
         let file = &member.file;

@@ -91,11 +91,10 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
         },
     );
     work.over();
-    done?;
-    if broken_off {
+    if broken_off && done.is_ok() {
         return Err(refrain::Error::Cancelled.into());
     }
-    Ok(exit)
+    Exit::unless_closed(done, exit)
 }
 
 fn print(line: &HashLine, json: bool) -> Result<(), Stop> {

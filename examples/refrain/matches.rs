@@ -59,11 +59,11 @@ pub struct Args {
 }
 
 /// What the lines came to.
-#[derive(Default)]
 struct Tally {
     failed: bool,
     matched: bool,
     damage: Damage,
+    reader: out::Reader,
 }
 
 pub fn run(args: &Args) -> Result<Exit, Stop> {
@@ -78,7 +78,8 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     if args.exact {
         how.ask = how.ask.exact();
     }
-    let mut tally = Tally::default();
+    let reader = out::Reader::new(args.remember);
+    let mut tally = Tally { failed: false, matched: false, damage: Damage::default(), reader };
     let asked = match &args.hashes {
         Some(list) => ask_hashes(&store, list, &how.ask, args.json, &mut tally),
         None => ask_paths(&store, args, how, &mut tally),
@@ -99,11 +100,13 @@ impl Tally {
             out::tell(format_args!("{}: {}", words::printable(line.name()), words::printable(&error.message)));
         }
         out::warn(line.name(), &line.warnings);
-        if json {
-            return out::json(line);
-        }
-        out::line(format_args!("{}: {}", words::printable(line.name()), words::outcome(line.outcome)))?;
-        line.matches.iter().try_for_each(|found| out::line(format_args!("  {}", words::a_match(found))))
+        self.reader.show(|| {
+            if json {
+                return out::json(line);
+            }
+            out::line(format_args!("{}: {}", words::printable(line.name()), words::outcome(line.outcome)))?;
+            line.matches.iter().try_for_each(|found| out::line(format_args!("  {}", words::a_match(found))))
+        })
     }
 }
 

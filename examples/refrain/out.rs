@@ -17,6 +17,34 @@ pub fn line(text: impl Display) -> Result<(), Stop> {
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(failed)
 }
 
+/// Whoever reads standard output, and may leave before the end.
+pub struct Reader {
+    /// Whether the work is wanted without one.
+    goes_on: bool,
+    gone: bool,
+}
+
+impl Reader {
+    /// `goes_on`: whether something else is wanted than what is printed, so that the work goes on when nobody reads it any more.
+    pub fn new(goes_on: bool) -> Self {
+        Self { goes_on, gone: false }
+    }
+
+    /// Prints, as long as somebody reads.
+    pub fn show(&mut self, print: impl FnOnce() -> Result<(), Stop>) -> Result<(), Stop> {
+        if self.gone {
+            return Ok(());
+        }
+        match print() {
+            Err(Stop::Closed) if self.goes_on => {
+                self.gone = true;
+                Ok(())
+            }
+            printed => printed,
+        }
+    }
+}
+
 fn failed(error: io::Error) -> Stop {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Stop::Closed,

@@ -108,8 +108,8 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     let patterns = Patterns { include: args.include.clone(), exclude: args.exclude.clone() };
     let mut damage = Damage::default();
     // What can be told in no other way any more does not end the rest.
-    let (mut closed, mut unwritten) = (false, false);
-    let goes_on = args.report.is_some() || args.resume.is_some();
+    let mut unwritten = false;
+    let mut reader = out::Reader::new(args.report.is_some() || args.resume.is_some());
     let listing = scan::walk(&args.roots()?, &patterns, &how.parallel.cancel)?;
     let (progress, done) = scan::ask_all(
         &store,
@@ -133,23 +133,18 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
                 bar.around(|| out::warn(line.name(), &line.warnings));
             }
             let known = matches!(line.outcome, Outcome::Match | Outcome::Allowed | Outcome::Near);
-            if closed || !args.json && !known {
+            if !args.json && !known {
                 return Ok(());
             }
-            let printed = bar.around(|| {
-                if args.json {
-                    return out::json(&line);
-                }
-                out::line(format_args!("{name}: {}", words::outcome(line.outcome)))?;
-                line.matches.iter().try_for_each(|found| out::line(format_args!("  {}", words::a_match(found))))
-            });
-            match printed {
-                Err(Stop::Closed) if goes_on => {
-                    closed = true;
-                    Ok(())
-                }
-                printed => printed,
-            }
+            reader.show(|| {
+                bar.around(|| {
+                    if args.json {
+                        return out::json(&line);
+                    }
+                    out::line(format_args!("{name}: {}", words::outcome(line.outcome)))?;
+                    line.matches.iter().try_for_each(|found| out::line(format_args!("  {}", words::a_match(found))))
+                })
+            })
         },
     );
     work.over();
