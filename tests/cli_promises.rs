@@ -261,8 +261,36 @@ fn what_was_written_before_stays_until_its_successor_is_whole() {
     assert_eq!(fs::read_to_string(path("plan.json")).unwrap(), "an older plan");
     let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".part")), "{left:?}");
+    assert_eq!(left.len(), 4, "the store, the cache, the list, the plan and {left:?}");
     run(dir.path(), &["list", "export", "--store", "s", "--format", "jsonl", "/dev/null"]).expect(0);
     assert!(!fs::metadata("/dev/null").unwrap().is_file(), "what is no file is written into");
+}
+
+#[test]
+fn reports_go_where_links_and_pipes_lead() {
+    use std::os::unix::fs::FileTypeExt;
+    let dir = known(&["removed/meadow.jpg"]);
+    let path = |name: &str| dir.path().join(name);
+    fs::create_dir(path("up")).unwrap();
+    fs::copy(fixture("uploads/flowers.jpg"), path("up/a.jpg")).unwrap();
+    for name in ["link.html.part", "link.html.page", "kept.html"] {
+        fs::write(path(name), "an older file").unwrap();
+    }
+    std::os::unix::fs::symlink("kept.html", path("link.html")).unwrap();
+    run(dir.path(), &["scan", "--store", "s", "--report", "link.html", "up"]).expect(0);
+    assert_eq!(fs::read_link(path("link.html")).unwrap(), Path::new("kept.html"));
+    assert!(fs::read_to_string(path("kept.html")).unwrap().contains("meadow.jpg"));
+    for name in ["link.html.part", "link.html.page"] {
+        assert_eq!(fs::read_to_string(path(name)).unwrap(), "an older file");
+    }
+    assert!(Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = path("pipe");
+        move || fs::read_to_string(pipe).unwrap()
+    });
+    run(dir.path(), &["scan", "--store", "s", "--report", "pipe", "up"]).expect(0);
+    assert!(fs::metadata(path("pipe")).unwrap().file_type().is_fifo());
+    assert!(reader.join().unwrap().contains("meadow.jpg"));
 }
 
 #[test]

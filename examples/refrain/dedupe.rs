@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use refrain::Error;
 use refrain::dedupe::{self, Choice, Found, Group, Role};
-use refrain::report::{GroupReport, words};
+use refrain::report::{Draft, GroupReport, words};
 use refrain::scan::{self, Patterns};
 use serde_json::json;
 
@@ -91,8 +91,8 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     let work = signal::Breakable::begin(choice.cache.as_ref());
     choice.parallel.cancel = work.cancel();
     choice.parallel.window = 4096;
-    let plan = args.plan.as_deref().map(out::Draft::create).transpose()?;
-    let script = args.script.as_deref().map(out::Draft::create).transpose()?;
+    let plan = args.plan.as_deref().map(Draft::create).transpose()?;
+    let script = args.script.as_deref().map(Draft::create).transpose()?;
     let report = args.report.as_ref().map(GroupReport::create).transpose()?;
 
     let bar = Bar::new(args.quiet);

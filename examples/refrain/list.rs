@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use refrain::Error;
 use refrain::bank::lists::{ExportOptions, Format, ImportOptions};
-use refrain::report::words;
+use refrain::report::{Draft, words};
 
 use crate::store::StoreArg;
 use crate::{Exit, Stop, out, signal};
@@ -126,7 +126,7 @@ impl Export {
         options.id.clone_from(&self.id);
         let exported = match self.file.as_deref().filter(|file| !is_dash(file)) {
             Some(file) => {
-                let mut target = out::Draft::create(file)?;
+                let mut target = Draft::create(file)?;
                 let exported = store.export(&mut target, &options);
                 let exported = exported.map_err(|error| match error {
                     Error::Io { source, .. } => Error::io(file, source),

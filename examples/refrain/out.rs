@@ -1,9 +1,7 @@
 //! Printing: results to standard output line by line, words for people to standard error.
 
 use std::fmt::Display;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
 
 use rayon::prelude::*;
 use refrain::report::words;
@@ -115,56 +113,6 @@ pub fn json(value: &impl Serialize) -> Result<(), Stop> {
     let text =
         serde_json::to_string(value).map_err(|error| refrain::Error::io("standard output", io::Error::other(error)))?;
     line(text)
-}
-
-/// A file that is there once it is whole, in the place of one that was there before.
-pub struct Draft {
-    file: BufWriter<File>,
-    /// Where it is written until then; `None` if it is no file that could be replaced, as a pipe.
-    part: Option<PathBuf>,
-    path: PathBuf,
-}
-
-impl Draft {
-    /// What cannot be written is told now and not after hours.
-    pub fn create(path: &Path) -> Result<Self, Stop> {
-        let part = match std::fs::metadata(path) {
-            Ok(there) if !there.is_file() => None,
-            _ => {
-                let mut part = path.as_os_str().to_owned();
-                part.push(".part");
-                Some(PathBuf::from(part))
-            }
-        };
-        let file = File::create(part.as_deref().unwrap_or(path)).map_err(|error| refrain::Error::io(path, error))?;
-        Ok(Self { file: BufWriter::new(file), part, path: path.to_path_buf() })
-    }
-
-    pub fn finish(mut self) -> Result<(), Stop> {
-        let done = self.file.flush().and_then(|()| match self.part.take() {
-            None => Ok(()),
-            Some(part) => self.file.get_ref().sync_all().and_then(|()| std::fs::rename(part, &self.path)),
-        });
-        done.map_err(|error| refrain::Error::io(&self.path, error).into())
-    }
-}
-
-impl Write for Draft {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if let Some(part) = &self.part {
-            let _ = std::fs::remove_file(part); // what is not whole is nothing
-        }
-    }
 }
 
 /// Says something to the person at the terminal. Standard error may be closed; that is no reason to stop.
