@@ -184,7 +184,7 @@ impl Store {
                 (Fingerprint::Image(image), Format::Pdq, _) => {
                     text::whole(image).map(|view| text::write_pdq(&view.hash, metadata))
                 }
-                (_, Format::ThreatExchange, _) => text::write_threatexchange(&fingerprint, metadata),
+                (_, Format::ThreatExchange, _) => text::write_threatexchange(&fingerprint),
                 (Fingerprint::Video(video), Format::Vpdq, _) if exported.written == 0 => {
                     let rate =
                         record.labels.get(RATE).and_then(|rate| rate.parse().ok()).filter(|rate: &f64| *rate > 0.0);
