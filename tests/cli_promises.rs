@@ -267,6 +267,39 @@ fn what_was_written_before_stays_until_its_successor_is_whole() {
 }
 
 #[test]
+fn what_is_added_again_says_what_became_of_it() {
+    let dir = known(&["removed/meadow.jpg"]);
+    let (file, copy) = (fixture("removed/meadow.jpg"), fixture("uploads/flowers.jpg"));
+    let add = |more: &[&str]| {
+        run(dir.path(), &[&["add", "--store", "s", "--bank", "removed"][..], more, &[file.as_str()]].concat())
+    };
+    let change = |how: &str| {
+        run(dir.path(), &["reference", how, "--store", "s", "--bank", "removed", "meadow.jpg"]).expect(0);
+    };
+    assert!(!add(&[]).expect(0).err.contains("meadow.jpg"), "nothing differs");
+    for more in [["--label", "policy=7b"], ["--source", "desk"]] {
+        let ran = add(&more).expect(0);
+        assert!(ran.out.contains("already there") && ran.err.contains("removed/meadow.jpg keeps"), "{}", ran.err);
+    }
+    change("withdraw");
+    let ran = add(&[]).expect(2);
+    assert!(
+        ran.out.is_empty() && ran.err.contains("withdrawn") && ran.err.contains("reference restore"),
+        "{}",
+        ran.err
+    );
+    run(dir.path(), &["match", "--store", "s", &copy]).expect(1);
+    change("restore");
+    add(&[]).expect(0);
+    run(dir.path(), &["match", "--store", "s", &copy]).expect(0);
+    change("withdraw");
+    change("remove");
+    add(&["--label", "policy=7b"]).expect(0);
+    let one = &run(dir.path(), &["reference", "show", "--store", "s", "--bank", "removed", "meadow.jpg"]).lines()[0];
+    assert_eq!((&one["labels"]["policy"], &one["state"]), (&"7b".into(), &"active".into()));
+}
+
+#[test]
 fn reports_go_where_links_and_pipes_lead() {
     use std::os::unix::fs::FileTypeExt;
     let dir = known(&["removed/meadow.jpg"]);

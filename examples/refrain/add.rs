@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use refrain::bank::Reference;
+use refrain::bank::{Reference, State};
 use refrain::fingerprint::Options;
 use refrain::hash::Algorithm;
 use refrain::report::words;
 use refrain::scan::{self, Parallel, Patterns};
-use refrain::{Error, Fingerprint};
+use refrain::{Error, Fingerprint, Store};
 
 use crate::cache::CacheArg;
 use crate::limits::LimitsArg;
@@ -103,13 +103,32 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
                 };
                 Ok((kept?, print))
             });
-            let id = words::printable(id);
+            let (raw, id) = (id, words::printable(id));
             match kept {
                 Ok((kept, print)) => {
                     if let Fingerprint::Video(video) = &print {
                         out::warn(&item.path.to_string_lossy(), &video.warnings);
                     }
                     added += u64::from(kept.new);
+                    let before = if kept.new { Before::Fit } else { args.before(&store, raw)? };
+                    match before {
+                        Before::Fit => {}
+                        Before::Withdrawn => {
+                            failed += 1;
+                            out::tell(format_args!(
+                                "not added: {}: {}/{id} is there and was withdrawn, so that it matches nothing; `refrain reference \
+                                 restore` makes it active again, and after `refrain reference remove` it can be added anew",
+                                words::printable(&path),
+                                args.bank
+                            ));
+                            return Ok(());
+                        }
+                        Before::Other => out::tell(format_args!(
+                            "{}/{id} keeps the labels and the source that it has: adding it again does not change them; after \
+                             `refrain reference remove` it can be added with others",
+                            args.bank
+                        )),
+                    }
                     let what = if kept.new { "added" } else { "already there:" };
                     let said = format!("{what} {}/{id} ({}, {} hashes)", args.bank, describe(&print), kept.hashes);
                     reader.show(|| out::line(said))
@@ -135,6 +154,28 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
         return Err(Error::Cancelled.into());
     }
     Ok(if failed > 0 { Exit::Failed } else { Exit::Done })
+}
+
+/// How a reference that is there already fits what is to be added.
+enum Before {
+    Fit,
+    /// It matches nothing.
+    Withdrawn,
+    /// It has not the labels or the source that were given.
+    Other,
+}
+
+impl Args {
+    fn before(&self, store: &Store, id: &str) -> Result<Before, Stop> {
+        let Some(record) = store.reference(&self.bank, id)? else { return Ok(Before::Fit) };
+        let labels = self.labels.iter().all(|(key, value)| record.labels.get(key) == Some(value));
+        let source = self.source.as_ref().is_none_or(|source| *source == record.source);
+        Ok(match record.state {
+            State::Withdrawn => Before::Withdrawn,
+            _ if labels && source => Before::Fit,
+            _ => Before::Other,
+        })
+    }
 }
 
 fn describe(print: &Fingerprint) -> String {
