@@ -52,7 +52,7 @@ pub struct Args {
     /// Threads; 0 takes one for each core
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
-    /// Only files that match this pattern, as in .gitignore; may be given more than once
+    /// Only files that match this pattern, as in .gitignore, also of those that are named; may be given more than once
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
     /// No files or folders that match this pattern; may be given more than once

@@ -59,7 +59,7 @@ pub struct Args {
     /// nothing by themselves, and nothing is near
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=96))]
     max_distance: Option<u32>,
-    /// Only files that match this pattern, as in .gitignore; may be given more than once
+    /// Only files that match this pattern, as in .gitignore, also of those that are named; may be given more than once
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
     /// No files or folders that match this pattern; may be given more than once
