@@ -99,15 +99,22 @@ fn each_dash_is_a_question() {
 #[test]
 fn signals_end_what_waits_for_standard_input() {
     let dir = known(&["removed/meadow.jpg"]);
-    for args in [["match", "--store", "s", "-", "-"], ["match", "--store", "s", "--hashes", "-"]] {
+    for args in [
+        &["match", "--store", "s", "-", "-"][..],
+        &["match", "--store", "s", "--hashes", "-"],
+        &["list", "import", "--store", "s", "--bank", "removed", "--format", "pdq", "-"],
+    ] {
         for name in ["INT", "TERM"] {
-            let mut child = piped(dir.path(), &args);
+            let mut child = piped(dir.path(), args);
             // Its input stays open; it is given time to come to it.
             std::thread::sleep(Duration::from_millis(1500));
             signal(&child, name);
             assert_eq!(ended(&mut child), Some(130), "{args:?} {name}");
         }
     }
+    // Whoever imported has let go of the store, and nothing came of it.
+    run(dir.path(), &["bank", "set", "--store", "s", "other"]).expect(0);
+    assert_eq!(run(dir.path(), &["stats", "--store", "s", "--json"]).expect(0).lines()[0]["references"], 1);
 }
 
 #[cfg(feature = "video")]
