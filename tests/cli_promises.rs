@@ -180,6 +180,26 @@ fn files_of_one_name_are_all_added() {
 }
 
 #[test]
+fn what_is_passed_over_is_told() {
+    let dir = known(&["removed/meadow.jpg"]);
+    let up = dir.path().join("up");
+    fs::create_dir(&up).unwrap();
+    fs::write(up.join("notes.txt"), "words").unwrap();
+    fs::write(up.join("pack.zip"), "PK\x03\x04").unwrap();
+    for (args, code) in [
+        (&["hash", "--json", "up"][..], 0),
+        (&["match", "--store", "s", "--json", "up"], 1),
+        (&["add", "--store", "s", "--bank", "removed", "up"], 0),
+    ] {
+        let said = run(dir.path(), args).expect(code).err;
+        assert!(said.contains("1 files are no media") && said.contains("archive, not opened: up/pack.zip"), "{said}");
+        assert!(said.contains("nothing to do"), "{said}");
+        let named = run(dir.path(), &[args, &[fixture("removed/meadow.jpg").as_str()]].concat()).expect(0).err;
+        assert!(named.contains("up/pack.zip") && !named.contains("nothing to do"), "{named}");
+    }
+}
+
+#[test]
 fn what_is_not_added_is_named_once() {
     let dir = known(&["removed/meadow.jpg"]);
     fs::create_dir(dir.path().join("new")).unwrap();

@@ -56,6 +56,7 @@ fn label(text: &str) -> Result<(String, String), String> {
 pub fn run(args: &Args) -> Result<Exit, Stop> {
     let cancel = signal::cancel_on_interrupt();
     let listing = scan::walk(&args.paths, &Patterns::default(), &cancel)?;
+    out::passed_over(&listing);
     if args.id.is_some() && listing.items.len() != 1 {
         let detail = format!("is for a single file, and there are {}; leave it out", listing.items.len());
         return Err(Error::option("--id", detail).into());

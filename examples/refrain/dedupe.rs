@@ -196,7 +196,5 @@ fn summarise(found: &Found, listing: &scan::Listing) {
     if table.row_count() > 0 {
         out::tell(table);
     }
-    for archive in listing.archives.iter().take(10) {
-        out::tell(format_args!("  archive: {}", words::printable(&archive.to_string_lossy())));
-    }
+    out::archives(listing);
 }

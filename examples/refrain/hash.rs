@@ -60,6 +60,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     options.cancel = cancel.clone();
     args.limits.apply(&mut options.limits);
     let listing = scan::walk(&args.paths, &Patterns::default(), &cancel)?;
+    out::passed_over(&listing);
     let mut how = Parallel::default();
     how.cancel = cancel;
     how.window = 64; // fingerprints of films may take megabytes

@@ -124,6 +124,7 @@ fn ask_paths(store: &Store, args: &Args, how: Asking, tally: &mut Tally) -> Resu
             continue;
         }
         let listing = scan::walk(paths, &Patterns::default(), &how.parallel.cancel)?;
+        out::passed_over(&listing);
         let (_, done) =
             scan::ask_all(store, &listing.items, &how, None, |_, _| {}, |_, line| tally.print(&line, args.json));
         done?;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use rayon::prelude::*;
 use refrain::report::words;
+use refrain::scan::Listing;
 use serde::Serialize;
 
 use crate::Stop;
@@ -124,6 +125,28 @@ pub fn tell(text: impl Display) {
 pub fn warn(name: &str, warnings: &[String]) {
     for warning in warnings {
         tell(format_args!("{}: warning: {}", words::printable(name), words::printable(warning)));
+    }
+}
+
+/// Says what was passed over in folders, and if that leaves nothing.
+pub fn passed_over(listing: &Listing) {
+    if listing.not_media > 0 {
+        tell(format_args!("{} files are no media and were passed over", listing.not_media));
+    }
+    archives(listing);
+    if listing.items.is_empty() {
+        tell("nothing to do: no media there");
+    }
+}
+
+/// Names a few archives.
+pub fn archives(listing: &Listing) {
+    const NAMED: usize = 10;
+    for archive in listing.archives.iter().take(NAMED) {
+        tell(format_args!("  archive, not opened: {}", words::printable(&archive.to_string_lossy())));
+    }
+    if listing.archives.len() > NAMED {
+        tell(format_args!("  and {} more", listing.archives.len() - NAMED));
     }
 }
 

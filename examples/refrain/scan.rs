@@ -223,10 +223,5 @@ fn summarise(progress: &Progress, listing: &scan::Listing) {
     if table.row_count() > 0 {
         out::tell(table);
     }
-    for archive in listing.archives.iter().take(10) {
-        out::tell(format_args!("  archive: {}", words::printable(&archive.to_string_lossy())));
-    }
-    if listing.archives.len() > 10 {
-        out::tell(format_args!("  and {} more", listing.archives.len() - 10));
-    }
+    out::archives(listing);
 }
