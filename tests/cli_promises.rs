@@ -199,6 +199,20 @@ fn what_is_passed_over_is_told() {
     }
 }
 
+/// Names that would play with a terminal, or make two lines of one.
+#[test]
+fn names_of_references_are_made_printable() {
+    let dir = known(&["removed/surf.jpg"]);
+    let (id, copy) = ("case\u{1b}[31m\n12", fixture("uploads/flowers.jpg"));
+    let add = ["add", "--store", "s", "--bank", "removed", "--id", id, &fixture("removed/meadow.jpg")];
+    run(dir.path(), &add).expect(0);
+    let ran = run(dir.path(), &["match", "--store", "s", &copy]).expect(0);
+    assert!(ran.out.lines().count() == 2 && !ran.out.contains('\u{1b}') && ran.out.contains("12 (mirrored"), "{ran:?}");
+    let missing = ["reference", "show", "--store", "s", "--bank", "removed", "nobody\u{1b}[31m\n"];
+    let ran = run(dir.path(), &missing).expect(2);
+    assert!(ran.err.lines().count() == 1 && !ran.err.contains('\u{1b}'), "{ran:?}");
+}
+
 #[test]
 fn what_is_not_added_is_named_once() {
     let dir = known(&["removed/meadow.jpg"]);
