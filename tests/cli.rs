@@ -375,6 +375,12 @@ fn any_program_can_be_scored() {
     fs::write(dir.path().join("claims"), "a1 a\n").unwrap();
     run(dir.path(), &["eval", "--claims", "claims", "--truth", "truth.csv"]).expect(2);
     run(dir.path(), &["eval", "--claims", "claims"]).expect(2);
+    fs::write(dir.path().join("claims"), "nobody a 1\n").unwrap();
+    fs::write(dir.path().join("nothing.csv"), "query,reference,attack\nstranger,,\n").unwrap();
+    for truth in ["truth.csv", "nothing.csv"] {
+        let ran = run(dir.path(), &["eval", "--claims", "claims", "--truth", truth]).expect(2);
+        assert!(ran.out.is_empty() && ran.err.contains("table"), "{}", ran.err);
+    }
 }
 
 #[test]
