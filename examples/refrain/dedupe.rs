@@ -49,7 +49,7 @@ pub struct Args {
     /// A folder whose files are compared too but never proposed for removal; may be given more than once
     #[arg(long, value_name = "DIR")]
     reference: Vec<PathBuf>,
-    /// Threads; 0 takes one for each core
+    /// Threads, at most 512; 0 takes one for each core
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
     /// Only files that match this pattern, as in .gitignore, also of those that are named; may be given more than once

@@ -141,7 +141,8 @@ fn read_upload(limit: u64) -> Result<Vec<u8>, Error> {
 }
 
 fn ask_hashes(store: &Store, list: &Path, ask: &AskOptions, json: bool, tally: &mut Tally) -> Result<(), Stop> {
-    let io = |error| Error::io(list, error);
+    let name = if list == Path::new("-") { Path::new("standard input") } else { list };
+    let io = |error| Error::io(name, error);
     let mut reader: Box<dyn BufRead> = if list == Path::new("-") {
         Box::new(io::stdin().lock())
     } else {
@@ -156,7 +157,8 @@ fn ask_hashes(store: &Store, list: &Path, ask: &AskOptions, json: bool, tally: &
             break;
         }
         drop(waiting);
-        let text = String::from_utf8_lossy(&line);
+        let content = line.strip_prefix(b"\xef\xbb\xbf").filter(|_| number == 1).unwrap_or(&line);
+        let text = String::from_utf8_lossy(content);
         let text = text.trim();
         if text.is_empty() || text.starts_with('#') {
             continue;

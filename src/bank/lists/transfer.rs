@@ -6,7 +6,6 @@ use std::ops::ControlFlow;
 use super::json::{self, Line};
 use super::lines::Lines;
 use super::{Format, Listed, MAX_HASHES, text, too_many};
-use crate::bank::records::same_algorithm;
 use crate::bank::reference::{Added, Reference, State};
 use crate::bank::store::Store;
 use crate::bank::transaction::{By, Tx};
@@ -150,8 +149,9 @@ impl Store {
     /// the id; and those of the database.
     pub fn export(&self, mut out: impl Write, options: &ExportOptions) -> Result<Exported> {
         let (format, bank, id) = (options.format, options.bank.as_deref(), options.id.as_deref());
-        if format != Format::JsonLines {
-            same_algorithm(self.algorithm(), Algorithm::Pdq)?;
+        if format != Format::JsonLines && self.algorithm() != Algorithm::Pdq {
+            let detail = format!("only jsonl can hold the hashes of a store that is built on {}", self.algorithm());
+            return Err(Error::option("format", detail));
         }
         let mut exported = Exported::default();
         let mut put = |line: &str| writeln!(out, "{line}").map_err(|error| Error::io("", error));
