@@ -116,7 +116,7 @@ fn one_upload_on_standard_input_and_many_hashes_in_a_file() {
 
     let hashed = run(dir.path(), &["hash", "--json", &fixture("removed/meadow.jpg")]).expect(0).lines();
     let hash = hashed[0]["hash"].as_str().unwrap();
-    fs::write(dir.path().join("list"), format!("{hash}\n\n{}\nnot a hash\n", "5a".repeat(32))).unwrap();
+    fs::write(dir.path().join("list"), format!("\u{feff}{hash}\n\n{}\nnot a hash\n", "5a".repeat(32))).unwrap();
     let lines = run(dir.path(), &["match", "--store", "s", "--json", "--hashes", "list"]).expect(2).lines();
     assert_eq!(lines.len(), 3);
     assert_eq!((&lines[0]["hash"], &lines[0]["outcome"]), (&hash.into(), &"match".into()));
@@ -216,8 +216,27 @@ fn lists_go_out_and_in_again() {
     }
     fs::write(path.join("bad"), format!("{}\nrubbish\n{}\n", "5a".repeat(32), "3c".repeat(32))).unwrap();
     let bad = run(path, &["list", "import", "--store", "bad.s", "--bank", "b", "--format", "pdq", "bad"]).expect(2);
-    assert!(bad.err.contains("line 2"), "{}", bad.err);
+    assert!(bad.err.contains("bad, line 2: ") && !bad.err.contains("input"), "{}", bad.err);
     assert_eq!(run(path, &["stats", "--store", "bad.s", "--json"]).expect(0).lines()[0]["references"], 2);
+}
+
+#[test]
+fn errors_of_lists_name_what_they_are_of() {
+    let dir = known(&["removed/meadow.jpg"]);
+    let path = dir.path();
+    fs::create_dir(path.join("folder")).unwrap();
+    let folder = run(path, &["list", "import", "--store", "s", "--bank", "b", "--format", "pdq", "folder"]).expect(2);
+    assert!(folder.err.contains("folder: cannot be read"), "{}", folder.err);
+    if let Ok(full) = fs::File::options().write(true).open("/dev/full") {
+        let export = ["list", "export", "--store", "s", "--format", "pdq"];
+        let full = Ran::of(command(path, &export).stdout(full).output().unwrap()).expect(2);
+        assert!(full.err.contains("standard output: cannot be"), "{}", full.err);
+    }
+    let file = fixture("removed/meadow.jpg");
+    run(path, &["add", "--store", "mean", "--bank", "b", "--algorithm", "mean", &file]).expect(0);
+    let other = run(path, &["list", "export", "--store", "mean", "--format", "pdq"]).expect(2);
+    assert!(other.err.contains("only jsonl") && other.err.contains("mean"), "{}", other.err);
+    run(path, &["list", "export", "--store", "mean", "--format", "jsonl"]).expect(0);
 }
 
 #[cfg(unix)]
@@ -375,6 +394,12 @@ fn any_program_can_be_scored() {
     fs::write(dir.path().join("claims"), "a1 a\n").unwrap();
     run(dir.path(), &["eval", "--claims", "claims", "--truth", "truth.csv"]).expect(2);
     run(dir.path(), &["eval", "--claims", "claims"]).expect(2);
+    fs::write(dir.path().join("claims"), "nobody a 1\n").unwrap();
+    fs::write(dir.path().join("nothing.csv"), "query,reference,attack\nstranger,,\n").unwrap();
+    for truth in ["truth.csv", "nothing.csv"] {
+        let ran = run(dir.path(), &["eval", "--claims", "claims", "--truth", truth]).expect(2);
+        assert!(ran.out.is_empty() && ran.err.contains("table"), "{}", ran.err);
+    }
 }
 
 #[test]

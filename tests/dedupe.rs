@@ -269,3 +269,11 @@ fn plain_pictures_are_only_grouped_if_they_are_the_same_bytes() {
     fs::remove_file(up.join("c.bmp")).unwrap();
     run(dir.path(), &["dedupe", "up"]).expect(1);
 }
+
+#[test]
+fn no_more_threads_are_taken_than_there_can_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let up = dir.path().join("up");
+    copies(&up, &[("removed/city.jpg", "a.jpg"), ("uploads/city-small.jpg", "b.jpg")]);
+    run(dir.path(), &["dedupe", "--threads", "1000000", "up"]).expect(0);
+}

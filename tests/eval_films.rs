@@ -42,7 +42,7 @@ fn quick_run_on_the_films_of_the_fixtures() {
         config.quick = true;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let (report, excluded) = pool.install(|| {
-            let mut files = Data::open(&config.data, &Cancel::new()).unwrap();
+            let mut files = Data::open(&config.data, &config.out, &Cancel::new()).unwrap();
             (film::measure(&config, &mut files, &Cancel::new(), &|_| ()).unwrap(), files.excluded)
         });
         let mut report = report?;

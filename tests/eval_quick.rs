@@ -77,7 +77,7 @@ fn exported_queries_and_their_truth() {
         }
     }
     let (truth, claims) = (Truth::read(table.as_bytes()).unwrap(), Claims::read(claims.as_bytes()).unwrap());
-    let scored = score(&truth, &claims, 1);
+    let scored = score(&truth, &claims, 1).unwrap();
     assert_eq!((scored.references, scored.unknown, scored.micro_average_precision), (2, 0, 1.0));
     assert!(scored.queries > scored.truths, "strangers are asked as well");
 }

@@ -169,6 +169,23 @@ fn lists_of_files_come_on_standard_input() {
     run(dir.path(), &["scan", "--store", "s"]).expect(2);
 }
 
+/// The second store comes to as many changes as the first one had.
+#[test]
+fn a_store_made_anew_in_the_same_place_is_asked_anew() {
+    let dir = known(&["removed/meadow.jpg"]);
+    many(&dir.path().join("up"), 2);
+    let scan = |store: &str| run(dir.path(), &["scan", "--store", store, "--json", "--resume", "journal", "up"]);
+    assert_eq!(scan("s").expect(0).lines()[0]["outcome"], "match");
+    let again = scan("./s/../s").expect(0);
+    assert!(again.err.contains("taken over from the journal  2"), "it is the same store: {}", again.err);
+    let changes = |ran: common::Ran| ran.expect(0).lines()[0]["changes"].clone();
+    let before = changes(run(dir.path(), &["stats", "--store", "s", "--json"]));
+    fs::remove_dir_all(dir.path().join("s")).unwrap();
+    run(dir.path(), &["add", "--store", "s", "--bank", "removed", &fixture("removed/surf.jpg")]).expect(0);
+    assert_eq!(changes(run(dir.path(), &["stats", "--store", "s", "--json"])), before);
+    assert_eq!(scan("s").expect(1).lines()[0]["outcome"], "no_match");
+}
+
 #[test]
 fn a_report_that_cannot_be_written_is_told_before_the_scan() {
     let dir = known(&["removed/meadow.jpg"]);

@@ -175,7 +175,7 @@ fn a_picture_goes_out_by_its_whole_wherever_that_stands() {
     let turned = line([hash("content", &content), hash("full", &whole)]);
     assert_eq!(import(&store, Format::JsonLines, turned.as_bytes()).1, vec![]);
     assert_eq!(export(&store, Format::Pdq), format!("{whole},a\n"));
-    assert_eq!(export(&store, Format::ThreatExchange), format!("pdq,{whole},\"a\"\n"));
+    assert_eq!(export(&store, Format::ThreatExchange), format!("pdq {whole}\n"));
     let twice = line([hash("full", &content), hash("full", &whole)]).replace(r#""a""#, r#""b""#);
     let (imported, errors) = import(&store, Format::JsonLines, twice.as_bytes());
     assert!(imported.refused == 1 && errors[0].1.contains("twice"), "{errors:?}");

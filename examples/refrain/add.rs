@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use refrain::bank::Reference;
+use refrain::bank::{Reference, State};
 use refrain::fingerprint::Options;
 use refrain::hash::Algorithm;
 use refrain::report::words;
 use refrain::scan::{self, Parallel, Patterns};
-use refrain::{Error, Fingerprint};
+use refrain::{Error, Fingerprint, Store};
 
 use crate::cache::CacheArg;
 use crate::limits::LimitsArg;
@@ -56,6 +56,7 @@ fn label(text: &str) -> Result<(String, String), String> {
 pub fn run(args: &Args) -> Result<Exit, Stop> {
     let cancel = signal::cancel_on_interrupt();
     let listing = scan::walk(&args.paths, &Patterns::default(), &cancel)?;
+    out::passed_over(&listing);
     if args.id.is_some() && listing.items.len() != 1 {
         let detail = format!("is for a single file, and there are {}; leave it out", listing.items.len());
         return Err(Error::option("--id", detail).into());
@@ -73,6 +74,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
 
     let cache = args.cache.open();
     let (mut added, mut failed, mut broken_off) = (0u64, 0u64, false);
+    let mut reader = out::Reader::new(true);
     let done = scan::ordered(
         &how,
         &listing.items,
@@ -102,19 +104,35 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
                 };
                 Ok((kept?, print))
             });
-            let id = words::printable(id);
+            let (raw, id) = (id, words::printable(id));
             match kept {
                 Ok((kept, print)) => {
                     if let Fingerprint::Video(video) = &print {
                         out::warn(&item.path.to_string_lossy(), &video.warnings);
                     }
                     added += u64::from(kept.new);
+                    let before = if kept.new { Before::Fit } else { args.before(&store, raw)? };
+                    match before {
+                        Before::Fit => {}
+                        Before::Withdrawn => {
+                            failed += 1;
+                            out::tell(format_args!(
+                                "not added: {}: {}/{id} is there and was withdrawn, so that it matches nothing; `refrain reference \
+                                 restore` makes it active again, and after `refrain reference remove` it can be added anew",
+                                words::printable(&path),
+                                args.bank
+                            ));
+                            return Ok(());
+                        }
+                        Before::Other => out::tell(format_args!(
+                            "{}/{id} keeps the labels and the source that it has: adding it again does not change them; after \
+                             `refrain reference remove` it can be added with others",
+                            args.bank
+                        )),
+                    }
                     let what = if kept.new { "added" } else { "already there:" };
                     let said = format!("{what} {}/{id} ({}, {} hashes)", args.bank, describe(&print), kept.hashes);
-                    match out::line(said) {
-                        Err(Stop::Closed) | Ok(()) => Ok(()), // nobody reads along, but the work is wanted
-                        Err(error) => Err(error),
-                    }
+                    reader.show(|| out::line(said))
                 }
                 Err(Error::Cancelled) => {
                     broken_off = true;
@@ -137,6 +155,28 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
         return Err(Error::Cancelled.into());
     }
     Ok(if failed > 0 { Exit::Failed } else { Exit::Done })
+}
+
+/// How a reference that is there already fits what is to be added.
+enum Before {
+    Fit,
+    /// It matches nothing.
+    Withdrawn,
+    /// It has not the labels or the source that were given.
+    Other,
+}
+
+impl Args {
+    fn before(&self, store: &Store, id: &str) -> Result<Before, Stop> {
+        let Some(record) = store.reference(&self.bank, id)? else { return Ok(Before::Fit) };
+        let labels = self.labels.iter().all(|(key, value)| record.labels.get(key) == Some(value));
+        let source = self.source.as_ref().is_none_or(|source| *source == record.source);
+        Ok(match record.state {
+            State::Withdrawn => Before::Withdrawn,
+            _ if labels && source => Before::Fit,
+            _ => Before::Other,
+        })
+    }
 }
 
 fn describe(print: &Fingerprint) -> String {

@@ -53,6 +53,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     options.cancel = signal::cancel_on_interrupt();
     args.limits.apply(&mut options.limits);
     let (mut confirmed, mut refused, mut failed) = (0u64, 0u64, 0u64);
+    let mut reader = out::Reader::new(true);
     for decision in &decisions.decisions {
         let kept = decisions.keep(decision, &store, &args.author, &options, cache.as_deref());
         let pair = format!("{} and {}/{}", decision.path, decision.bank, decision.reference);
@@ -71,14 +72,15 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
             (None, _) => confirmed += 1,
         }
         if args.json {
-            out::json(&json!({
+            let line = json!({
                 "path": decision.path,
                 "bank": decision.bank,
                 "reference": decision.reference,
                 "decision": decision.decision,
                 "done": kept.ok(),
                 "error": problem,
-            }))?;
+            });
+            reader.show(|| out::json(&line))?;
         }
     }
     out::tell(format_args!("{refused} pairs refused, {confirmed} confirmed, {failed} not kept"));

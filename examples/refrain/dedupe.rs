@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use refrain::Error;
 use refrain::dedupe::{self, Choice, Found, Group, Role};
-use refrain::report::{GroupReport, words};
+use refrain::report::{Draft, GroupReport, words};
 use refrain::scan::{self, Patterns};
 use serde_json::json;
 
@@ -49,10 +49,10 @@ pub struct Args {
     /// A folder whose files are compared too but never proposed for removal; may be given more than once
     #[arg(long, value_name = "DIR")]
     reference: Vec<PathBuf>,
-    /// Threads; 0 takes one for each core
+    /// Threads, at most 512; 0 takes one for each core
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
-    /// Only files that match this pattern, as in .gitignore; may be given more than once
+    /// Only files that match this pattern, as in .gitignore, also of those that are named; may be given more than once
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
     /// No files or folders that match this pattern; may be given more than once
@@ -91,8 +91,8 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     let work = signal::Breakable::begin(choice.cache.as_ref());
     choice.parallel.cancel = work.cancel();
     choice.parallel.window = 4096;
-    let plan = args.plan.as_deref().map(out::Draft::create).transpose()?;
-    let script = args.script.as_deref().map(out::Draft::create).transpose()?;
+    let plan = args.plan.as_deref().map(Draft::create).transpose()?;
+    let script = args.script.as_deref().map(Draft::create).transpose()?;
     let report = args.report.as_ref().map(GroupReport::create).transpose()?;
 
     let bar = Bar::new(args.quiet);
@@ -105,24 +105,14 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     bar.finish();
     let found = found?;
 
-    let mut out = out::Lines::new(); // everything is known: nobody waits for single lines
-    for (path, failure) in &found.failed {
+    for failure in found.failed.iter().map(|(_, failure)| failure) {
         out::tell(words::printable(&failure.message));
-        if args.json {
-            out.json(&json!({ "path": path.to_string_lossy(), "error": failure }))?;
-        }
     }
     for (path, warnings) in &found.warned {
         out::warn(&path.to_string_lossy(), warnings);
     }
-    if args.json {
-        out.each(&found.groups, |text, at, group| out::push_json(text, &group.line(at + 1)))?;
-    } else {
-        for (number, group) in (1..).zip(&found.groups) {
-            print(&mut out, number, group)?;
-        }
-    }
-    out.finish()?;
+    // What else is wanted is written also if nobody reads the lines.
+    let printed = print(&found, args.json);
     if let (Some(mut file), Some(path)) = (plan, &args.plan) {
         let groups: Vec<_> = (1..).zip(&found.groups).map(|(number, group)| group.line(number)).collect();
         let folder = std::env::current_dir().unwrap_or_default();
@@ -144,13 +134,28 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     if !args.quiet {
         summarise(&found, &listing);
     }
-    let exit = Exit::of_matching(!found.failed.is_empty(), !found.groups.is_empty());
+    let exit = Exit::unless_closed(printed, Exit::of_matching(!found.failed.is_empty(), !found.groups.is_empty()));
     // the process ends, and its memory goes with it at once
     std::mem::forget((found, listing));
-    Ok(exit)
+    exit
 }
 
-fn print(out: &mut out::Lines, number: usize, group: &Group) -> Result<(), Stop> {
+fn print(found: &Found, json: bool) -> Result<(), Stop> {
+    let mut out = out::Lines::new(); // everything is known: nobody waits for single lines
+    if json {
+        for (path, failure) in &found.failed {
+            out.json(&json!({ "path": path.to_string_lossy(), "error": failure }))?;
+        }
+        out.each(&found.groups, |text, at, group| out::push_json(text, &group.line(at + 1)))?;
+    } else {
+        for (number, group) in (1..).zip(&found.groups) {
+            print_group(&mut out, number, group)?;
+        }
+    }
+    out.finish()
+}
+
+fn print_group(out: &mut out::Lines, number: usize, group: &Group) -> Result<(), Stop> {
     out.line(format_args!("group {number}:"))?;
     for member in &group.members {
         let file = &member.file;
@@ -191,7 +196,5 @@ fn summarise(found: &Found, listing: &scan::Listing) {
     if table.row_count() > 0 {
         out::tell(table);
     }
-    for archive in listing.archives.iter().take(10) {
-        out::tell(format_args!("  archive: {}", words::printable(&archive.to_string_lossy())));
-    }
+    out::archives(listing);
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use refrain::Cancel;
 use refrain::Error;
-use refrain::eval::data::{Data, Split};
+use refrain::eval::data::{Data, Excluded, Split};
 use refrain::eval::external::{self, Claims, Truth};
 use refrain::eval::film;
 use refrain::eval::{Config, Progress, export, run};
+use refrain::report::words;
 
 use crate::{Exit, Stop, out, signal};
 
@@ -90,11 +91,15 @@ pub fn run_eval(args: &Args) -> Result<Exit, Stop> {
             method.name, method.recall.value, method.false_queries
         ));
     }
-    for excluded in &report.excluded {
-        out::tell(format_args!("left out: {}: {}", excluded.name, excluded.message));
-    }
+    left_out(&report.excluded);
     out::tell(format_args!("{:.0} s; reports are in {}", report.seconds, config.out.display()));
     Ok(Exit::Done)
+}
+
+fn left_out(excluded: &[Excluded]) {
+    for excluded in excluded {
+        out::tell(words::printable(&format!("left out: {}: {}", excluded.name, excluded.message)));
+    }
 }
 
 /// One line for every twenty.
@@ -106,7 +111,7 @@ fn tell(Progress { done, of, what, .. }: Progress) {
 
 /// Films alone.
 fn films(config: &Config, cancel: &Cancel) -> Result<Exit, Stop> {
-    let mut data = Data::open(&config.data, cancel)?;
+    let mut data = Data::open(&config.data, &config.out, cancel)?;
     let report = film::measure(config, &mut data, cancel, &tell)?;
     let Some(report) = report else {
         let detail = match data.films.iter().any(|film| film.split == Split::Reference) {
@@ -124,6 +129,7 @@ fn films(config: &Config, cancel: &Cancel) -> Result<Exit, Stop> {
     };
     write("films.json", serde_json::to_string_pretty(&report).map_err(|error| Error::decode(error.to_string()))?)?;
     write("films.md", film::markdown(&report))?;
+    left_out(&data.excluded);
     out::tell(format_args!(
         "{:.3} of copies found, {} unrelated pairs matched; {:.0} s; films.json and films.md are in {}",
         report.recall.value,
@@ -139,10 +145,10 @@ fn score_claims(claims: &Path, truth: &Path, seed: u64) -> Result<Exit, Stop> {
     let open = |path: &Path| File::open(path).map(BufReader::new).map_err(|error| Error::io(path, error));
     let truth = Truth::read(open(truth)?).map_err(|error| error.at(truth))?;
     let claims = match claims == Path::new("-") {
-        true => Claims::read(io::stdin().lock()),
+        true => Claims::read(io::stdin().lock()).map_err(|error| error.at("standard input")),
         false => Claims::read(open(claims)?).map_err(|error| error.at(claims)),
     }?;
-    let scored = external::score(&truth, &claims, seed);
+    let scored = external::score(&truth, &claims, seed)?;
     out::json(&scored)?;
     out::tell(format_args!(
         "{} claims about {} queries and {} references: micro-AP {:.3}, recall at precision 0.9 {:.3}",

@@ -60,6 +60,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     options.cancel = cancel.clone();
     args.limits.apply(&mut options.limits);
     let listing = scan::walk(&args.paths, &Patterns::default(), &cancel)?;
+    out::passed_over(&listing);
     let mut how = Parallel::default();
     how.cancel = cancel;
     how.window = 64; // fingerprints of films may take megabytes
@@ -91,11 +92,10 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
         },
     );
     work.over();
-    done?;
-    if broken_off {
+    if broken_off && done.is_ok() {
         return Err(refrain::Error::Cancelled.into());
     }
-    Ok(exit)
+    Exit::unless_closed(done, exit)
 }
 
 fn print(line: &HashLine, json: bool) -> Result<(), Stop> {

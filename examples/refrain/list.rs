@@ -1,13 +1,12 @@
 //! `refrain list`: hash lists in and out.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufReader, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use refrain::Error;
 use refrain::bank::lists::{ExportOptions, Format, ImportOptions};
-use refrain::report::words;
+use refrain::report::{Draft, words};
+use refrain::{Cancel, Error};
 
 use crate::store::StoreArg;
 use crate::{Exit, Stop, out, signal};
@@ -91,11 +90,8 @@ fn is_dash(path: &Path) -> bool {
 impl Import {
     fn run(&self) -> Result<Exit, Stop> {
         let cancel = signal::cancel_on_interrupt();
-        let list: Box<dyn BufRead> = if is_dash(&self.file) {
-            Box::new(io::stdin().lock())
-        } else {
-            Box::new(BufReader::new(File::open(&self.file).map_err(|error| Error::io(&self.file, error))?))
-        };
+        let list = signal::Patient::open(&self.file)?;
+        let list = BufReader::new(Stoppable { list, cancel: cancel.clone() });
         let store = self.store.create()?;
         let mut options = ImportOptions::new(self.format.parse::<Format>()?, &self.bank);
         options.source = self.source.clone().unwrap_or_default();
@@ -103,17 +99,38 @@ impl Import {
         if let Some(id) = self.id.clone().or(name.filter(|name| name != "-")) {
             options.id = id;
         }
+        let name = if is_dash(&self.file) { Path::new("standard input") } else { &self.file };
         let imported = store.import(list, &options, |line, became| {
             if let Err(error) = became {
-                out::tell(format_args!("{}, line {line}: {}", self.file.display(), words::causes(error)));
+                // The line's error knows no name.
+                let why = words::causes(error);
+                let why = why.strip_prefix("input: ").unwrap_or(&why);
+                out::tell(words::printable(&format!("{}, line {line}: {why}", name.display())));
             }
             if cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
+        });
+        let imported = match imported {
+            Err(Error::Io { .. }) if cancel.is_cancelled() => return Err(Error::Cancelled.into()),
+            imported => imported.map_err(|error| error.at(name))?,
+        };
         out::tell(format_args!(
             "{} references added, {} were there already, {} lines refused",
             imported.added, imported.unchanged, imported.refused
         ));
         Ok(if imported.refused > 0 { Exit::Failed } else { Exit::Done })
+    }
+}
+
+/// A list that cannot be read on once the work is to stop, so that what is broken off is not imported as if that were its end.
+struct Stoppable {
+    list: signal::Patient,
+    cancel: Cancel,
+}
+
+impl Read for Stoppable {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.list.read(buffer)?;
+        if self.cancel.is_cancelled() { Err(io::Error::other("interrupted")) } else { Ok(read) }
     }
 }
 
@@ -126,7 +143,7 @@ impl Export {
         options.id.clone_from(&self.id);
         let exported = match self.file.as_deref().filter(|file| !is_dash(file)) {
             Some(file) => {
-                let mut target = out::Draft::create(file)?;
+                let mut target = Draft::create(file)?;
                 // Errors of the store have its files' names.
                 let exported = store.export(&mut target, &options).map_err(|error| error.at(file))?;
                 target.finish()?;

@@ -151,7 +151,7 @@ fn main() -> ExitCode {
             Exit::Interrupted
         }
         Err(Stop::Error(error)) => {
-            out::tell(format_args!("refrain: {}", words::causes(&error)));
+            out::tell(format_args!("refrain: {}", words::printable(&words::causes(&error))));
             Exit::Failed
         }
     };

@@ -59,11 +59,11 @@ pub struct Args {
 }
 
 /// What the lines came to.
-#[derive(Default)]
 struct Tally {
     failed: bool,
     matched: bool,
     damage: Damage,
+    reader: out::Reader,
 }
 
 pub fn run(args: &Args) -> Result<Exit, Stop> {
@@ -78,7 +78,8 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     if args.exact {
         how.ask = how.ask.exact();
     }
-    let mut tally = Tally::default();
+    let reader = out::Reader::new(args.remember);
+    let mut tally = Tally { failed: false, matched: false, damage: Damage::default(), reader };
     let asked = match &args.hashes {
         Some(list) => ask_hashes(&store, list, &how.ask, args.json, &mut tally),
         None => ask_paths(&store, args, how, &mut tally),
@@ -99,11 +100,13 @@ impl Tally {
             out::tell(format_args!("{}: {}", words::printable(line.name()), words::printable(&error.message)));
         }
         out::warn(line.name(), &line.warnings);
-        if json {
-            return out::json(line);
-        }
-        out::line(format_args!("{}: {}", words::printable(line.name()), words::outcome(line.outcome)))?;
-        line.matches.iter().try_for_each(|found| out::line(format_args!("  {}", words::a_match(found))))
+        self.reader.show(|| {
+            if json {
+                return out::json(line);
+            }
+            out::line(format_args!("{}: {}", words::printable(line.name()), words::outcome(line.outcome)))?;
+            line.matches.iter().try_for_each(|found| out::line(format_args!("  {}", words::a_match(found))))
+        })
     }
 }
 
@@ -121,6 +124,7 @@ fn ask_paths(store: &Store, args: &Args, how: Asking, tally: &mut Tally) -> Resu
             continue;
         }
         let listing = scan::walk(paths, &Patterns::default(), &how.parallel.cancel)?;
+        out::passed_over(&listing);
         let (_, done) =
             scan::ask_all(store, &listing.items, &how, None, |_, _| {}, |_, line| tally.print(&line, args.json));
         done?;
@@ -137,7 +141,8 @@ fn read_upload(limit: u64) -> Result<Vec<u8>, Error> {
 }
 
 fn ask_hashes(store: &Store, list: &Path, ask: &AskOptions, json: bool, tally: &mut Tally) -> Result<(), Stop> {
-    let io = |error| Error::io(list, error);
+    let name = if list == Path::new("-") { Path::new("standard input") } else { list };
+    let io = |error| Error::io(name, error);
     let mut reader: Box<dyn BufRead> = if list == Path::new("-") {
         Box::new(io::stdin().lock())
     } else {
@@ -152,7 +157,8 @@ fn ask_hashes(store: &Store, list: &Path, ask: &AskOptions, json: bool, tally: &
             break;
         }
         drop(waiting);
-        let text = String::from_utf8_lossy(&line);
+        let content = line.strip_prefix(b"\xef\xbb\xbf").filter(|_| number == 1).unwrap_or(&line);
+        let text = String::from_utf8_lossy(content);
         let text = text.trim();
         if text.is_empty() || text.starts_with('#') {
             continue;

@@ -1,12 +1,11 @@
 //! Printing: results to standard output line by line, words for people to standard error.
 
 use std::fmt::Display;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
 
 use rayon::prelude::*;
 use refrain::report::words;
+use refrain::scan::Listing;
 use serde::Serialize;
 
 use crate::Stop;
@@ -15,6 +14,34 @@ use crate::Stop;
 pub fn line(text: impl Display) -> Result<(), Stop> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(failed)
+}
+
+/// Whoever reads standard output, and may leave before the end.
+pub struct Reader {
+    /// Whether the work is wanted without one.
+    goes_on: bool,
+    gone: bool,
+}
+
+impl Reader {
+    /// `goes_on`: whether something else is wanted than what is printed, so that the work goes on when nobody reads it any more.
+    pub fn new(goes_on: bool) -> Self {
+        Self { goes_on, gone: false }
+    }
+
+    /// Prints, as long as somebody reads.
+    pub fn show(&mut self, print: impl FnOnce() -> Result<(), Stop>) -> Result<(), Stop> {
+        if self.gone {
+            return Ok(());
+        }
+        match print() {
+            Err(Stop::Closed) if self.goes_on => {
+                self.gone = true;
+                Ok(())
+            }
+            printed => printed,
+        }
+    }
 }
 
 fn failed(error: io::Error) -> Stop {
@@ -89,56 +116,6 @@ pub fn json(value: &impl Serialize) -> Result<(), Stop> {
     line(text)
 }
 
-/// A file that is there once it is whole, in the place of one that was there before.
-pub struct Draft {
-    file: BufWriter<File>,
-    /// Where it is written until then; `None` if it is no file that could be replaced, as a pipe.
-    part: Option<PathBuf>,
-    path: PathBuf,
-}
-
-impl Draft {
-    /// What cannot be written is told now and not after hours.
-    pub fn create(path: &Path) -> Result<Self, Stop> {
-        let part = match std::fs::metadata(path) {
-            Ok(there) if !there.is_file() => None,
-            _ => {
-                let mut part = path.as_os_str().to_owned();
-                part.push(".part");
-                Some(PathBuf::from(part))
-            }
-        };
-        let file = File::create(part.as_deref().unwrap_or(path)).map_err(|error| refrain::Error::io(path, error))?;
-        Ok(Self { file: BufWriter::new(file), part, path: path.to_path_buf() })
-    }
-
-    pub fn finish(mut self) -> Result<(), Stop> {
-        let done = self.file.flush().and_then(|()| match self.part.take() {
-            None => Ok(()),
-            Some(part) => self.file.get_ref().sync_all().and_then(|()| std::fs::rename(part, &self.path)),
-        });
-        done.map_err(|error| refrain::Error::io(&self.path, error).into())
-    }
-}
-
-impl Write for Draft {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if let Some(part) = &self.part {
-            let _ = std::fs::remove_file(part); // what is not whole is nothing
-        }
-    }
-}
-
 /// Says something to the person at the terminal. Standard error may be closed; that is no reason to stop.
 pub fn tell(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
@@ -148,6 +125,28 @@ pub fn tell(text: impl Display) {
 pub fn warn(name: &str, warnings: &[String]) {
     for warning in warnings {
         tell(format_args!("{}: warning: {}", words::printable(name), words::printable(warning)));
+    }
+}
+
+/// Says what was passed over in folders, and if that leaves nothing.
+pub fn passed_over(listing: &Listing) {
+    if listing.not_media > 0 {
+        tell(format_args!("{} files are no media and were passed over", listing.not_media));
+    }
+    archives(listing);
+    if listing.items.is_empty() {
+        tell("nothing to do: no media there");
+    }
+}
+
+/// Names a few archives.
+pub fn archives(listing: &Listing) {
+    const NAMED: usize = 10;
+    for archive in listing.archives.iter().take(NAMED) {
+        tell(format_args!("  archive, not opened: {}", words::printable(&archive.to_string_lossy())));
+    }
+    if listing.archives.len() > NAMED {
+        tell(format_args!("  and {} more", listing.archives.len() - NAMED));
     }
 }
 

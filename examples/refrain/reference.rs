@@ -7,7 +7,7 @@ use refrain::report::words;
 use crate::store::StoreArg;
 use crate::{Exit, Stop, out};
 
-/// List, show, withdraw and remove references.
+/// List, show, withdraw, restore and remove references.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -41,6 +41,9 @@ Examples:
     /// Let a reference match nothing any more, but keep it
     #[command(after_help = "Example:\n  refrain reference withdraw --store known.refrain --bank removed case-12")]
     Withdraw(One),
+    /// Let a reference that was withdrawn match again
+    #[command(after_help = "Example:\n  refrain reference restore --store known.refrain --bank removed case-12")]
+    Restore(One),
     /// Remove a reference and all its hashes
     #[command(after_help = "\
 Example:
@@ -68,6 +71,11 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
             None => Err(one.missing()),
         },
         Command::Withdraw(one) => one.done(one.store.write()?.withdraw_reference(&one.bank, &one.id)?, "withdrawn"),
+        Command::Restore(one) => {
+            let store = one.store.write()?;
+            let there = store.writer().set_state(&one.bank, &one.id, State::Active)?;
+            one.done(there, "active again")
+        }
         Command::Remove(one) => one.done(one.store.write()?.remove_reference(&one.bank, &one.id)?, "removed"),
     }
 }
@@ -77,7 +85,7 @@ impl One {
         if !there {
             return Err(self.missing());
         }
-        out::tell(format_args!("{}/{} {what}", self.bank, words::printable(&self.id)));
+        out::tell(format_args!("{}/{} {what}", words::printable(&self.bank), words::printable(&self.id)));
         Ok(Exit::Done)
     }
 

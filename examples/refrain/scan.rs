@@ -1,11 +1,12 @@
 //! `refrain scan`: ask about everything in folders.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use indicatif::HumanBytes;
 use refrain::Error;
+use refrain::fingerprint::RECIPE;
 use refrain::matching::Outcome;
 use refrain::report::html::Report;
 use refrain::report::words;
@@ -58,7 +59,7 @@ pub struct Args {
     /// nothing by themselves, and nothing is near
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=96))]
     max_distance: Option<u32>,
-    /// Only files that match this pattern, as in .gitignore; may be given more than once
+    /// Only files that match this pattern, as in .gitignore, also of those that are named; may be given more than once
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
     /// No files or folders that match this pattern; may be given more than once
@@ -107,8 +108,8 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     let patterns = Patterns { include: args.include.clone(), exclude: args.exclude.clone() };
     let mut damage = Damage::default();
     // What can be told in no other way any more does not end the rest.
-    let (mut closed, mut unwritten) = (false, false);
-    let goes_on = args.report.is_some() || args.resume.is_some();
+    let mut unwritten = false;
+    let mut reader = out::Reader::new(args.report.is_some() || args.resume.is_some());
     let listing = scan::walk(&args.roots()?, &patterns, &how.parallel.cancel)?;
     let (progress, done) = scan::ask_all(
         &store,
@@ -132,23 +133,18 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
                 bar.around(|| out::warn(line.name(), &line.warnings));
             }
             let known = matches!(line.outcome, Outcome::Match | Outcome::Allowed | Outcome::Near);
-            if closed || !args.json && !known {
+            if !args.json && !known {
                 return Ok(());
             }
-            let printed = bar.around(|| {
-                if args.json {
-                    return out::json(&line);
-                }
-                out::line(format_args!("{name}: {}", words::outcome(line.outcome)))?;
-                line.matches.iter().try_for_each(|found| out::line(format_args!("  {}", words::a_match(found))))
-            });
-            match printed {
-                Err(Stop::Closed) if goes_on => {
-                    closed = true;
-                    Ok(())
-                }
-                printed => printed,
-            }
+            reader.show(|| {
+                bar.around(|| {
+                    if args.json {
+                        return out::json(&line);
+                    }
+                    out::line(format_args!("{name}: {}", words::outcome(line.outcome)))?;
+                    line.matches.iter().try_for_each(|found| out::line(format_args!("  {}", words::a_match(found))))
+                })
+            })
         },
     );
     work.over();
@@ -179,12 +175,16 @@ impl Args {
         Ok(roots)
     }
 
-    /// What makes a scan the same scan, for its journal.
+    /// What makes a scan the same scan, for its journal: the store, by whatever way it was named, what is asked, and the
+    /// program that looks at the files.
     fn identity(&self) -> String {
         let radius = self.max_distance.map_or("the banks'".into(), |radius| radius.to_string());
         let exact = if self.exact { ", exact" } else { "" };
         let whole = if self.whole { ", whole" } else { "" };
-        format!("store {}, distance {radius}{exact}{whole}", self.store.path().display())
+        let there = self.store.path();
+        let there = fs::canonicalize(there).unwrap_or_else(|_| there.to_path_buf());
+        let program = format!("refrain {}, fingerprints {RECIPE}", env!("CARGO_PKG_VERSION"));
+        format!("store {}, distance {radius}{exact}{whole}, {program}", there.display())
     }
 }
 
@@ -223,10 +223,5 @@ fn summarise(progress: &Progress, listing: &scan::Listing) {
     if table.row_count() > 0 {
         out::tell(table);
     }
-    for archive in listing.archives.iter().take(10) {
-        out::tell(format_args!("  archive: {}", words::printable(&archive.to_string_lossy())));
-    }
-    if listing.archives.len() > 10 {
-        out::tell(format_args!("  and {} more", listing.archives.len() - 10));
-    }
+    out::archives(listing);
 }

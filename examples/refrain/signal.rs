@@ -1,12 +1,15 @@
 //! Ctrl-C and SIGTERM: the first asks the work to stop, the second ends the process at once.
 
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{io, process, thread};
 
-use refrain::Cancel;
 use refrain::scan::Cache;
+use refrain::{Cancel, Error};
 
 use crate::{Exit, out};
 
@@ -60,7 +63,7 @@ impl Breakable {
     }
 }
 
-/// A signal that comes while standard input is waited for ends the process: nothing is lost, and nothing looks at the flag.
+/// A signal that comes while input is waited for ends the process: nothing is lost, and nothing looks at the flag.
 pub struct Waiting;
 
 static WAITING: AtomicBool = AtomicBool::new(false);
@@ -75,6 +78,27 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         WAITING.store(false, Ordering::Release);
+    }
+}
+
+/// Input that nobody has to wait for: a signal while nothing comes ends the process.
+pub struct Patient(Box<dyn Read + Send>);
+
+impl Patient {
+    /// A file, a pipe, or for `-` standard input.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        if path == Path::new("-") {
+            return Ok(Self(Box::new(io::stdin())));
+        }
+        let _waiting = Waiting::begin(); // a pipe opens once somebody writes
+        File::open(path).map(|file| Self(Box::new(file))).map_err(|error| Error::io(path, error))
+    }
+}
+
+impl Read for Patient {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let _waiting = Waiting::begin();
+        self.0.read(buffer)
     }
 }
 

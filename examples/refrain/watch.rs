@@ -1,12 +1,9 @@
 //! `refrain watch`: ask about a stream while it comes in.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, Read};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use refrain::Error;
 use refrain::matching::Outcome;
 use refrain::report::json::MatchLine;
 use refrain::report::words;
@@ -58,12 +55,7 @@ pub fn run(args: &Args) -> Result<Exit, Stop> {
     how.ask.max_distance = args.max_distance;
     how.ask.despite_damage = true;
     how.media.cancel = signal::cancel_on_interrupt();
-    let stream = Patient(if args.stream == Path::new("-") {
-        Box::new(io::stdin())
-    } else {
-        let _waiting = signal::Waiting::begin(); // a pipe opens once somebody writes
-        Box::new(File::open(&args.stream).map_err(|error| Error::io(&args.stream, error))?)
-    });
+    let stream = signal::Patient::open(&args.stream)?;
     let name = args.name.as_deref().unwrap_or(&args.stream);
     let mut seen = Seen::default();
     let (mut failed, mut matched, mut printed) = (false, false, Ok(()));
@@ -103,15 +95,5 @@ impl Seen {
             out::line(format_args!("  {}", words::a_match(found)))?;
         }
         Ok(())
-    }
-}
-
-/// A stream that nobody has to wait for: a signal while nothing comes ends the process.
-struct Patient(Box<dyn Read + Send>);
-
-impl Read for Patient {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let _waiting = signal::Waiting::begin();
-        self.0.read(buffer)
     }
 }

@@ -136,7 +136,7 @@ pub fn dedupe(listing: &Listing, choice: &Choice, mut progress: impl FnMut(&Prog
     let gathered = gather::gather(&named, choice, &mut progress)?;
     let cancel = &choice.parallel.cancel;
     let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(choice.parallel.threads)
+        .num_threads(choice.parallel.pool())
         .build()
         .map_err(|error| Error::io("threads", std::io::Error::other(error)))?;
     let edges = pool.install(|| near::edges(&gathered, choice))?;

@@ -1,6 +1,6 @@
 //! The folder that a benchmark is made from: which pictures are references, which are strangers, which cannot be used.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufReader, Cursor, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -76,16 +76,19 @@ impl Data {
     /// Looks through a folder and decodes every file in it once, to know which can be used.
     ///
     /// A file `MANIFEST.csv` whose first two columns are `file,split` (`index` or `distractor`) says which is which, and what
-    /// it does not name is left out; without one, every second name is a distractor.
+    /// it does not name is left out, as is what it names and is not there; without one, every second name is a distractor. What
+    /// lies below `results`, where the benchmark writes to, is none of the media.
     ///
     /// # Errors
     /// [`Error::Io`] if the folder cannot be read, [`Error::Decode`] with the number of a line of the manifest that is none,
-    /// [`Error::Cancelled`]. A file that cannot be used is no error.
-    pub fn open(folder: &Path, cancel: &Cancel) -> Result<Self> {
+    /// [`Error::Option`] if `results` is the folder itself, [`Error::Cancelled`]. A file that cannot be used is no error.
+    pub fn open(folder: &Path, results: &Path, cancel: &Cancel) -> Result<Self> {
         use rayon::prelude::*;
         std::fs::read_dir(folder).map_err(|error| Error::io(folder, error))?;
         let manifest = manifest(&folder.join("MANIFEST.csv"))?;
-        let listing = walk(&[folder.to_path_buf()], &Patterns::default(), cancel)?;
+        let results = results_within(folder, results)?;
+        let mut listing = walk(&[folder.to_path_buf()], &Patterns::default(), cancel)?;
+        listing.items.retain(|item| results.as_ref().is_none_or(|results| !item.path.starts_with(results)));
         let mut data = Self::default();
         let checked: Vec<_> = listing
             .items
@@ -101,6 +104,10 @@ impl Data {
             })
             .collect();
         cancel.check()?;
+        let listed: HashSet<&str> = checked.iter().map(|(name, ..)| name.as_str()).collect();
+        let named = manifest.iter().flat_map(HashMap::keys);
+        let mut missing: Vec<String> = named.filter(|name| !listed.contains(name.as_str())).cloned().collect();
+        missing.sort_unstable();
         for (name, path, usable) in checked {
             match usable {
                 Ok((film, digest)) => {
@@ -122,6 +129,13 @@ impl Data {
                 }
             }
         }
+        for name in missing {
+            let error = match folder.join(&name).exists() {
+                true => Error::unsupported("MANIFEST.csv names what is no medium").at(&name),
+                false => Error::option("MANIFEST.csv", format!("names {name}, which is not there")),
+            };
+            data.excluded.push(Excluded { name, code: error.code().into(), message: error.to_string() });
+        }
         Ok(data)
     }
 
@@ -131,6 +145,16 @@ impl Data {
         let count = all.len().min(most);
         (0..count).map(|i| all[i * all.len() / count].clone()).collect()
     }
+}
+
+/// Where a folder of results lies within a folder of media, if it does and is there.
+fn results_within(folder: &Path, results: &Path) -> Result<Option<PathBuf>> {
+    let (Ok(real), Ok(results)) = (folder.canonicalize(), results.canonicalize()) else { return Ok(None) };
+    if real == results {
+        let detail = format!("{} is the folder of media itself; results go into another one", folder.display());
+        return Err(Error::option("out", detail));
+    }
+    Ok(results.strip_prefix(&real).ok().map(|below| folder.join(below)))
 }
 
 /// Decodes a file: true for a film, false for a still; and the digest of its bytes.
@@ -222,13 +246,13 @@ mod tests {
         std::fs::write(dir.path().join("broken.jpg"), &jpeg[..40]).unwrap();
         std::fs::write(dir.path().join("MANIFEST.csv"), "file,split\na.jpg,distractor\nb.jpg,index\nc.jpg,index\n")
             .unwrap();
-        let data = Data::open(dir.path(), &Cancel::new()).unwrap();
+        let data = Data::open(dir.path(), Path::new(""), &Cancel::new()).unwrap();
         let splits: Vec<Split> = data.stills.iter().map(|still| still.split).collect();
         assert_eq!(splits, [Split::Distractor, Split::Reference, Split::Reference]);
         let excluded: Vec<&str> = data.excluded.iter().map(|e| e.name.as_str()).collect();
         assert_eq!(excluded, ["broken.jpg"]);
         assert_eq!(data.of(Split::Reference, 1).len(), 1);
-        assert!(Data::open(&dir.path().join("none"), &Cancel::new()).is_err());
+        assert!(Data::open(&dir.path().join("none"), Path::new(""), &Cancel::new()).is_err());
         // The colours are there.
         assert!(load(&dir.path().join("a.jpg")).unwrap().at(39, 0)[0] > 200);
     }
@@ -242,14 +266,37 @@ mod tests {
         }
         let manifest = dir.path().join("MANIFEST.csv");
         std::fs::write(&manifest, "\u{feff}file,split\r\na.jpg, distractor,more\r\n\r\nc.jpg,index\r\n").unwrap();
-        let data = Data::open(dir.path(), &Cancel::new()).unwrap();
+        let data = Data::open(dir.path(), Path::new(""), &Cancel::new()).unwrap();
         let splits: Vec<(&str, Split)> = data.stills.iter().map(|still| (still.name.as_str(), still.split)).collect();
         assert_eq!(splits, [("a.jpg", Split::Distractor), ("c.jpg", Split::Reference)]);
         assert!(data.excluded.iter().any(|e| e.name == "b.jpg" && e.message.contains("MANIFEST.csv")), "{data:?}");
         for typo in ["file,split\na.jpg,idnex\n", "file,split\na.jpg\n"] {
             std::fs::write(&manifest, typo).unwrap();
-            let error = Data::open(dir.path(), &Cancel::new()).unwrap_err().to_string();
+            let error = Data::open(dir.path(), Path::new(""), &Cancel::new()).unwrap_err().to_string();
             assert!(error.contains("MANIFEST.csv") && error.contains("line 2"), "{error}");
         }
+        std::fs::write(dir.path().join("words"), "no medium").unwrap();
+        std::fs::write(&manifest, "gone.jpg,index\na.jpg,index\nwords,index\nc.jpg,distractor\nb.jpg,index\n").unwrap();
+        let data = Data::open(dir.path(), Path::new(""), &Cancel::new()).unwrap();
+        let excluded: Vec<&str> = data.excluded.iter().map(|excluded| excluded.name.as_str()).collect();
+        assert_eq!((data.stills.len(), excluded), (3, vec!["gone.jpg", "words"]), "{data:?}");
+    }
+
+    #[test]
+    fn results_within_the_media_are_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let jpeg = Picture::from_fn(40, 30, |x, y| [(x * 6) as u8, (y * 8) as u8, 90]).to_jpeg(90).unwrap();
+        let results = dir.path().join("sub/results");
+        std::fs::create_dir_all(&results).unwrap();
+        for path in [dir.path().join("a.jpg"), dir.path().join("sub/b.jpg"), results.join("attacks.jpg")] {
+            std::fs::write(path, &jpeg).unwrap();
+        }
+        let names = |results: &Path| -> Vec<String> {
+            let data = Data::open(dir.path(), results, &Cancel::new()).unwrap();
+            data.stills.into_iter().map(|still| still.name).collect()
+        };
+        assert_eq!(names(&dir.path().join("sub/../sub/results")), ["a.jpg", "sub/b.jpg"]);
+        assert_eq!(names(&dir.path().join("elsewhere")).len(), 3);
+        assert!(matches!(Data::open(dir.path(), dir.path(), &Cancel::new()), Err(Error::Option { .. })));
     }
 }

@@ -36,7 +36,7 @@ const FURTHEST: f32 = MAX_DISTANCE as f32;
 /// [`Error::Io`], [`Error::Cancelled`], [`Error::Option`] if the folder of media has no usable stills or two of them come
 /// out with one name.
 pub fn export(config: &Config, folder: &Path, cancel: &Cancel, progress: &(dyn Fn(Progress) + Sync)) -> Result<()> {
-    let data = Data::open(&config.data, cancel)?;
+    let data = Data::open(&config.data, folder, cancel)?;
     let (references, strangers) = (data.of(Split::Reference, config.most()), data.of(Split::Distractor, config.most()));
     if references.is_empty() {
         return Err(Error::option("data", format!("{} holds no usable still", config.data.display())));
@@ -54,7 +54,10 @@ pub fn export(config: &Config, folder: &Path, cancel: &Cancel, progress: &(dyn F
     }
     let known: Vec<Known> = references
         .par_iter()
-        .map(|still| Ok(Known::new(&load(&still.path)?.to_pixels()?.as_pixels(), true)))
+        .map(|still| {
+            cancel.check()?;
+            Ok(Known::new(&load(&still.path)?.to_pixels()?.as_pixels(), true))
+        })
         .collect::<Result<_>>()?;
     let index = folder.join(format!("list-{}", std::process::id()));
     let own = Own { list: &List::new(&known, &index, cancel)?, references: &references, methods: Method::all() };

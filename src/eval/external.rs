@@ -125,7 +125,14 @@ fn of_line(number: u64, error: Error) -> Error {
 }
 
 /// Scores claims against the truth; `seed` is that of the bootstrap.
-pub fn score(truth: &Truth, claims: &Claims, seed: u64) -> Scored {
+///
+/// # Errors
+/// [`Error::Option`] if there is nothing to measure: a table without a true pair, or claims none of which is about its queries and
+/// references. No claims at all are a program that finds nothing.
+pub fn score(truth: &Truth, claims: &Claims, seed: u64) -> Result<Scored> {
+    if truth.references.is_empty() {
+        return Err(Error::option("truth", "no query of the table shows a reference: there is nothing to find"));
+    }
     let queries: HashMap<&str, u32> = truth.queries.keys().map(String::as_str).zip(0..).collect();
     let references: HashMap<&str, u32> = truth.references.iter().map(String::as_str).zip(0..).collect();
     let mut best: BTreeMap<(u32, u32), Prediction> = BTreeMap::new();
@@ -138,6 +145,12 @@ pub fn score(truth: &Truth, claims: &Claims, seed: u64) -> Scored {
         let correct = truth.queries[query].references.contains(reference);
         let claim = Prediction { query: q, reference: r, score: *score, correct };
         best.entry((q, r)).and_modify(|best| best.score = best.score.max(*score)).or_insert(claim);
+    }
+    if best.is_empty() && unknown > 0 {
+        let detail = format!(
+            "none of {unknown} claims is about a query and a reference of the table: are the names those of the table?"
+        );
+        return Err(Error::option("claims", detail));
     }
     let predictions: Vec<Prediction> = best.values().copied().collect();
     let truths: usize = truth.queries.values().map(|asked| asked.references.len()).sum();
@@ -169,7 +182,7 @@ pub fn score(truth: &Truth, claims: &Claims, seed: u64) -> Scored {
         let shares = found(clean, &|asked| asked.attack == *name);
         (!shares.is_empty()).then(|| (name.clone(), shares.iter().sum::<f64>() / shares.len() as f64))
     });
-    Scored {
+    Ok(Scored {
         queries: queries.len(),
         references: references.len(),
         truths,
@@ -180,7 +193,7 @@ pub fn score(truth: &Truth, claims: &Claims, seed: u64) -> Scored {
         recall_at_precision_90: metrics::recall_at_precision(&predictions, truths, 0.9),
         recall_at_false_rate: RATES.into_iter().map(at).collect(),
         attacks: attacks.collect(),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -191,7 +204,7 @@ mod tests {
         a1,a,crop\na2,a,mirror\nb1,b,crop\nb2,b,mirror\nboth,a,collage\nboth,b,collage\nstranger,,\n";
 
     fn scored(claims: &str) -> Scored {
-        score(&Truth::read(TRUTH.as_bytes()).unwrap(), &Claims::read(claims.as_bytes()).unwrap(), 1)
+        score(&Truth::read(TRUTH.as_bytes()).unwrap(), &Claims::read(claims.as_bytes()).unwrap(), 1).unwrap()
     }
 
     #[test]
@@ -229,9 +242,22 @@ mod tests {
         let table = format!("\u{feff}{}\r\n\r\n \n", TRUTH.replace('\n', "\r\n"));
         let truth = Truth::read(table.as_bytes()).unwrap();
         let claims = Claims::read("\u{feff}a1 a 1\r\n\r\nb1\tb\t 1\r\n".as_bytes()).unwrap();
-        let of = score(&truth, &claims, 1);
+        let of = score(&truth, &claims, 1).unwrap();
         assert_eq!((of.queries, of.references, of.claims, of.unknown), (6, 2, 2, 0));
         assert!(Truth::read("a,b\nquery,reference\n".as_bytes()).is_ok_and(|truth| truth.queries.len() == 2));
+    }
+
+    #[test]
+    fn nothing_to_measure_is_no_measurement() {
+        for (table, claims, whose) in [
+            ("", "a1 a 1\n", "truth"),
+            ("query,reference,attack\nstranger,,\n", "stranger a 1\n", "truth"),
+            (TRUTH, "nobody a 1\na1 nothing 1\n", "claims"),
+        ] {
+            let (truth, claims) = (Truth::read(table.as_bytes()).unwrap(), Claims::read(claims.as_bytes()).unwrap());
+            let scored = score(&truth, &claims, 1);
+            assert!(matches!(&scored, Err(Error::Option { name, .. }) if *name == whose), "{scored:?}");
+        }
     }
 
     #[test]

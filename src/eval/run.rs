@@ -118,7 +118,7 @@ pub struct Progress {
 pub fn run(config: &Config, cancel: &Cancel, progress: &(dyn Fn(Progress) + Sync)) -> Result<Report> {
     let started = Instant::now();
     let cache = Cache::open(config.out.join("cache"))?;
-    let mut data = Data::open(&config.data, cancel)?;
+    let mut data = Data::open(&config.data, &config.out, cancel)?;
     let films = film::measure(config, &mut data, cancel, progress)?;
     let (references, strangers) = (data.of(Split::Reference, config.most()), data.of(Split::Distractor, config.most()));
     if references.is_empty() {
@@ -128,7 +128,10 @@ pub fn run(config: &Config, cancel: &Cancel, progress: &(dyn Fn(Progress) + Sync
     let fillers = fillers(&strangers);
     let known: Vec<Known> = references
         .par_iter()
-        .map(|still| Ok(Known::new(&load(&still.path)?.to_pixels()?.as_pixels(), true)))
+        .map(|still| {
+            cancel.check()?;
+            Ok(Known::new(&load(&still.path)?.to_pixels()?.as_pixels(), true))
+        })
         .collect::<Result<_>>()?;
     cancel.check()?;
     let folder = cache.beside(&format!("list-{}", std::process::id()));

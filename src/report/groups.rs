@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use maud::{DOCTYPE, PreEscaped, html};
 use serde_json::Value;
 
-use super::html::{Draft, MAX_PICTURES, assemble, head};
+use super::html::{MAX_PICTURES, Page, head};
 use super::picture::Shown;
 use super::words;
 use crate::cancel::Cancel;
 use crate::dedupe::{Found, Group, Member, Role, Why};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::limits::Limits;
 
 const SCRIPT: &str = include_str!("groups.js");
@@ -19,26 +19,21 @@ const PICTURES: usize = 50;
 
 /// A report of duplicates that is being written. It appears under its name when it is whole.
 #[derive(Debug)]
-pub struct GroupReport {
-    path: PathBuf,
-    entries: Draft,
-}
+pub struct GroupReport(Page);
 
 impl GroupReport {
     /// Begins the report at `path`.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be written there, so that this is known before long work.
+    /// [`Error::Io`](crate::Error::Io) if it cannot be written there, so that this is known before long work.
     pub fn create(path: impl Into<PathBuf>) -> Result<Self> {
-        let path = path.into();
-        let entries = Draft::create(&path)?;
-        Ok(Self { path, entries })
+        Page::create(path.into()).map(Self)
     }
 
     /// Writes the report. Returns its path.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Cancelled`].
+    /// [`Error::Io`](crate::Error::Io), [`Error::Cancelled`](crate::Error::Cancelled).
     pub fn finish(mut self, found: &Found, cancel: &Cancel) -> Result<PathBuf> {
         let (limits, mut pictures) = (Limits::default(), 0);
         for (number, group) in (1..).zip(&found.groups) {
@@ -55,9 +50,9 @@ impl GroupReport {
                     value["picture"] = serde_json::to_value(shown).unwrap_or(Value::Null);
                 }
             }
-            self.entries.push(&entry).map_err(|error| Error::io(&self.path, error))?;
+            self.0.push(&entry)?;
         }
-        assemble(&self.path, &mut self.entries, |entries| page(found, entries))
+        self.0.finish(|entries| page(found, entries))
     }
 }
 

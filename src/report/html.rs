@@ -4,13 +4,13 @@
 //! Pictures are blurred until asked for. The page draws fifty pairs at a time, however many there are.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Seek, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::{Value, json};
 
+use super::draft::{Draft, Scratch};
 use super::json::MatchLine;
 use super::picture::Shown;
 use super::words;
@@ -27,12 +27,10 @@ const SCRIPT: &str = include_str!("page.js");
 pub(super) const MAX_PICTURES: usize = 40 << 20;
 
 /// A report that is being written, entry by entry, so that nothing but one of them is held in memory. It appears under its
-/// name when it is whole.
+/// name when it is whole, as a [`Draft`] does.
 #[derive(Debug)]
 pub struct Report {
-    path: PathBuf,
-    /// The entries so far, as the inside of a JSON array.
-    entries: Draft,
+    page: Page,
     references: Option<PathBuf>,
     /// References that have an entry of their own.
     shown: HashSet<String>,
@@ -42,43 +40,44 @@ pub struct Report {
     left_out: u64,
 }
 
-/// A file beside the report that goes away unless it becomes the report.
+/// A page on its way: what it becomes, and its entries so far, as the inside of a JSON array.
 #[derive(Debug)]
-pub(super) struct Draft {
+pub(super) struct Page {
     path: PathBuf,
-    file: BufWriter<File>,
-    /// Whether nothing was written to it.
+    draft: Draft,
+    entries: Scratch,
+    /// Whether there are no entries.
     empty: bool,
 }
 
-impl Draft {
-    /// What a report at this path is gathered in.
-    pub(super) fn create(report: &Path) -> Result<Self> {
-        if report.is_dir() {
-            return Err(Error::io(report, io::ErrorKind::IsADirectory.into()));
-        }
-        Self::beside(report, ".part")
+impl Page {
+    /// Begins the page at `path`.
+    pub(super) fn create(path: PathBuf) -> Result<Self> {
+        let draft = Draft::create(&path)?;
+        let entries = draft.scratch()?;
+        Ok(Self { path, draft, entries, empty: true })
     }
 
-    fn beside(report: &Path, ending: &str) -> Result<Self> {
-        let mut path = report.as_os_str().to_owned();
-        path.push(ending);
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
-        let file = file.map_err(|error| Error::io(report, error))?;
-        Ok(Self { path: path.into(), file: BufWriter::new(file), empty: true })
-    }
-
-    /// Appends an element of the array.
-    pub(super) fn push(&mut self, value: &Value) -> io::Result<()> {
+    /// Appends an entry.
+    pub(super) fn push(&mut self, value: &Value) -> Result<()> {
         let comma = if self.empty { "" } else { ",\n" };
         self.empty = false;
-        write!(self.file, "{comma}{}", harmless(value))
+        write!(self.entries, "{comma}{}", harmless(value)).map_err(|error| Error::io(&self.path, error))
     }
-}
 
-impl Drop for Draft {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path); // gone already if it became the report
+    /// Puts the entries into a page and the page into its place, which is returned.
+    pub(super) fn finish(mut self, page: impl Fn(&str) -> String) -> Result<PathBuf> {
+        const ENTRIES: &str = "@entries@";
+        let markup = page(ENTRIES);
+        let (before, after) = markup.rsplit_once(ENTRIES).unwrap_or((&markup, ""));
+        let written = (|| {
+            self.draft.write_all(before.as_bytes())?;
+            io::copy(&mut self.entries.read()?, &mut self.draft)?;
+            self.draft.write_all(after.as_bytes())
+        })();
+        written.map_err(|error| Error::io(&self.path, error))?;
+        self.draft.finish()?;
+        Ok(self.path)
     }
 }
 
@@ -94,11 +93,8 @@ impl Report {
     /// # Errors
     /// [`Error::Io`] if it cannot be written there, so that this is known before a long scan.
     pub fn create(path: impl Into<PathBuf>, references: Option<PathBuf>) -> Result<Self> {
-        let path = path.into();
-        let entries = Draft::create(&path)?;
         Ok(Self {
-            path,
-            entries,
+            page: Page::create(path.into())?,
             references,
             shown: HashSet::new(),
             limits: Limits::default(),
@@ -140,11 +136,7 @@ impl Report {
             "picture": picture,
             "matches": matches,
         });
-        self.push(&entry)
-    }
-
-    fn push(&mut self, entry: &Value) -> Result<()> {
-        self.entries.push(entry).map_err(|error| Error::io(&self.path, error))
+        self.page.push(&entry)
     }
 
     fn picture(&mut self, path: &Path) -> Option<Shown> {
@@ -165,7 +157,7 @@ impl Report {
             let plain = Path::new(&found.reference).file_name().is_some_and(|name| name == found.reference.as_str());
             let file = self.references.as_ref().filter(|_| plain).map(|folder| folder.join(&found.reference));
             if let Some(picture) = file.and_then(|file| self.picture(&file)) {
-                self.push(&json!({ "key": key, "picture": picture }))?;
+                self.page.push(&json!({ "key": key, "picture": picture }))?;
             }
         }
         Ok(pair(found, record.as_ref(), &key))
@@ -175,32 +167,11 @@ impl Report {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn finish(mut self, progress: &Progress) -> Result<PathBuf> {
+    pub fn finish(self, progress: &Progress) -> Result<PathBuf> {
         let folder = std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned();
         let (left_out, about) = (self.left_out, json!({ "folder": folder }));
-        assemble(&self.path, &mut self.entries, |entries| page(progress, left_out, &about, entries))
+        self.page.finish(|entries| page(progress, left_out, &about, entries))
     }
-}
-
-/// Puts the entries into a page and the page into its place.
-pub(super) fn assemble(path: &Path, entries: &mut Draft, page: impl Fn(&str) -> String) -> Result<PathBuf> {
-    const ENTRIES: &str = "@entries@";
-    let markup = page(ENTRIES);
-    let (before, after) = markup.rsplit_once(ENTRIES).unwrap_or((&markup, ""));
-    let mut page = Draft::beside(path, ".page")?;
-    let written = (|| {
-        entries.file.flush()?;
-        let mut entries = entries.file.get_ref();
-        entries.rewind()?;
-        page.file.write_all(before.as_bytes())?;
-        io::copy(&mut entries, &mut page.file)?;
-        page.file.write_all(after.as_bytes())?;
-        page.file.flush()?;
-        page.file.get_ref().sync_all()?;
-        fs::rename(&page.path, path)
-    })();
-    written.map_err(|error| Error::io(path, error))?;
-    Ok(path.to_path_buf())
 }
 
 fn hex(path: &Path) -> String {
@@ -324,6 +295,8 @@ fn page(progress: &Progress, left_out: u64, about: &Value, entries: &str) -> Str
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::fingerprint::{Media, Options, fingerprint};
 

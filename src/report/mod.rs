@@ -1,5 +1,6 @@
 //! What was found, for programs ([`json`]) and for people.
 
+mod draft;
 mod groups;
 pub mod html;
 pub mod json;
@@ -7,4 +8,5 @@ mod picture;
 pub mod truth;
 pub mod words;
 
+pub use draft::Draft;
 pub use groups::GroupReport;

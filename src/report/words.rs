@@ -171,7 +171,7 @@ fn is_still([from, to]: [f64; 2]) -> bool {
     from == 0.0 && to == 0.0
 }
 
-/// A match on one line, as `removed/case-12 (mirrored, distance 8, very close)`.
+/// A match on one line for a terminal, as `removed/case-12 (mirrored, distance 8, very close)`.
 pub fn a_match(found: &Match) -> String {
     let mut details = vec![transform(found.transform, found.inverted)];
     if found.query_view != "full" {
@@ -191,7 +191,8 @@ pub fn a_match(found: &Match) -> String {
         .to_string(),
     );
     details.retain(|detail| !detail.is_empty());
-    let mut text = format!("{}/{} ({})", found.bank, found.reference, details.join(", "));
+    let name = printable(&format!("{}/{}", found.bank, found.reference));
+    let mut text = format!("{name} ({})", details.join(", "));
     if let Some(first) = found.segments.first() {
         text += &format!(": {}", segment(first));
     }

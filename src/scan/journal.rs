@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::walk::{File, Item};
+use crate::bank::Store;
 use crate::error::{Error, Result};
 use crate::report::json::MatchLine;
 
@@ -37,9 +38,8 @@ struct Entry {
     raw: Option<String>,
     size: u64,
     modified: Option<Duration>,
-    /// The last change of the store that the answer knew of.
-    #[serde(default)]
-    store: u64,
+    /// The last change of the store that the answer knew of, as [`last_change`].
+    store: String,
     line: MatchLine,
 }
 
@@ -121,9 +121,10 @@ impl Journal {
 
     /// The result of a file that was done before and has not changed since.
     ///
-    /// A result from before a change of the store (whose last change is number `store`) does not count: a reference may have come that
-    /// the file shows, or a person may have refused what it shows.
-    pub fn recorded(&self, item: &Item, store: u64) -> Option<MatchLine> {
+    /// A result from before a change of the store (whose [last change](last_change) is `store`) does not count: a reference may have
+    /// come that the file shows, or a person may have refused what it shows. Nor does one of another store, which may lie where
+    /// an older one did.
+    pub fn recorded(&self, item: &Item, store: &str) -> Option<MatchLine> {
         let file = item.found.as_ref().ok()?;
         let bytes = path_bytes(&item.path);
         let &(offset, length) = self.known.get(&key(&bytes))?;
@@ -145,7 +146,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn record(&self, item: &Item, store: u64, line: &MatchLine) -> Result<()> {
+    pub fn record(&self, item: &Item, store: &str, line: &MatchLine) -> Result<()> {
         let Ok(file) = &item.found else { return Ok(()) };
         if line.store_error.is_some() {
             return Ok(());
@@ -154,7 +155,7 @@ impl Journal {
             return Ok(());
         }
         let raw = item.path.to_str().is_none().then(|| hex(&path_bytes(&item.path)));
-        let entry = Entry { raw, size: file.size, modified: modified(file), store, line: line.clone() };
+        let entry = Entry { raw, size: file.size, modified: modified(file), store: store.into(), line: line.clone() };
         let mut open = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let io = |error| Error::io(&self.path, error);
         write_line(&mut open.file, &entry).map_err(io)?;
@@ -164,6 +165,17 @@ impl Journal {
         }
         Ok(())
     }
+}
+
+/// The last change that this store has seen, as a digest of its record. The number alone would not do: a store that was made anew in the
+/// same place may have come to the same number, and hardly at the same time. A record that cannot be read is known by its number.
+pub fn last_change(store: &Store) -> String {
+    let number = store.sequence();
+    let record = store.log(number).ok().and_then(|mut records| records.next()?.ok());
+    let record = record.and_then(|record| serde_json::to_vec(&record).ok()).unwrap_or_default();
+    let mut digest = blake3::Hasher::new();
+    digest.update(&number.to_le_bytes()).update(&record);
+    digest.finalize().to_hex()[..16].into()
 }
 
 impl Entry {
@@ -244,17 +256,17 @@ mod tests {
         let path = dir.path().join("journal");
         let journal = Journal::open(&path, "a").unwrap();
         for (name, size) in [("x.jpg", 1), ("y.jpg", 2)] {
-            assert!(journal.recorded(&item(name, size), 1).is_none());
-            journal.record(&item(name, size), 1, &line(name)).unwrap();
+            assert!(journal.recorded(&item(name, size), "1").is_none());
+            journal.record(&item(name, size), "1", &line(name)).unwrap();
         }
         drop(journal);
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"size\":3,\"li").unwrap();
         let journal = Journal::open(&path, "a").unwrap();
         assert_eq!(journal.len(), 2);
-        assert_eq!(journal.recorded(&item("x.jpg", 1), 1), Some(line("x.jpg")));
-        assert_eq!(journal.recorded(&item("y.jpg", 3), 1), None, "it has changed");
-        assert_eq!(journal.recorded(&item("x.jpg", 1), 2), None, "a reference may have come that it shows");
-        journal.record(&item("z.jpg", 4), 1, &line("z.jpg")).unwrap();
+        assert_eq!(journal.recorded(&item("x.jpg", 1), "1"), Some(line("x.jpg")));
+        assert_eq!(journal.recorded(&item("y.jpg", 3), "1"), None, "it has changed");
+        assert_eq!(journal.recorded(&item("x.jpg", 1), "2"), None, "a reference may have come that it shows");
+        journal.record(&item("z.jpg", 4), "1", &line("z.jpg")).unwrap();
         drop(journal);
         assert_eq!(Journal::open(&path, "a").unwrap().len(), 3);
     }
@@ -264,11 +276,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
         let journal = Journal::open(&path, "a").unwrap();
-        journal.record(&item("x.jpg", 1), 1, &line("x.jpg")).unwrap();
+        journal.record(&item("x.jpg", 1), "1", &line("x.jpg")).unwrap();
         for scan in ["a", "b"] {
             assert!(matches!(Journal::open(&path, scan), Err(Error::Locked { path: named }) if named == path));
         }
-        journal.record(&item("y.jpg", 2), 1, &line("y.jpg")).unwrap();
+        journal.record(&item("y.jpg", 2), "1", &line("y.jpg")).unwrap();
         drop(journal);
         assert_eq!(Journal::open(&path, "a").unwrap().len(), 2);
     }
@@ -298,10 +310,10 @@ mod tests {
         let named = |bytes: &[u8]| Item { path: OsStr::from_bytes(bytes).into(), ..item("", 5) };
         let journal = Journal::open(&path, "a").unwrap();
         let odd = named(b"\xFF.jpg");
-        journal.record(&odd, 1, &MatchLine::new(&odd.path, None, Outcome::NoMatch)).unwrap();
+        journal.record(&odd, "1", &MatchLine::new(&odd.path, None, Outcome::NoMatch)).unwrap();
         drop(journal);
         let journal = Journal::open(&path, "a").unwrap();
-        assert!(journal.recorded(&odd, 1).is_some());
-        assert!(journal.recorded(&named(b"\xFE.jpg"), 1).is_none());
+        assert!(journal.recorded(&odd, "1").is_some());
+        assert!(journal.recorded(&named(b"\xFE.jpg"), "1").is_none());
     }
 }

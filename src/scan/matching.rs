@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::cache::Cache;
-use super::journal::Journal;
+use super::journal::{Journal, last_change};
 use super::parallel::{Parallel, ordered};
 use super::progress::{Meter, Progress};
 use super::walk::Item;
@@ -161,12 +161,12 @@ pub fn ask_all<E: From<Error>>(
     how.media.cancel = how.parallel.cancel.clone();
     how.media.threads = how.parallel.share(items.len());
     let (how, cancel) = (&how, &how.parallel.cancel);
-    let changes = store.sequence();
+    let change = journal.map(|_| last_change(store)).unwrap_or_default();
     let mut meter = Meter::new(items.iter());
     let outcome = ordered(
         &how.parallel,
         items,
-        |item| match journal.and_then(|journal| journal.recorded(item, changes)) {
+        |item| match journal.and_then(|journal| journal.recorded(item, &change)) {
             Some(line) => Some((line, None)),
             None => {
                 let begun = Instant::now();
@@ -178,7 +178,7 @@ pub fn ask_all<E: From<Error>>(
         |item, result| {
             let Some((line, busy)) = result else { return Ok(()) };
             if let (Some(journal), Some(_)) = (journal, busy) {
-                journal.record(item, changes, line)?;
+                journal.record(item, &change, line)?;
             }
             meter.add(item, line.outcome, line.duration, *busy);
             meter.so_far.damaged += u64::from(line.store_error.is_some());

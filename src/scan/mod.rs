@@ -20,7 +20,7 @@ mod watch;
 pub(crate) use self::cache::Digest;
 pub use self::cache::{Cache, Key};
 pub use self::decide::{Decided, Decision, Decisions, Ruling};
-pub use self::journal::Journal;
+pub use self::journal::{Journal, last_change};
 pub use self::kind::Kind;
 pub use self::matching::{Asking, ask_all, ask_bytes, ask_item};
 pub use self::parallel::{Parallel, ordered};

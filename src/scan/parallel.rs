@@ -32,9 +32,14 @@ impl Default for Parallel {
 }
 
 impl Parallel {
+    /// Threads of a pool, as rayon counts them.
+    pub(crate) fn pool(&self) -> usize {
+        self.threads.min(MOST_THREADS)
+    }
+
     /// Threads that each of so few items may use for itself: a single film all of them, as many films as threads one each.
     pub fn share(&self, items: usize) -> usize {
-        let threads = match self.threads {
+        let threads = match self.pool() {
             0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
             threads => threads,
         };
@@ -60,7 +65,7 @@ pub fn ordered<I: Sync, T: Send, E: From<Error>>(
     type Finished<T> = (usize, Option<Result<T, Box<dyn Any + Send>>>);
     let pool = rayon::ThreadPoolBuilder::new()
         // No more than have something to do: making thousands of them takes longer than the work.
-        .num_threads(how.threads.min(MOST_THREADS).min(items.len().max(1)))
+        .num_threads(how.pool().min(items.len().max(1)))
         .build()
         .map_err(|error| Error::io("threads", std::io::Error::other(error)))?;
     let stop = Cancel::new(); // set when `done` or `sink` fail; the caller's flag is not ours to set

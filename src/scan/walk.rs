@@ -145,7 +145,8 @@ pub(super) fn path_of(bytes: Vec<u8>) -> Result<PathBuf> {
     Ok(text.trim_end_matches('\r').into())
 }
 
-/// Which files in folders are taken, as patterns in the syntax of `.gitignore`, relative to each root.
+/// Which files are taken, as patterns in the syntax of `.gitignore`: those in folders relative to each root, those that are named relative
+/// to the folder in which the process runs.
 #[derive(Debug, Clone, Default)]
 pub struct Patterns {
     /// If not empty, only files that match one of these.
@@ -166,6 +167,12 @@ impl Patterns {
         }
         builder.build().map_err(bad("patterns"))
     }
+
+    /// What chooses among files that are named, and where their paths begin.
+    fn of_named(&self) -> Result<(Override, PathBuf)> {
+        let here = std::env::current_dir().unwrap_or_default();
+        Ok((self.build(&here)?, here))
+    }
 }
 
 /// One file, whatever it looks like.
@@ -173,18 +180,27 @@ pub(super) fn named(path: &Path) -> Item {
     Item { path: path.to_path_buf(), found: regular(there(path)) }
 }
 
-/// Lists the media at `roots`: folders with everything below them, files as they are.
+/// Whether a file is chosen, by itself and by the folders that lie on the way to it.
+fn chosen(path: &Path, (patterns, here): &(Override, PathBuf)) -> bool {
+    let mut folders =
+        path.ancestors().skip(1).take_while(|folder| *folder != here.as_path() && folder.file_name().is_some());
+    !patterns.matched(path, false).is_ignore() && !folders.any(|folder| patterns.matched(folder, true).is_ignore())
+}
+
+/// Lists the media at `roots`: folders with everything below them, files as they are, all of them as the patterns choose.
 ///
 /// # Errors
 /// [`Error::Option`] for a pattern that cannot be understood, [`Error::Cancelled`]. Nothing else: what is wrong with a
 /// single path is an [`Item`].
 pub fn walk(roots: &[PathBuf], patterns: &Patterns, cancel: &Cancel) -> Result<Listing> {
     let mut listing = Listing { seen: (roots.len() > 1).then(Seen::default), ..Listing::default() };
+    let of_named = patterns.of_named()?;
     for root in roots {
         cancel.check()?;
         match there(root) {
             Ok(There::Folder) => walk_folder(root, patterns, cancel, &mut listing)?,
-            other => listing.name(root.clone(), regular(other)),
+            other if chosen(root, &of_named) => listing.name(root.clone(), regular(other)),
+            _ => {}
         }
     }
     listing.seen = None;
@@ -387,7 +403,19 @@ mod tests {
             ["sub/film.mp4", "b.jpg", ".hidden.jpg", "picture-without-ending", "sub/../b.jpg"]
         );
         assert_eq!(once.repeated, 1);
+        // what is named is chosen as what is met
+        let named = ["sub/film.mp4", "a.png", "b.jpg", "nowhere.jpg"].map(|name| root.join(name));
+        for (include, exclude, left) in [
+            (vec!["*.jpg"], vec!["b.*"], vec!["nowhere.jpg!"]),
+            (vec!["*.mp4", "a.*"], vec![], vec!["sub/film.mp4", "a.png"]),
+            (vec![], vec!["sub/", "nowhere*"], vec!["a.png", "b.jpg"]),
+        ] {
+            let all = |patterns: Vec<&str>| patterns.into_iter().map(String::from).collect();
+            let some = Patterns { include: all(include), exclude: all(exclude) };
+            assert_eq!(names(&walk(&named, &some, &Cancel::new()).unwrap(), root), left, "{some:?}");
+        }
         let bad = Patterns { include: vec!["[".into()], exclude: vec![] };
+        assert!(matches!(walk(&named, &bad, &Cancel::new()), Err(Error::Option { .. })));
         assert!(matches!(walk(&[root.into()], &bad, &Cancel::new()), Err(Error::Option { .. })));
     }
 

@@ -48,6 +48,7 @@ pub fn command(dir: &Path, args: &[&str]) -> Command {
 }
 
 /// What a run came to.
+#[derive(Debug)]
 pub struct Ran {
     pub code: i32,
     pub out: String,

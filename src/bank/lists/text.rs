@@ -63,29 +63,37 @@ pub(super) fn film(mut frames: Vec<FrameHash>) -> Fingerprint {
     Fingerprint::Video(VideoFingerprint { width: 0, height: 0, duration, frames, warnings })
 }
 
-/// Reads `type value` or CSV of `type,value[,anything]`; `None` for a heading.
+/// Reads `type value` or CSV of `type,value[,anything]`; `None` for a heading. What follows the value is metadata in both, as
+/// `threatexchange dataset -P` prints it.
 pub(super) fn threatexchange(line: &str) -> Result<Option<Listed>> {
-    let (kind, rest) = line
-        .split_once(|c: char| c == ',' || c.is_whitespace())
-        .ok_or_else(|| Error::decode("expected a type and a value"))?;
+    let (kind, rest) = line.split_once(separator).ok_or_else(|| Error::decode("expected a type and a value"))?;
     let kind = kind.trim_matches('"').to_ascii_lowercase();
-    let (value, metadata) = value(rest.trim_start_matches([',', ' ', '\t']))?;
+    let rest = rest.trim_start_matches([',', ' ', '\t']);
+    // JSON may stand unquoted, with blanks and commas in it.
+    if kind == "vpdq" && rest.starts_with(['[', '{']) {
+        let (frames, metadata) = compact(rest)?;
+        return Ok(Some(listed_film(frames, &unquoted(metadata))));
+    }
+    let (value, metadata) = value(rest)?;
     match kind.as_str() {
         "pdq" | "hash_pdq" => Ok(Some(picture(value.parse()?, None, metadata.trim()))),
-        "vpdq" => compact(&value, metadata.trim()).map(Some),
+        "vpdq" => match compact(&value)? {
+            (frames, "") => Ok(Some(listed_film(frames, metadata.trim()))),
+            (_, rest) => Err(Error::decode(format!("vpdq: {:?} after the frames", short(rest)))),
+        },
         "type" | "signal_type" => Ok(None),
         other => Err(Error::unsupported(format!("signals of the type {other:?}; pdq and vpdq are known"))),
     }
+}
+
+fn separator(c: char) -> bool {
+    c == ',' || c.is_whitespace()
 }
 
 /// A value, quoted as in CSV or up to the next separator, and what follows it.
 fn value(text: &str) -> Result<(String, String)> {
     let separator = |c: char| c == ',' || c.is_whitespace();
     let Some(quoted) = text.strip_prefix('"') else {
-        // JSON stands unquoted in `type value` lines.
-        if text.starts_with('[') || text.starts_with('{') {
-            return Ok((text.to_string(), String::new()));
-        }
         let (value, rest) = text.split_once(separator).unwrap_or((text, ""));
         return Ok((value.to_string(), unquoted(rest)));
     };
@@ -178,18 +186,33 @@ impl<'de> Visitor<'de> for Frames {
     }
 }
 
-fn compact(value: &str, metadata: &str) -> Result<Listed> {
-    let Compact(frames) = serde_json::from_str(value).map_err(|error| Error::decode(format!("vpdq: {error}")))?;
+/// Reads one value of frames, and what follows it without the separator.
+fn compact(text: &str) -> Result<(Vec<FrameHash>, &str)> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Compact>();
+    let Compact(frames) = match values.next() {
+        Some(read) => read.map_err(|error| Error::decode(format!("vpdq: {error}")))?,
+        None => return Err(Error::decode("vpdq: expected frames, got nothing")),
+    };
+    let rest = &text[values.byte_offset()..];
+    let after = rest.trim_start_matches(separator);
+    if after.len() == rest.len() && !rest.is_empty() {
+        return Err(Error::decode(format!("vpdq: {:?} directly after the frames", short(rest))));
+    }
+    Ok((frames, after))
+}
+
+fn listed_film(frames: Vec<FrameHash>, metadata: &str) -> Listed {
     let mut digest = blake3::Hasher::new();
     frames.iter().filter_map(|frame| frame.hash).for_each(|hash| _ = digest.update(&hash.0));
     digest.update(metadata.as_bytes());
     let id = format!("vpdq-{}", &digest.finalize().to_hex()[..24]);
     let reference = Reference::new(id).bank("").metadata(metadata);
-    Ok(Listed { reference, fingerprint: film(frames), state: State::Active })
+    Listed { reference, fingerprint: film(frames), state: State::Active }
 }
 
-/// A line that [`threatexchange`] reads.
-pub(super) fn write_threatexchange(fingerprint: &Fingerprint, metadata: &str) -> Option<String> {
+/// A line that [`threatexchange`] and `python-threatexchange` read. The latter takes everything after the first blank for the value,
+/// so that there is no room for metadata.
+pub(super) fn write_threatexchange(fingerprint: &Fingerprint) -> Option<String> {
     let (kind, value) = match fingerprint {
         Fingerprint::Image(image) => ("pdq", whole(image)?.hash.to_string()),
         Fingerprint::Video(video) => {
@@ -202,13 +225,7 @@ pub(super) fn write_threatexchange(fingerprint: &Fingerprint, metadata: &str) ->
             ("vpdq", serde_json::to_string(&frames).ok()?)
         }
     };
-    let quote = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
-    let value = if kind == "vpdq" { quote(&value) } else { value };
-    Some(if metadata.is_empty() {
-        format!("{kind},{value}")
-    } else {
-        format!("{kind},{value},{}", quote(&one_line(metadata)))
-    })
+    Some(format!("{kind} {value}"))
 }
 
 #[cfg(test)]
@@ -223,6 +240,7 @@ mod tests {
         for (line, metadata) in [
             (format!("pdq {HASH}"), ""),
             (format!("pdq\t{HASH} case 12"), "case 12"),
+            (format!("pdq {HASH} 'Collab' INVESTIGATION_SEED"), "'Collab' INVESTIGATION_SEED"),
             (format!("pdq,{HASH}"), ""),
             (format!("\"pdq\",\"{HASH}\",\"a \"\"b\"\", c\""), "a \"b\", c"),
             (format!("PDQ,{HASH},plain"), "plain"),
@@ -230,8 +248,8 @@ mod tests {
             let listed = threatexchange(&line).unwrap().unwrap();
             assert_eq!(listed.fingerprint, of_hash(hash, None, Algorithm::Pdq), "{line}");
             assert_eq!(listed.reference.metadata, metadata, "{line}");
-            let written = write_threatexchange(&listed.fingerprint, metadata).unwrap();
-            assert_eq!(threatexchange(&written).unwrap().unwrap(), listed, "{written}");
+            let written = write_threatexchange(&listed.fingerprint).unwrap();
+            assert_eq!(written, format!("pdq {HASH}"), "{line}");
         }
         assert_eq!(threatexchange("signal_type,signal_str").unwrap(), None);
         for line in ["pdq", "pdq x", "video_md5 0123", &format!("pdq \"{HASH}"), &format!("pdq {HASH}0")] {
@@ -245,11 +263,38 @@ mod tests {
         let listed = threatexchange(&line).unwrap().unwrap();
         let Fingerprint::Video(video) = &listed.fingerprint else { panic!("not a film") };
         assert_eq!((video.frames.len(), video.frames[1].quality, video.frames[1].time), (2, 88, 1.5));
-        let written = write_threatexchange(&listed.fingerprint, "").unwrap();
+        let written = write_threatexchange(&listed.fingerprint).unwrap();
         assert_eq!(threatexchange(&written).unwrap().unwrap(), listed);
+        // As that program's lists are read: the type up to the first blank, and the rest is JSON.
+        let (kind, value) = written.split_once(' ').unwrap();
+        let frames: Vec<String> = serde_json::from_str(value).unwrap();
+        assert_eq!((kind, &frames[1]), ("vpdq", &format!("{HASH},88,1.500")));
+        let quoted = format!("vpdq,\"{}\",case 12", value.replace('"', "\"\""));
+        for (line, metadata) in [
+            (format!("{line} 'Collab' INVESTIGATION_SEED"), "'Collab' INVESTIGATION_SEED"),
+            (line.replace("vpdq ", "vpdq,") + ",\"a, \"\"b\"\"\"", "a, \"b\""),
+            (quoted, "case 12"),
+        ] {
+            let found = threatexchange(&line).unwrap().unwrap();
+            assert_eq!(
+                (&found.fingerprint, found.reference.metadata.as_str()),
+                (&listed.fingerprint, metadata),
+                "{line}"
+            );
+        }
         let line = format!("vpdq {{\"3\":{{\"hash\":\"{HASH}\",\"quality\":90,\"timestamp\":0.1}}}}");
         assert!(threatexchange(&line).unwrap().is_some());
-        for bad in ["vpdq []x", "vpdq [1]", "vpdq 1", "vpdq [\"a,b\"]", &format!("vpdq [\"{HASH},101,0\"]")] {
+        for bad in [
+            "vpdq []x",
+            "vpdq \"[]\"\"\"",
+            "vpdq \"[] x\"",
+            "vpdq \"\"",
+            "vpdq",
+            "vpdq [1]",
+            "vpdq 1",
+            "vpdq [\"a,b\"]",
+            &format!("vpdq [\"{HASH},101,0\"]"),
+        ] {
             assert!(threatexchange(bad).is_err(), "{bad}");
         }
     }

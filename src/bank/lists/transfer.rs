@@ -6,7 +6,6 @@ use std::ops::ControlFlow;
 use super::json::{self, Line};
 use super::lines::Lines;
 use super::{Format, Listed, MAX_HASHES, text, too_many};
-use crate::bank::records::same_algorithm;
 use crate::bank::reference::{Added, Reference, State};
 use crate::bank::store::Store;
 use crate::bank::transaction::{By, Tx};
@@ -155,8 +154,9 @@ impl Store {
     /// several films, or no reference has the id; and those of the database.
     pub fn export(&self, mut out: impl Write, options: &ExportOptions) -> Result<Exported> {
         let (format, bank, id) = (options.format, options.bank.as_deref(), options.id.as_deref());
-        if format != Format::JsonLines {
-            same_algorithm(self.algorithm(), Algorithm::Pdq)?;
+        if format != Format::JsonLines && self.algorithm() != Algorithm::Pdq {
+            let detail = format!("only jsonl can hold the hashes of a store that is built on {}", self.algorithm());
+            return Err(Error::option("format", detail));
         }
         let mut exported = Exported::default();
         let mut put = |line: &str| writeln!(out, "{line}").map_err(|error| Error::io("", error));
@@ -210,7 +210,7 @@ impl Store {
                 (Fingerprint::Image(image), Format::Pdq, _) => {
                     text::whole(image).map(|view| text::write_pdq(&view.hash, metadata))
                 }
-                (_, Format::ThreatExchange, _) => text::write_threatexchange(&fingerprint, metadata),
+                (_, Format::ThreatExchange, _) => text::write_threatexchange(&fingerprint),
                 (Fingerprint::Video(video), Format::Vpdq, _) if exported.written == 0 => {
                     let rate =
                         record.labels.get(RATE).and_then(|rate| rate.parse().ok()).filter(|rate: &f64| *rate > 0.0);
