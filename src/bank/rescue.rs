@@ -21,7 +21,7 @@ use crate::index::quiet::Quiet;
 /// Numbers that are asked for beyond the last one that the counter tells of, at most.
 const BEYOND: u64 = 1 << 16;
 
-/// Numbers that are asked for if the counter is lost, at most.
+/// Numbers that are asked for at most: the counter may be damaged too.
 const MOST: u64 = 1 << 32;
 
 type Rows = TableDefinition<'static, u64, &'static [u8]>;
@@ -132,10 +132,11 @@ impl Copying<'_> {
         let last = self.reads(|| Ok(table.last()?.map(|(number, _)| number.value())))?.flatten();
         let mut to = self.target(definition)?;
         let most = match (last, known) {
-            (Some(last), 0) => last.min(MOST),
+            (Some(last), 0) => last,
             (Some(last), _) => last.min(known.saturating_add(BEYOND)),
             (None, _) => known.saturating_add(BEYOND),
         };
+        let most = most.min(MOST);
         for number in 1..=most {
             self.cancel.check()?;
             self.reads(|| {

@@ -20,6 +20,10 @@ const AS_GOOD: f64 = 2.0;
 const LEAST_WORSE: f64 = 6.0;
 /// A picture that usually is so many bits further away says all that it has to say.
 const STANDS_OUT: f64 = 20.0;
+/// One that comes as near as this, and so many bits nearer, says up to twice as much if it is usually twice as far away: what is hardly
+/// altered hardly errs, and where little moves there are few pictures.
+const UNALTERED: f64 = 32.0;
+const SURELY: f64 = 15.0;
 /// Seconds of the query by which a hash may lie beside a line.
 const BESIDE: f64 = 0.35;
 /// Hashes that lie no more than this further from it than the nearest are of one moment, in seconds.
@@ -38,7 +42,7 @@ const LEAST_VOTES: f64 = 2.0;
 const CHANGE: f64 = 4.0;
 const GAIN: f64 = 6.0;
 /// They have to bring that part of what one line does more, too.
-const BETTER: f64 = 0.2;
+const BETTER: f64 = 0.3;
 /// What each part has for it at least.
 const LEAST_SAID: f64 = 3.0;
 /// The shortest part, in seconds.
@@ -174,11 +178,16 @@ fn pictures(tracks: &Tracks, query: [f64; 2], reference: [f64; 2], lines: &[Line
             }
         }
         let least = near.iter().map(|&(_, distance)| distance).min().filter(|least| *least <= FAR)?;
-        let middle = near.len() / 2;
-        let (_, &mut (_, usual), _) = near.select_nth_unstable_by_key(middle, |&(_, distance)| distance);
-        let apart = f64::from(usual - least);
         near.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        let weight = (f64::from(FAR - least) / SURE).min(1.0) * (apart / STANDS_OUT).min(1.0);
+        let mut moments: Vec<u32> = near
+            .chunk_by(|a, b| b.0 - a.0 <= AT_ONCE)
+            .filter_map(|moment| moment.iter().map(|near| near.1).min())
+            .collect();
+        let middle = moments.len() / 2;
+        let (_, &mut usual, _) = moments.select_nth_unstable(middle);
+        let apart = f64::from(usual - least);
+        let weight = (f64::from(FAR - least) / SURE).min(1.0)
+            * (apart / STANDS_OUT).min(1.0 + ((UNALTERED - f64::from(least)) / SURELY).clamp(0.0, 1.0));
         Some(Picture { r, weight, least, worse: (apart / 2.0).max(LEAST_WORSE), near })
     };
     let of_kind = |kind| -> Vec<Picture> {
