@@ -317,7 +317,11 @@ fn a_fragmented_film_that_was_cut_off_says_so() {
     assert_eq!(look(&path).warnings, Vec::<String>::new());
     let bytes = std::fs::read(&path).unwrap();
     let part = video::fingerprint(&Media::bytes(&bytes[..bytes.len() * 9 / 10]), &Options::default()).unwrap();
-    assert!(part.warnings.iter().any(|warning| warning.starts_with("cut off")), "{:?}", part.warnings);
+    let told = |warning: &String| warning.starts_with("cut off") || warning.starts_with("ends after");
+    assert!(part.warnings.iter().any(told), "{:?}", part.warnings);
+    // By a byte: nothing but the last box tells.
+    let part = video::fingerprint(&Media::bytes(&bytes[..bytes.len() - 1]), &Options::default()).unwrap();
+    assert_eq!(part.warnings.len(), 1, "{:?}", part.warnings);
 }
 
 /// With several threads a decoder tells of the last packets when it is asked for what is left, and has more to give then.
