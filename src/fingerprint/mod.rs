@@ -26,7 +26,7 @@ use crate::hash::Algorithm;
 /// The version that [`Fingerprint::to_bytes`] writes.
 pub const VERSION: u8 = 4;
 /// How media become fingerprints: raised whenever the same file may give other hashes than before, so that caches notice.
-pub const RECIPE: u32 = 10;
+pub const RECIPE: u32 = 11;
 /// The longest encoded fingerprint that is read, in bytes. With all orientations, eight hours of film take 320 MB where most happens: 33 times
 /// a second PDQ and a detail hash of 160 bytes each, and up to 13 bytes more.
 pub const MAX_BYTES: usize = 512 << 20;
