@@ -143,7 +143,7 @@ pub(super) fn decode(
     let (limits, cancel, index, claimed) = (&options.limits, &options.cancel, opened.index, opened.claimed_end);
     let (mut input, mut warnings, refused) = (opened.input, std::mem::take(&mut opened.warnings), opened.refused);
     let (mut damage, mut cut_short, mut thin) = (Damage::default(), None, false);
-    // Where the last packet of any stream ends, on the clock of the container, and where each packet of the film lies.
+    // When the last packet of any stream ends, on the clock of the container, and the ticks of each stream.
     let (mut furthest, bases) = (0.0, bases(&input));
     loop {
         // A packet for each: reading into one that holds data already would leak that.
